@@ -1,0 +1,208 @@
+//! Detectors: which points are outliers, and why.
+//!
+//! A detector is one file: an options type whose doc comments are the user documentation, and a type that implements
+//! [`Detector`]. Adding one is that file, its `mod` line, and its entry in [`DETECTORS`]. Detectors know nothing of
+//! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
+
+mod isolation_forest;
+mod robust;
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+pub use isolation_forest::IsolationForest;
+
+use crate::error::{Category, Error, Result, list_names};
+use crate::query::{Direction, Kind};
+
+/// Points of one series: `times` in ms since the epoch, strictly ascending; `values` as many, NaN for a gap.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    /// Ms since the epoch.
+    pub times: &'a [i64],
+    /// One value a time.
+    pub values: &'a [f64],
+}
+
+/// What a detector makes of one point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// There was nothing to judge it by.
+    #[default]
+    NotJudged,
+    /// As expected.
+    Normal,
+    /// An outlier above what is expected.
+    High,
+    /// An outlier below what is expected.
+    Low,
+    /// There should have been a point.
+    Missing,
+}
+
+impl Verdict {
+    /// Whether the point is flagged as an outlier.
+    #[must_use]
+    pub fn is_outlier(self) -> bool {
+        matches!(self, Self::High | Self::Low)
+    }
+}
+
+/// The verdict on a run of points; every vector is as long as the points judged.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judgement {
+    /// What was made of each point.
+    pub verdicts: Vec<Verdict>,
+    /// 0 to 1, NaN where there is none.
+    pub scores: Vec<f64>,
+    /// What the value should have been, NaN where that is unknown.
+    pub expected: Vec<f64>,
+    /// Lower end of the normal band, NaN where there is none.
+    pub lower: Vec<f64>,
+    /// Upper end of the normal band, NaN where there is none.
+    pub upper: Vec<f64>,
+    /// For each flagged point its index and, in plain words, why; ascending.
+    pub reasons: Vec<(usize, String)>,
+    /// Why nothing could be judged, if so.
+    pub shortage: Option<String>,
+}
+
+impl Judgement {
+    /// No verdict on `len` points, but for the gaps among `values`, and the reason why.
+    #[must_use]
+    pub fn none(values: &[f64], shortage: String) -> Self {
+        let nothing = vec![f64::NAN; values.len()];
+        Self {
+            verdicts: values
+                .iter()
+                .map(|value| if value.is_nan() { Verdict::Missing } else { Verdict::NotJudged })
+                .collect(),
+            scores: nothing.clone(),
+            expected: nothing.clone(),
+            lower: nothing.clone(),
+            upper: nothing,
+            reasons: Vec::new(),
+            shortage: Some(shortage),
+        }
+    }
+}
+
+/// One kind of detector, with the options of one query.
+pub trait Detector: Sized + Send + Sync + 'static {
+    /// Name on the wire.
+    const KIND: &'static str;
+    /// Name for people.
+    const LABEL: &'static str;
+    /// One sentence for the editor.
+    const DESCRIPTION: &'static str;
+    /// What a query can say to this kind.
+    type Options: DeserializeOwned;
+
+    /// A detector with `options`, flagging points on the side of `direction`.
+    ///
+    /// # Errors
+    /// [`Category::Query`] if options contradict each other.
+    fn new(options: Self::Options, direction: Direction) -> Result<Self>;
+
+    /// The seed of everything random, if anything is.
+    fn seed(&self) -> Option<u64>;
+
+    /// Judges each of `judged` by what `training` says is normal. The two are the same for `training: visible-range`;
+    /// else training ends before the first judged point.
+    fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
+}
+
+/// A [`Detector`] of any kind.
+pub trait AnyDetector: Send + Sync {
+    /// Name of the kind.
+    fn kind(&self) -> &'static str;
+    /// See [`Detector::seed`].
+    fn seed(&self) -> Option<u64>;
+    /// See [`Detector::judge`].
+    fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
+}
+
+impl fmt::Debug for dyn AnyDetector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "detector {}", self.kind())
+    }
+}
+
+impl<D: Detector> AnyDetector for D {
+    fn kind(&self) -> &'static str {
+        D::KIND
+    }
+
+    fn seed(&self) -> Option<u64> {
+        Detector::seed(self)
+    }
+
+    fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
+        Detector::judge(self, training, judged)
+    }
+}
+
+/// One kind of detector as the table lists it.
+#[derive(Clone, Copy)]
+pub struct DetectorEntry {
+    /// Name on the wire.
+    pub kind: &'static str,
+    /// Name for people.
+    pub label: &'static str,
+    /// One sentence for the editor.
+    pub description: &'static str,
+    build: fn(&Kind, Direction) -> Result<Box<dyn AnyDetector>>,
+}
+
+impl fmt::Debug for DetectorEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "detector kind {}", self.kind)
+    }
+}
+
+const fn entry<D: Detector>() -> DetectorEntry {
+    DetectorEntry {
+        kind: D::KIND,
+        label: D::LABEL,
+        description: D::DESCRIPTION,
+        build: |options, direction| Ok(Box::new(D::new(options.parse("detector")?, direction)?)),
+    }
+}
+
+/// Every kind of detector, in the order the editor shows them; the first is the default.
+pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>()];
+
+/// Builds the detector a query asks for.
+///
+/// # Errors
+/// [`Category::Query`] if the kind is unknown (the message lists those that exist) or an option is wrong.
+pub fn build(wanted: &Kind, direction: Direction) -> Result<Box<dyn AnyDetector>> {
+    let name = wanted.kind().unwrap_or(DETECTORS[0].kind);
+    let entry = DETECTORS.iter().find(|entry| entry.kind == name).ok_or_else(|| {
+        Error::new(Category::Query, format!("the detector kind \"{name}\" is unknown"))
+            .hint(format!("choose one of {}", list_names(DETECTORS.iter().map(|entry| entry.kind))))
+    })?;
+    (entry.build)(wanted, direction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_kind_lists_those_that_exist() {
+        let wanted: Kind = serde_json::from_str(r#"{"kind":"tea-leaves"}"#).unwrap();
+        let error = build(&wanted, Direction::Both).unwrap_err();
+        assert_eq!(error.category(), Category::Query);
+        assert!(error.to_string().contains("tea-leaves"), "{error}");
+        assert!(error.to_string().contains("\"isolation-forest\""), "{error}");
+    }
+
+    #[test]
+    fn kinds_are_unique() {
+        for entry in DETECTORS {
+            assert_eq!(DETECTORS.iter().filter(|other| other.kind == entry.kind).count(), 1, "{entry:?}");
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! From a query to verdicts: plan the blocks, fetch once, judge each block by the window before it.
+//!
+//! Time is cut into blocks aligned to the epoch. The points of a block are judged by a model of the training window
+//! that ends where the block begins, so a point's verdict depends on the data and the query alone: not on the visible
+//! range, the panel's width, or the time of asking. Input is a [`Job`], output an [`Outcome`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::detector::{self, AnyDetector, Judgement, Points, Verdict};
+use crate::error::{Category, Error, Result};
+use crate::query::{DurationMs, Query, Step, Training};
+use crate::series::{Series, TimeRange};
+use crate::source::{self, AnySource, FetchRequest, Fetched};
+
+/// One query with the range it is asked for.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is asked.
+    pub query: Query,
+    /// The range whose points are returned.
+    pub visible: TimeRange,
+    /// How many points the panel can show.
+    pub max_data_points: usize,
+}
+
+/// A series of the visible range with the verdict on each of its points; all vectors are as long as the series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// The points of the visible range, gaps marked.
+    pub series: Series,
+    /// What was made of each point.
+    pub verdicts: Vec<Verdict>,
+    /// 0 to 1, NaN where there is none.
+    pub scores: Vec<f64>,
+    /// What the value should have been, NaN where unknown.
+    pub expected: Vec<f64>,
+    /// Lower end of the normal band, NaN where there is none.
+    pub lower: Vec<f64>,
+    /// Upper end of the normal band, NaN where there is none.
+    pub upper: Vec<f64>,
+    /// Why, for each flagged point, by its index.
+    pub reasons: BTreeMap<usize, String>,
+}
+
+/// Everything known about an answered query.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// One per upstream series, in the upstream's order.
+    pub detections: Vec<Detection>,
+    /// Kind of the source asked.
+    pub source: &'static str,
+    /// Kind of the detector used.
+    pub detector: &'static str,
+    /// Its seed, if it has one.
+    pub seed: Option<u64>,
+    /// Grid step asked of the upstream, ms.
+    pub step_ms: i64,
+    /// What was asked of the upstream.
+    pub executed: String,
+    /// What the user should know.
+    pub notices: Vec<String>,
+    /// Names query settings and training data: the same fingerprint means the same models.
+    pub fingerprint: String,
+    /// Points received from the upstream, training included.
+    pub points_in: usize,
+    /// How long the upstream took.
+    pub fetch_time: Duration,
+    /// How long fitting and scoring took.
+    pub detect_time: Duration,
+}
+
+/// A run of judged time and the training time before it; both half-open, in ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Block {
+    train_from: i64,
+    train_to: i64,
+    judge_from: i64,
+    judge_to: i64,
+}
+
+/// The most blocks one query may need: each is a model to fit.
+const MAX_BLOCKS: i64 = 4_000;
+
+/// The threads that do the maths: as many at once as there are cores, and none of them an async one, so that a heavy
+/// query cannot keep a health check waiting.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    permits: Arc<Semaphore>,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
+        Self { permits: Arc::new(Semaphore::new(cores)) }
+    }
+}
+
+impl Workers {
+    /// Runs `work` on a worker thread as soon as one is free. If the caller goes away, the token given to `work` is
+    /// cancelled.
+    ///
+    /// # Errors
+    /// What `work` returns; [`Category::Internal`] if it panics.
+    pub async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&CancellationToken) -> Result<T> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::cancelled())?;
+        let cancel = CancellationToken::new();
+        let seen_by_work = cancel.clone();
+        let _cancelled_on_drop = cancel.drop_guard();
+        let task = tokio::task::spawn_blocking(move || {
+            let _held_while_working = permit;
+            work(&seen_by_work)
+        });
+        task.await.map_err(|error| {
+            if error.is_cancelled() {
+                return Error::cancelled();
+            }
+            Error::new(Category::Internal, "the detection stopped at a defect of the plugin")
+                .hint("look for \"panicked\" in the plugin's log and report it")
+        })?
+    }
+}
+
+/// Answers one query.
+///
+/// # Errors
+/// Of the category that fits; nothing is returned for a query that failed in part of its series: those are left out
+/// with a notice.
+pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -> Result<Outcome> {
+    let source = source::select(own_source, &job.query.source)?;
+    let source_kind = source.kind();
+    let prepared = source.prepare(&job.query.source)?;
+    let detector = detector::build(&job.query.detector, job.query.direction)?;
+    let blocks = plan(&job)?;
+    let step_ms = match job.query.step {
+        Step::Fixed(step_ms) => step_ms,
+        Step::Auto => prepared
+            .default_step_ms()
+            .unwrap_or_else(|| job.query.training.auto_step_ms(job.visible.len_ms(), job.max_data_points)),
+    };
+    let from_ms =
+        blocks.first().map_or(job.visible.from_ms, |block| block.train_from.min(job.visible.from_ms));
+    let request = FetchRequest { range: TimeRange { from_ms, to_ms: job.visible.to_ms }, step_ms };
+
+    let started = Instant::now();
+    let fetched = prepared.fetch(&request).await?;
+    let fetch_time = started.elapsed();
+    let (detector_kind, seed) = (detector.kind(), detector.seed());
+    let Fetched { series, step_ms: known_step_ms, executed, mut notices } = fetched;
+    let points_in = series.iter().map(Series::len).sum();
+
+    let settings = settings_text(&job.query, source_kind, step_ms);
+    let judged = workers
+        .run(move |cancel| {
+            let started = Instant::now();
+            let mut fingerprint = Sha256::new();
+            fingerprint.update(settings);
+            let mut judged = Vec::with_capacity(series.len());
+            for series in series {
+                judged.push(judge_series(
+                    series,
+                    known_step_ms,
+                    &blocks,
+                    &*detector,
+                    &mut fingerprint,
+                    cancel,
+                )?);
+            }
+            Ok((judged, fingerprint.finalize(), started.elapsed()))
+        })
+        .await?;
+    let (judged, fingerprint, detect_time) = judged;
+    notices.extend(shortage_notices(&judged));
+
+    Ok(Outcome {
+        detections: judged.into_iter().map(|judged| judged.detection).collect(),
+        source: source_kind,
+        detector: detector_kind,
+        seed,
+        step_ms,
+        executed,
+        notices,
+        fingerprint: fingerprint.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        points_in,
+        fetch_time,
+        detect_time,
+    })
+}
+
+/// What the models depend on besides the data, for the fingerprint.
+fn settings_text(query: &Query, source: &str, step_ms: i64) -> String {
+    let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
+    format!(
+        "{} {source} {} {} {:?} {:?} {step_ms}",
+        env!("CARGO_PKG_VERSION"),
+        options(&query.source),
+        options(&query.detector),
+        query.direction,
+        query.training
+    )
+}
+
+/// Cuts the visible range into blocks.
+fn plan(job: &Job) -> Result<Vec<Block>> {
+    let TimeRange { from_ms, to_ms } = job.visible;
+    let end = to_ms.saturating_add(1);
+    let Training::Window { window_ms, refit_ms } = job.query.training else {
+        return Ok(vec![Block { train_from: from_ms, train_to: end, judge_from: from_ms, judge_to: end }]);
+    };
+    let (first, last) = (from_ms.div_euclid(refit_ms), to_ms.div_euclid(refit_ms));
+    let count = last.saturating_sub(first).saturating_add(1);
+    if count > MAX_BLOCKS {
+        return Err(Error::new(
+            Category::Limit,
+            format!(
+                "the time range holds {count} blocks of refitInterval {}, and a query may need at most {MAX_BLOCKS}",
+                DurationMs::from_millis(refit_ms)
+            ),
+        )
+        .hint("choose a longer refitInterval or a shorter time range"));
+    }
+    Ok((first..=last)
+        .map(|block| {
+            let begin = block * refit_ms;
+            Block {
+                train_from: begin.saturating_sub(window_ms),
+                train_to: begin,
+                judge_from: begin.max(from_ms),
+                judge_to: begin.saturating_add(refit_ms).min(end),
+            }
+        })
+        .collect())
+}
+
+struct Judged {
+    detection: Detection,
+    /// The first block that could not be judged, with the reason.
+    shortage: Option<String>,
+}
+
+fn judge_series(
+    mut series: Series,
+    known_step_ms: Option<i64>,
+    blocks: &[Block],
+    detector: &dyn AnyDetector,
+    fingerprint: &mut Sha256,
+    cancel: &CancellationToken,
+) -> Result<Judged> {
+    if let Some(step_ms) = known_step_ms.or_else(|| series.regular_step_ms()) {
+        series.mark_gaps(step_ms);
+    }
+    let points = |from, to| {
+        let range = series.index_range(from, to);
+        Points { times: &series.times[range.clone()], values: &series.values[range] }
+    };
+    let mut all = Judgement::default();
+    for block in blocks {
+        if cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        let training = points(block.train_from, block.train_to);
+        let judged = points(block.judge_from, block.judge_to);
+        if judged.times.is_empty() {
+            continue;
+        }
+        hash_points(fingerprint, block.train_to, training);
+        append(&mut all, detector.judge(training, judged));
+    }
+    let visible = match (blocks.first(), blocks.last()) {
+        (Some(first), Some(last)) => series.index_range(first.judge_from, last.judge_to),
+        _ => 0..0,
+    };
+    let series = Series {
+        times: series.times[visible.clone()].to_vec(),
+        values: series.values[visible.clone()].to_vec(),
+        truth: series.truth.map(|truth| truth[visible].to_vec()),
+        name: series.name,
+        labels: series.labels,
+        unit: series.unit,
+    };
+    let Judgement { verdicts, scores, expected, lower, upper, reasons, shortage } = all;
+    let reasons = reasons.into_iter().collect();
+    let detection = Detection { series, verdicts, scores, expected, lower, upper, reasons };
+    Ok(Judged { detection, shortage })
+}
+
+fn append(all: &mut Judgement, block: Judgement) {
+    let offset = all.verdicts.len();
+    all.verdicts.extend(block.verdicts);
+    all.scores.extend(block.scores);
+    all.expected.extend(block.expected);
+    all.lower.extend(block.lower);
+    all.upper.extend(block.upper);
+    all.reasons.extend(block.reasons.into_iter().map(|(index, reason)| (offset + index, reason)));
+    all.shortage = all.shortage.take().or(block.shortage);
+}
+
+fn hash_points(hash: &mut Sha256, block: i64, points: Points<'_>) {
+    hash.update(block.to_le_bytes());
+    for (time, value) in points.times.iter().zip(points.values) {
+        hash.update(time.to_le_bytes());
+        hash.update(value.to_bits().to_le_bytes());
+    }
+}
+
+/// One notice for all series that could not be judged throughout.
+fn shortage_notices(judged: &[Judged]) -> Option<String> {
+    let short: Vec<&Judged> = judged.iter().filter(|judged| judged.shortage.is_some()).collect();
+    let first = short.first()?;
+    let why = first.shortage.as_deref().unwrap_or_default();
+    let name = &first.detection.series.name;
+    let others = match short.len() {
+        1 => String::new(),
+        more => format!(" (and {} more series)", more - 1),
+    };
+    Some(format!(
+        "part of series \"{name}\"{others} is not judged: {why}; lengthen trainingWindow or wait for more data"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+    const T0: i64 = 1_750_000_000_000;
+
+    fn job(json: &str, from_ms: i64, to_ms: i64) -> Job {
+        Job {
+            query: Query::parse(json.as_bytes()).unwrap(),
+            visible: TimeRange { from_ms, to_ms },
+            max_data_points: 1_000,
+        }
+    }
+
+    async fn detect(json: &str, from_ms: i64, to_ms: i64) -> Outcome {
+        let source = source::connect(&Settings::default()).unwrap();
+        run(job(json, from_ms, to_ms), &source, &Workers::default()).await.unwrap()
+    }
+
+    #[test]
+    fn blocks_are_aligned_to_the_epoch_and_cover_the_range() {
+        let blocks = plan(&job("{}", 10 * DAY + HOUR, 12 * DAY)).unwrap();
+        assert_eq!(
+            blocks,
+            [
+                Block {
+                    train_from: 3 * DAY,
+                    train_to: 10 * DAY,
+                    judge_from: 10 * DAY + HOUR,
+                    judge_to: 11 * DAY
+                },
+                Block { train_from: 4 * DAY, train_to: 11 * DAY, judge_from: 11 * DAY, judge_to: 12 * DAY },
+                Block {
+                    train_from: 5 * DAY,
+                    train_to: 12 * DAY,
+                    judge_from: 12 * DAY,
+                    judge_to: 12 * DAY + 1
+                },
+            ]
+        );
+        let before_epoch = plan(&job("{}", -HOUR, -1)).unwrap();
+        assert_eq!(before_epoch.len(), 1);
+        assert_eq!(before_epoch[0].train_to, -DAY);
+    }
+
+    #[test]
+    fn too_many_blocks_are_refused_with_the_option_to_change() {
+        let error = plan(&job(r#"{"refitInterval":"1m"}"#, 0, 400 * DAY)).unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(error.to_string().contains("refitInterval 1m"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_same_point_has_the_same_verdict_in_every_range() {
+        let json = r#"{"source":{"kind":"generator","series":["median","web-traffic"]}}"#;
+        let wide = detect(json, T0, T0 + 5 * DAY).await;
+        for (from, to) in [(T0, T0 + HOUR), (T0 + 7 * HOUR, T0 + 31 * HOUR), (T0 + 4 * DAY, T0 + 5 * DAY)] {
+            let narrow = detect(json, from, to).await;
+            for (wide, narrow) in wide.detections.iter().zip(&narrow.detections) {
+                let cut = wide.series.index_range(from, to + 1);
+                assert!(!cut.is_empty());
+                assert_eq!(wide.series.times[cut.clone()], narrow.series.times);
+                assert_eq!(wide.verdicts[cut.clone()], narrow.verdicts);
+                let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&wide.scores[cut]), bits(&narrow.scores));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_judged_point_never_trains_its_own_model() {
+        // A window that ends a whole block before: the values of the block itself must not matter.
+        let outcome = detect("{}", T0, T0 + HOUR).await;
+        let first = T0.div_euclid(DAY) * DAY;
+        let request = FetchRequest {
+            range: TimeRange { from_ms: first - 7 * DAY, to_ms: first - 1 },
+            step_ms: 900_000,
+        };
+        let source = source::connect(&Settings::default()).unwrap();
+        let prepared = source.prepare(&crate::query::Kind::default()).unwrap();
+        let training = prepared.fetch(&request).await.unwrap().series.remove(0);
+        let detector =
+            detector::build(&crate::query::Kind::default(), crate::query::Direction::Both).unwrap();
+        let shown = &outcome.detections[0];
+        let judgement = detector.judge(
+            Points { times: &training.times, values: &training.values },
+            Points { times: &shown.series.times, values: &shown.series.values },
+        );
+        assert_eq!(judgement.scores, shown.scores);
+    }
+
+    #[tokio::test]
+    async fn training_on_the_visible_range_depends_on_it() {
+        let json = r#"{"training":"visible-range"}"#;
+        let (wide, narrow) = (detect(json, T0, T0 + 5 * DAY).await, detect(json, T0, T0 + DAY).await);
+        let shared = narrow.detections[0].scores.len();
+        assert_ne!(wide.detections[0].scores[..shared], narrow.detections[0].scores[..]);
+        assert_ne!(wide.fingerprint, narrow.fingerprint);
+    }
+
+    #[tokio::test]
+    async fn the_fingerprint_names_settings_and_training_data() {
+        let a = detect("{}", T0, T0 + HOUR).await.fingerprint;
+        assert_eq!(a, detect("{}", T0, T0 + HOUR).await.fingerprint);
+        assert_ne!(a, detect(r#"{"detector":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+        assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+    }
+
+    #[tokio::test]
+    async fn a_gap_is_missing_and_not_a_value() {
+        let json = r#"{"source":{"kind":"generator","series":["web-traffic"]}}"#;
+        let outcome = detect(json, T0, T0 + 60 * DAY).await;
+        let detection = &outcome.detections[0];
+        let missing = detection.verdicts.iter().filter(|verdict| **verdict == Verdict::Missing).count();
+        assert!(missing > 0);
+        for (verdict, value) in detection.verdicts.iter().zip(&detection.series.values) {
+            assert_eq!(*verdict == Verdict::Missing, value.is_nan());
+        }
+    }
+
+    #[tokio::test]
+    async fn too_short_a_window_gives_a_notice_and_no_flags() {
+        let outcome = detect(r#"{"trainingWindow":"2h","refitInterval":"1h"}"#, T0, T0 + DAY).await;
+        assert!(outcome.notices[0].contains("8 of the 16 training points"), "{:?}", outcome.notices);
+        assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error() {
+        let error = Workers::default().run::<(), _>(|_| panic!("boom")).await.unwrap_err();
+        assert_eq!(error.category(), Category::Internal);
+    }
+
+    #[tokio::test]
+    async fn work_sees_that_nobody_waits_any_more() {
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let (ended, has_ended) = tokio::sync::oneshot::channel();
+        let workers = Workers::default();
+        let waiting = tokio::spawn(async move {
+            workers
+                .run(move |cancel| {
+                    let _ = started.send(());
+                    while !cancel.is_cancelled() {
+                        std::thread::yield_now();
+                    }
+                    let _ = ended.send(());
+                    Ok(())
+                })
+                .await
+        });
+        has_started.await.unwrap();
+        waiting.abort();
+        has_ended.await.unwrap();
+    }
+}

@@ -1,0 +1,135 @@
+//! Flagged points as events: neighbouring ones on the same side are one event, with its worst point's reason.
+//!
+//! The same rows serve annotations (`time`, `timeEnd`, `title`, `text`, `tags`, `id`) and tables.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Field, Frame, Named, Values};
+use crate::detector::Verdict;
+use crate::engine::Detection;
+
+/// A run of neighbouring points flagged on the same side.
+struct Event<'a> {
+    named: &'a Named<'a>,
+    side: Verdict,
+    /// Rows of the first, the last and the most anomalous point.
+    first: usize,
+    last: usize,
+    worst: usize,
+}
+
+/// All events of all series by time.
+pub(super) fn table(named: &[Named<'_>]) -> Frame {
+    let mut meta = Map::new();
+    meta.insert("preferredVisualisationType".into(), "table".into());
+    Frame { name: "events".to_owned(), meta, fields: fields(&all_events(named)) }
+}
+
+/// The events as annotations of the panel they come with; none if there are none.
+pub(super) fn inline_annotations(named: &[Named<'_>]) -> Option<Frame> {
+    let events = all_events(named);
+    if events.is_empty() {
+        return None;
+    }
+    let mut meta = Map::new();
+    meta.insert("dataTopic".into(), "annotations".into());
+    Some(Frame { name: "events".to_owned(), meta, fields: fields(&events) })
+}
+
+fn all_events<'a>(named: &'a [Named<'a>]) -> Vec<Event<'a>> {
+    let mut events: Vec<Event<'a>> = named.iter().flat_map(events_of).collect();
+    events.sort_by_key(Event::start);
+    events
+}
+
+fn events_of<'a>(named: &'a Named<'a>) -> Vec<Event<'a>> {
+    let Detection { verdicts, scores, .. } = named.detection;
+    let mut events: Vec<Event<'a>> = Vec::new();
+    for (row, side) in verdicts.iter().copied().enumerate() {
+        if !side.is_outlier() {
+            continue;
+        }
+        match events.last_mut() {
+            Some(event) if event.last + 1 == row && event.side == side => {
+                event.last = row;
+                if scores[row] > scores[event.worst] {
+                    event.worst = row;
+                }
+            }
+            _ => events.push(Event { named, side, first: row, last: row, worst: row }),
+        }
+    }
+    events
+}
+
+impl Event<'_> {
+    fn start(&self) -> i64 {
+        self.named.detection.series.times[self.first]
+    }
+
+    fn end(&self) -> i64 {
+        self.named.detection.series.times[self.last]
+    }
+
+    fn side(&self) -> &'static str {
+        if self.side == Verdict::Low { "low" } else { "high" }
+    }
+
+    /// Stable name: the same event has the same id in every range that shows its beginning.
+    fn id(&self) -> String {
+        let digest = Sha256::digest(format!("{}\0{}\0{}", self.named.title, self.start(), self.side()));
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn text(&self) -> String {
+        let reason = self.named.detection.reasons.get(&self.worst).cloned().unwrap_or_default();
+        match self.last - self.first {
+            0 => reason,
+            more => format!("{reason} ({} points)", more + 1),
+        }
+    }
+}
+
+fn fields(events: &[Event<'_>]) -> Vec<Field> {
+    let times = |of: fn(&Event<'_>) -> i64| Values::Time(events.iter().map(of).collect());
+    let texts = |of: fn(&Event<'_>) -> String| Values::Text(events.iter().map(of).collect());
+    let numbers = |of: fn(&Detection) -> &[f64]| {
+        Values::Number(events.iter().map(|event| of(event.named.detection)[event.worst]).collect())
+    };
+    let shown = |name: &str, title: &str, values: Values, config: Value| {
+        Field::new(name, values).config(json!({"displayNameFromDS": title})).config(config)
+    };
+    let unit = common_unit(events).map_or(json!({}), |unit| json!({"unit": unit}));
+    let width = |width: u32| json!({"custom": {"width": width}});
+    vec![
+        shown("time", "Begin", times(|event| event.start()), json!({})),
+        shown("timeEnd", "End", times(|event| event.end()), json!({})),
+        shown(
+            "title",
+            "Event",
+            texts(|event| format!("{}: {} outlier", event.named.title, event.side())),
+            json!({}),
+        ),
+        shown("text", "Reason", texts(|event| event.text()), width(480)),
+        Field::new("tags", texts(|event| format!("outlier,{}", event.side()))),
+        Field::new("id", texts(|event| event.id())),
+        shown("series", "Series", texts(|event| event.named.title.clone()), json!({})),
+        shown("value", "Value", numbers(|detection| &detection.series.values), unit.clone()),
+        shown("expected", "Expected", numbers(|detection| &detection.expected), unit),
+        shown(
+            "score",
+            "Score",
+            numbers(|detection| &detection.scores),
+            json!({"min": 0, "max": 1, "decimals": 3}),
+        ),
+        shown("direction", "Side", texts(|event| event.side().to_owned()), json!({})),
+    ]
+}
+
+/// The unit of the values, if all events share one.
+fn common_unit<'a>(events: &'a [Event<'_>]) -> Option<&'a str> {
+    let mut units = events.iter().map(|event| event.named.detection.series.unit.as_deref());
+    let first = units.next()??;
+    units.all(|unit| unit == Some(first)).then_some(first)
+}

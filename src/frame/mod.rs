@@ -1,0 +1,195 @@
+//! From verdicts to Grafana's data frames: which fields, names, labels, colours and metadata.
+//!
+//! Input is an [`Outcome`] and how it shall be shown, output a list of [`Frame`]s; how they become bytes is the
+//! plugin's business. Types follow Grafana's dataplane contract: every series frame is `timeseries-multi` version
+//! 0.1.
+
+mod events;
+mod points;
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::Outcome;
+use crate::query::Output;
+use crate::series::Labels;
+
+/// A table of equally long columns with a name and metadata.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Frame {
+    /// Shown as the frame's name, for one frame a series.
+    pub name: String,
+    /// Grafana's `meta` object, as JSON; empty if there is nothing to say.
+    pub meta: Map<String, Value>,
+    /// The columns.
+    pub fields: Vec<Field>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Column name.
+    pub name: String,
+    /// Labels of the series the column belongs to.
+    pub labels: Labels,
+    /// Grafana's `config` object, as JSON; empty if there is nothing to say.
+    pub config: Map<String, Value>,
+    /// The cells.
+    pub values: Values,
+}
+
+/// The cells of a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Instants, ms since the epoch.
+    Time(Vec<i64>),
+    /// Numbers; NaN is written as null.
+    Number(Vec<f64>),
+    /// Text.
+    Text(Vec<String>),
+}
+
+impl Frame {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.fields.first().map_or(0, |field| match &field.values {
+            Values::Time(values) => values.len(),
+            Values::Number(values) => values.len(),
+            Values::Text(values) => values.len(),
+        })
+    }
+}
+
+impl Field {
+    fn new(name: &str, values: Values) -> Self {
+        Self { name: name.to_owned(), labels: Labels::new(), config: Map::new(), values }
+    }
+
+    fn time(times: Vec<i64>) -> Self {
+        Self::new("time", Values::Time(times))
+    }
+
+    fn labelled(mut self, labels: &Labels) -> Self {
+        self.labels = labels.clone();
+        self
+    }
+
+    fn config(mut self, config: Value) -> Self {
+        if let Value::Object(config) = config {
+            self.config.extend(config);
+        }
+        self
+    }
+}
+
+/// How an outcome shall be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// What is returned.
+    pub output: Output,
+    /// Whether an alert rule asks: then the frames are those of [`Output::Alert`].
+    pub for_alert: bool,
+    /// How many points the panel can show.
+    pub max_data_points: usize,
+}
+
+/// Turns an outcome into frames. There is always at least one, if only one without fields.
+#[must_use]
+pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
+    let named = name_series(outcome);
+    let mut frames = if view.for_alert || view.output == Output::Alert {
+        points::alert_frames(&named, view.output)
+    } else {
+        match view.output {
+            Output::All | Output::Alert => points::all_frames(&named, view.max_data_points),
+            Output::State => points::state_frames(&named, view.max_data_points),
+            Output::Score => points::score_frames(&named, view.max_data_points),
+            Output::Events => Vec::new(),
+        }
+    };
+    if !view.for_alert {
+        match view.output {
+            Output::Events => frames.push(events::table(&named)),
+            Output::All => frames.extend(events::inline_annotations(&named)),
+            Output::State | Output::Score | Output::Alert => {}
+        }
+    }
+    if frames.is_empty() {
+        frames.push(Frame::default());
+    }
+    describe(&mut frames[0], outcome);
+    frames
+}
+
+/// A detection with a title that is unique within the query.
+struct Named<'a> {
+    detection: &'a crate::engine::Detection,
+    title: String,
+}
+
+/// Titles are the series' names, with labels where several series share a name.
+fn name_series(outcome: &Outcome) -> Vec<Named<'_>> {
+    let mut named: Vec<Named<'_>> = Vec::with_capacity(outcome.detections.len());
+    let mut taken = std::collections::HashSet::new();
+    let mut uses = std::collections::HashMap::<&str, usize>::new();
+    for detection in &outcome.detections {
+        *uses.entry(&detection.series.name).or_default() += 1;
+    }
+    for detection in &outcome.detections {
+        let series = &detection.series;
+        let mut title = series.name.clone();
+        if uses[series.name.as_str()] > 1 && !series.labels.is_empty() {
+            let labels: Vec<String> =
+                series.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+            title = format!("{} {{{}}}", series.name, labels.join(", "));
+        }
+        let base = title.clone();
+        let mut number = 2;
+        while !taken.insert(title.clone()) {
+            title = format!("{base} ({number})");
+            number += 1;
+        }
+        named.push(Named { detection, title });
+    }
+    named
+}
+
+/// Says on the first frame how the answer came about.
+fn describe(frame: &mut Frame, outcome: &Outcome) {
+    let flagged: usize = outcome.detections.iter().map(|detection| detection.reasons.len()).sum();
+    let points: usize = outcome.detections.iter().map(|detection| detection.series.len()).sum();
+    let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
+    let (fetch_ms, detect_ms) = (ms(outcome.fetch_time), ms(outcome.detect_time));
+    frame.meta.insert("executedQueryString".into(), outcome.executed.clone().into());
+    frame.meta.insert(
+        "custom".into(),
+        json!({"outrider": {
+            "version": env!("CARGO_PKG_VERSION"),
+            "source": outcome.source,
+            "detector": outcome.detector,
+            "seed": outcome.seed,
+            "fingerprint": outcome.fingerprint,
+            "stepMs": outcome.step_ms,
+            "points": points,
+            "flagged": flagged,
+            "timingsMs": {"fetch": fetch_ms, "detect": detect_ms},
+        }}),
+    );
+    frame.meta.insert(
+        "stats".into(),
+        json!([
+            {"displayName": "Upstream", "value": fetch_ms, "unit": "ms"},
+            {"displayName": "Detection", "value": detect_ms, "unit": "ms"},
+            {"displayName": "Points received", "value": outcome.points_in},
+            {"displayName": "Points flagged", "value": flagged},
+        ]),
+    );
+    if !outcome.notices.is_empty() {
+        let notices: Vec<Value> =
+            outcome.notices.iter().map(|text| json!({"severity": "warning", "text": text})).collect();
+        frame.meta.insert("notices".into(), notices.into());
+    }
+}
+
+#[cfg(test)]
+mod tests;

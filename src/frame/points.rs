@@ -1,0 +1,231 @@
+//! Frames with one row a point: values and band, states, scores, and what alert rules read.
+
+use serde_json::{Map, Value, json};
+
+use super::{Field, Frame, Named, Values};
+use crate::detector::Verdict;
+use crate::engine::Detection;
+use crate::query::Output;
+use crate::series::{Labels, thin};
+
+/// Values, band, flags and score of every series.
+pub(super) fn all_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
+    named
+        .iter()
+        .filter(|named| !named.detection.series.is_empty())
+        .map(|named| {
+            let detection = named.detection;
+            let rows = thin(&detection.series.values, max_points, |row| detection.verdicts[row].is_outlier());
+            series_frame(named, all_fields(named, &rows))
+        })
+        .collect()
+}
+
+fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
+    let detection = named.detection;
+    let series = &detection.series;
+    let column = |name: &str, values: &[f64], config: Value| {
+        let values = rows.iter().map(|row| values[*row]).collect();
+        Field::new(name, Values::Number(values)).labelled(&series.labels).config(config)
+    };
+    let called = |suffix: &str| format!("{} {suffix}", named.title);
+    let unit = |mut config: Value| {
+        if let (Some(unit), Value::Object(config)) = (&series.unit, &mut config) {
+            config.insert("unit".into(), unit.clone().into());
+        }
+        config
+    };
+    let known = |values: &[f64]| rows.iter().any(|row| values[*row].is_finite());
+
+    let mut fields = vec![
+        Field::time(rows.iter().map(|row| series.times[*row]).collect()),
+        column("value", &series.values, unit(json!({"displayNameFromDS": named.title}))),
+    ];
+    if known(&detection.expected) {
+        let config = json!({
+            "displayNameFromDS": called("expected"),
+            "color": {"mode": "fixed", "fixedColor": "super-light-blue"},
+            "custom": {"lineStyle": {"fill": "dash", "dash": [8, 8]}, "lineWidth": 1},
+        });
+        fields.push(column("expected", &detection.expected, unit(config)));
+    }
+    let edge = |suffix: &str, custom: Value| {
+        let mut hidden =
+            json!({"lineWidth": 0, "hideFrom": {"legend": true, "tooltip": false, "viz": false}});
+        merge(&mut hidden, custom);
+        unit(json!({
+            "displayNameFromDS": called(suffix),
+            "color": {"mode": "fixed", "fixedColor": "super-light-blue"},
+            "custom": hidden,
+        }))
+    };
+    let (has_lower, has_upper) = (known(&detection.lower), known(&detection.upper));
+    if has_lower {
+        fields.push(column("lower", &detection.lower, edge("lower", json!({}))));
+    }
+    if has_upper {
+        // The fill needs the other edge's name exactly as it is shown.
+        let fill =
+            if has_lower { json!({"fillBelowTo": called("lower"), "fillOpacity": 12}) } else { json!({}) };
+        fields.push(column("upper", &detection.upper, edge("upper", fill)));
+    }
+    let anomalies: Vec<f64> = detection
+        .verdicts
+        .iter()
+        .zip(&series.values)
+        .map(|(verdict, value)| if verdict.is_outlier() { *value } else { f64::NAN })
+        .collect();
+    let config = json!({
+        "displayNameFromDS": called("outliers"),
+        "color": {"mode": "fixed", "fixedColor": "red"},
+        "custom": {"drawStyle": "points", "pointSize": 8, "showPoints": "always"},
+    });
+    fields.push(column("anomaly", &anomalies, unit(config)));
+    let config = json!({
+        "displayNameFromDS": called("outlier"),
+        "custom": hidden_in_graphs(),
+        "mappings": [{"type": "value", "options": {
+            "0": {"text": "no", "index": 0},
+            "1": {"text": "outlier", "color": "red", "index": 1},
+        }}],
+    });
+    fields.push(column("outlier", &flags(detection), config));
+    let config = json!({
+        "displayNameFromDS": called("score"), "min": 0, "max": 1, "decimals": 3, "custom": hidden_in_graphs(),
+    });
+    fields.push(column("score", &detection.scores, config));
+    if let Some(truth) = &series.truth {
+        let config = json!({"displayNameFromDS": called("truth"), "custom": hidden_in_graphs()});
+        fields.push(column("truth", truth, config));
+    }
+    fields
+}
+
+/// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing; nothing where nothing could be judged.
+pub(super) fn state_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
+    let config = json!({
+        "mappings": [{"type": "value", "options": {
+            "0": {"text": "Normal", "color": "green", "index": 0},
+            "1": {"text": "High", "color": "red", "index": 1},
+            "-1": {"text": "Low", "color": "orange", "index": 2},
+            "2": {"text": "Missing", "color": "text", "index": 3},
+        }}],
+    });
+    one_column_frames(named, "state", &config, states, max_points)
+}
+
+/// The score alone.
+pub(super) fn score_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
+    let config = json!({"min": 0, "max": 1, "decimals": 3});
+    one_column_frames(named, "score", &config, |detection| detection.scores.clone(), max_points)
+}
+
+fn one_column_frames(
+    named: &[Named<'_>],
+    name: &str,
+    config: &Value,
+    values_of: impl Fn(&Detection) -> Vec<f64>,
+    max_points: usize,
+) -> Vec<Frame> {
+    named
+        .iter()
+        .filter(|named| !named.detection.series.is_empty())
+        .map(|named| {
+            let detection = named.detection;
+            let values = values_of(detection);
+            let rows = thin(&values, max_points, |row| detection.verdicts[row].is_outlier());
+            let field = Field::new(name, Values::Number(rows.iter().map(|row| values[*row]).collect()))
+                .labelled(&detection.series.labels)
+                .config(json!({"displayNameFromDS": named.title}))
+                .config(config.clone());
+            let time = Field::time(rows.iter().map(|row| detection.series.times[*row]).collect());
+            series_frame(named, vec![time, field])
+        })
+        .collect()
+}
+
+/// For each series one numeric field with unique labels and without nulls: what alert rules can reduce and compare.
+/// Nothing is thinned out, and points without a verdict are left out.
+pub(super) fn alert_frames(named: &[Named<'_>], output: Output) -> Vec<Frame> {
+    let labels = unique_labels(named);
+    let (name, values_of): (_, fn(&Detection) -> Vec<f64>) = match output {
+        Output::Score => ("score", |detection| detection.scores.clone()),
+        Output::State => ("state", states),
+        Output::All | Output::Events | Output::Alert => ("outlier", flags),
+    };
+    named
+        .iter()
+        .zip(labels)
+        .filter_map(|(named, labels)| {
+            let series = &named.detection.series;
+            let known: (Vec<i64>, Vec<f64>) = series
+                .times
+                .iter()
+                .copied()
+                .zip(values_of(named.detection))
+                .filter(|(_, value)| !value.is_nan())
+                .unzip();
+            let (times, values) = known;
+            (!times.is_empty()).then(|| {
+                let value = Field::new(name, Values::Number(values)).labelled(&labels);
+                series_frame(named, vec![Field::time(times), value])
+            })
+        })
+        .collect()
+}
+
+/// The series' labels, with `series` added where they would not tell the series apart.
+fn unique_labels(named: &[Named<'_>]) -> Vec<Labels> {
+    let mut uses = std::collections::HashMap::<&Labels, usize>::new();
+    for named in named {
+        *uses.entry(&named.detection.series.labels).or_default() += 1;
+    }
+    named
+        .iter()
+        .map(|named| {
+            let mut labels = named.detection.series.labels.clone();
+            if uses[&named.detection.series.labels] > 1 {
+                labels.insert("series".to_owned(), named.title.clone());
+            }
+            labels
+        })
+        .collect()
+}
+
+fn series_frame(named: &Named<'_>, fields: Vec<Field>) -> Frame {
+    let mut meta = Map::new();
+    meta.insert("type".into(), "timeseries-multi".into());
+    meta.insert("typeVersion".into(), json!([0, 1]));
+    Frame { name: named.title.clone(), meta, fields }
+}
+
+/// 1 for an outlier, 0 for a point that is none, NaN where there is no verdict.
+fn flags(detection: &Detection) -> Vec<f64> {
+    let flag = |verdict: &Verdict| match verdict {
+        Verdict::High | Verdict::Low => 1.0,
+        Verdict::Normal => 0.0,
+        Verdict::Missing | Verdict::NotJudged => f64::NAN,
+    };
+    detection.verdicts.iter().map(flag).collect()
+}
+
+fn states(detection: &Detection) -> Vec<f64> {
+    let state = |verdict: &Verdict| match verdict {
+        Verdict::Normal => 0.0,
+        Verdict::High => 1.0,
+        Verdict::Low => -1.0,
+        Verdict::Missing => 2.0,
+        Verdict::NotJudged => f64::NAN,
+    };
+    detection.verdicts.iter().map(state).collect()
+}
+
+fn hidden_in_graphs() -> Value {
+    json!({"hideFrom": {"viz": true, "legend": true, "tooltip": true}})
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}

@@ -1,0 +1,232 @@
+//! QueryData: every query of a request at the same time, each with its own frames or its own error.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use grafana_plugin_sdk::pluginv2::data_server::Data;
+use grafana_plugin_sdk::pluginv2::{self, DataQuery, DataResponse, QueryDataRequest, QueryDataResponse};
+use tokio::task::JoinSet;
+use tonic::{Request, Response, Status};
+
+use super::{Shared, arrow};
+use crate::engine::{self, Job};
+use crate::error::{Category, Error, Result};
+use crate::frame::{self, View};
+use crate::query::Query;
+use crate::series::TimeRange;
+use crate::source::AnySource;
+
+/// Points of a panel that does not say how many it can show.
+const DEFAULT_MAX_DATA_POINTS: usize = 1_000;
+
+/// Frames carry nanoseconds in an `i64`: the years 1677 to 2262.
+const LAST_ENCODABLE_MS: i64 = i64::MAX / 1_000_000;
+
+#[derive(Debug)]
+pub(super) struct DataService {
+    shared: Shared,
+}
+
+impl DataService {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+}
+
+#[tonic::async_trait]
+impl Data for DataService {
+    async fn query_data(
+        &self,
+        request: Request<QueryDataRequest>,
+    ) -> std::result::Result<Response<QueryDataResponse>, Status> {
+        let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
+        let for_alert = is_for_alert(&headers);
+        let source = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
+        // Dropped with this future when Grafana goes away, and every task with it.
+        let mut tasks = JoinSet::new();
+        let mut ref_ids = HashMap::with_capacity(queries.len());
+        for query in queries {
+            let (shared, source, ref_id) = (self.shared.clone(), source.clone(), query.ref_id.clone());
+            let task = tasks.spawn(async move { answer(&shared, source, query, for_alert).await });
+            ref_ids.insert(task.id(), ref_id);
+        }
+        let mut responses = HashMap::with_capacity(ref_ids.len());
+        while let Some(ended) = tasks.join_next_with_id().await {
+            let (id, answered) = match ended {
+                Ok((id, answered)) => (id, answered),
+                Err(error) => (error.id(), Err(panicked())),
+            };
+            let ref_id = ref_ids.remove(&id).unwrap_or_default();
+            responses.insert(ref_id.clone(), self.to_response(&ref_id, answered));
+        }
+        Ok(Response::new(QueryDataResponse { responses }))
+    }
+}
+
+impl DataService {
+    fn to_response(&self, ref_id: &str, answered: Result<Vec<Vec<u8>>>) -> DataResponse {
+        self.shared.metrics.count_query(answered.as_ref().err().map(Error::category));
+        match answered {
+            Ok(frames) => DataResponse { frames, error: String::new(), json_meta: Vec::new(), status: 200 },
+            Err(error) => {
+                tracing::warn!(ref_id, category = %error.category(), error = %error, "query failed");
+                DataResponse {
+                    frames: Vec::new(),
+                    status: i32::from(error.category().http_status()),
+                    error: error.to_string(),
+                    json_meta: Vec::new(),
+                }
+            }
+        }
+    }
+}
+
+/// Whether an alert rule asks. Grafana has sent the header in several spellings, with and without a prefix.
+fn is_for_alert(headers: &HashMap<String, String>) -> bool {
+    headers.iter().any(|(name, value)| {
+        let name = name.to_ascii_lowercase();
+        name.strip_prefix("http_").unwrap_or(&name) == "fromalert"
+            && value.trim().eq_ignore_ascii_case("true")
+    })
+}
+
+fn panicked() -> Error {
+    Error::new(Category::Internal, "the query stopped at a defect of the plugin")
+        .hint("look for \"panicked\" in the plugin's log and report it")
+}
+
+/// Answers one query with encoded frames.
+async fn answer(
+    shared: &Shared,
+    source: Result<Arc<dyn AnySource>>,
+    query: DataQuery,
+    for_alert: bool,
+) -> Result<Vec<Vec<u8>>> {
+    let source = source?;
+    let parsed = Query::parse(&query.json)?;
+    let output = parsed.output;
+    let max_data_points =
+        usize::try_from(query.max_data_points).ok().filter(|max| *max > 0).unwrap_or(DEFAULT_MAX_DATA_POINTS);
+    let job = Job { query: parsed, visible: time_range(query.time_range.as_ref())?, max_data_points };
+    let outcome = engine::run(job, &source, &shared.workers).await?;
+
+    let metrics = &shared.metrics;
+    metrics.points_in.inc_by(outcome.points_in as u64);
+    metrics.fetch_seconds.observe(outcome.fetch_time.as_secs_f64());
+    metrics.detect_seconds.observe(outcome.detect_time.as_secs_f64());
+    let view = View { output, for_alert, max_data_points };
+    let (encoded, rows, encode_time) = shared
+        .workers
+        .run(move |_| {
+            let started = Instant::now();
+            let frames = frame::render(&outcome, &view);
+            let rows: usize = frames.iter().map(frame::Frame::rows).sum();
+            let encoded =
+                frames.iter().map(|frame| arrow::encode(frame, &query.ref_id)).collect::<Result<Vec<_>>>()?;
+            Ok((encoded, rows, started.elapsed()))
+        })
+        .await?;
+    metrics.points_out.inc_by(rows as u64);
+    metrics.encode_seconds.observe(encode_time.as_secs_f64());
+    Ok(encoded)
+}
+
+fn time_range(range: Option<&pluginv2::TimeRange>) -> Result<TimeRange> {
+    let wrong = |why: String| Err(Error::new(Category::Query, why).hint("choose another time range"));
+    let Some(range) = range else { return wrong("the query has no time range".to_owned()) };
+    let (from_ms, to_ms) = (range.from_epoch_ms, range.to_epoch_ms);
+    if from_ms > to_ms {
+        return wrong(format!("the time range ends ({to_ms} ms) before it begins ({from_ms} ms)"));
+    }
+    if from_ms < -LAST_ENCODABLE_MS || to_ms > LAST_ENCODABLE_MS {
+        return wrong(
+            "the time range leaves the years 1677 to 2262, which Grafana's frames can carry".to_owned(),
+        );
+    }
+    Ok(TimeRange { from_ms, to_ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(queries: &[(&str, &str)]) -> Request<QueryDataRequest> {
+        let to_epoch_ms = 1_750_000_000_000;
+        let queries = queries
+            .iter()
+            .map(|(ref_id, json)| DataQuery {
+                ref_id: (*ref_id).to_owned(),
+                max_data_points: 100,
+                interval_ms: 1_000,
+                time_range: Some(pluginv2::TimeRange {
+                    from_epoch_ms: to_epoch_ms - 21_600_000,
+                    to_epoch_ms,
+                }),
+                json: json.as_bytes().to_vec(),
+                query_type: String::new(),
+            })
+            .collect();
+        Request::new(QueryDataRequest { plugin_context: None, headers: HashMap::new(), queries })
+    }
+
+    #[tokio::test]
+    async fn one_bad_query_takes_no_other_down() {
+        let service = DataService::new(Shared::default());
+        let queries = [
+            ("A", "{}"),
+            ("B", "{not json"),
+            ("C", r#"{"source":{"kind":"nope"}}"#),
+            ("D", r#"{"detector":{"kind":"nope"}}"#),
+            ("E", r#"{"output":"events"}"#),
+        ];
+        let responses = service.query_data(request(&queries)).await.unwrap().into_inner().responses;
+        assert_eq!(responses.len(), 5);
+        for good in ["A", "E"] {
+            assert_eq!((responses[good].status, responses[good].error.as_str()), (200, ""));
+            assert!(!responses[good].frames.is_empty());
+        }
+        for (bad, needle) in
+            [("B", "not valid JSON at line 1"), ("C", "\"http-json\""), ("D", "\"isolation-forest\"")]
+        {
+            let response = &responses[bad];
+            assert_eq!(response.status, 400);
+            assert!(
+                response.error.starts_with("[query] ") && response.error.contains(needle),
+                "{}",
+                response.error
+            );
+            assert!(response.frames.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_alert_header_is_seen_in_any_spelling() {
+        for (name, value, expected) in [
+            ("FromAlert", "true", true),
+            ("fromalert", "True", true),
+            ("http_FromAlert", "true", true),
+            ("FROMALERT", "false", false),
+            ("X-FromAlert", "true", false),
+        ] {
+            assert_eq!(
+                is_for_alert(&HashMap::from([(name.to_owned(), value.to_owned())])),
+                expected,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn impossible_ranges_are_refused_and_old_ones_are_not() {
+        let range = |from_epoch_ms, to_epoch_ms| {
+            time_range(Some(&pluginv2::TimeRange { from_epoch_ms, to_epoch_ms }))
+        };
+        assert!(range(-5_000_000_000_000, 0).is_ok());
+        assert!(range(1, 0).is_err());
+        assert!(range(-62_135_596_800_000, 0).is_err(), "year 1");
+        assert!(range(0, 253_402_300_799_000).is_err(), "year 9999");
+        assert!(range(i64::MIN, i64::MAX).is_err());
+        assert!(time_range(None).is_err());
+    }
+}

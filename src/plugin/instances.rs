@@ -1,0 +1,151 @@
+//! Connected sources, one per saved version of a data source, so that requests share their connection pools.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use grafana_plugin_sdk::pluginv2;
+use sha2::{Digest, Sha256};
+
+use super::metrics::Metrics;
+use crate::error::Result;
+use crate::settings::{RawSettings, Settings};
+use crate::source::{self, AnySource};
+
+/// The most data sources kept connected; beyond that an arbitrary one is dropped and connects again when it is asked.
+const MAX_INSTANCES: usize = 256;
+
+/// Which data source of which organisation.
+type Key = (i64, String);
+
+/// The connected sources.
+#[derive(Debug, Default)]
+pub(super) struct Instances {
+    connected: Mutex<HashMap<Key, Instance>>,
+}
+
+#[derive(Debug, Clone)]
+struct Instance {
+    /// Digest of the settings it was connected with. A digest and not the time of the last change, because the same
+    /// uid may come back with other settings within the same millisecond.
+    settings: [u8; 32],
+    source: Arc<dyn AnySource>,
+}
+
+impl Instances {
+    /// The source of the data source that `context` names, connected. Without a context, or without data source
+    /// settings in it, that is the generator.
+    ///
+    /// # Errors
+    /// Those of [`Settings::parse`] and [`source::connect`].
+    pub(super) fn get(
+        &self,
+        context: Option<&pluginv2::PluginContext>,
+        metrics: &Metrics,
+    ) -> Result<Arc<dyn AnySource>> {
+        let Some((context, stored)) =
+            context.and_then(|context| Some((context, context.data_source_instance_settings.as_ref()?)))
+        else {
+            return source::connect(&Settings::default());
+        };
+        let key =
+            (context.org_id, if stored.uid.is_empty() { stored.id.to_string() } else { stored.uid.clone() });
+        let digest = digest(stored);
+        let cached = self.lock().get(&key).filter(|instance| instance.settings == digest).cloned();
+        metrics.count_lookup("instances", cached.is_some());
+        if let Some(instance) = cached {
+            return Ok(instance.source);
+        }
+        let settings = Settings::parse(&RawSettings {
+            url: &stored.url,
+            basic_auth: stored.basic_auth_enabled,
+            basic_auth_user: &stored.basic_auth_user,
+            json_data: &stored.json_data,
+            secure_json_data: Some(&stored.decrypted_secure_json_data),
+        })?;
+        let source = source::connect(&settings)?;
+        let mut connected = self.lock();
+        if connected.len() >= MAX_INSTANCES
+            && !connected.contains_key(&key)
+            && let Some(some_key) = connected.keys().next().cloned()
+        {
+            connected.remove(&some_key);
+        }
+        connected.insert(key, Instance { settings: digest, source: Arc::clone(&source) });
+        Ok(source)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Instance>> {
+        // Nothing is left half-done under the lock, so a panic elsewhere does not spoil the map.
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn digest(stored: &pluginv2::DataSourceInstanceSettings) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    };
+    add(stored.url.as_bytes());
+    add(&[u8::from(stored.basic_auth_enabled)]);
+    add(stored.basic_auth_user.as_bytes());
+    add(&stored.json_data);
+    let mut secrets: Vec<_> = stored.decrypted_secure_json_data.iter().collect();
+    secrets.sort_unstable();
+    for (name, value) in secrets {
+        add(name.as_bytes());
+        add(value.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(uid: &str, json_data: &str) -> pluginv2::PluginContext {
+        pluginv2::PluginContext {
+            org_id: 1,
+            plugin_id: String::new(),
+            user: None,
+            app_instance_settings: None,
+            data_source_instance_settings: Some(pluginv2::DataSourceInstanceSettings {
+                id: 1,
+                name: String::new(),
+                url: "http://127.0.0.1:1".to_owned(),
+                user: String::new(),
+                database: String::new(),
+                basic_auth_enabled: false,
+                basic_auth_user: String::new(),
+                json_data: json_data.as_bytes().to_vec(),
+                decrypted_secure_json_data: HashMap::new(),
+                last_updated_ms: 0,
+                uid: uid.to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_same_settings_share_one_connection_and_changed_ones_do_not() {
+        let (instances, metrics) = (Instances::default(), Metrics::default());
+        let get = |json| instances.get(Some(&context("a", json)), &metrics).unwrap();
+        let first = get(r#"{"source":"http-json"}"#);
+        assert!(Arc::ptr_eq(&first, &get(r#"{"source":"http-json"}"#)));
+        assert!(!Arc::ptr_eq(&first, &get(r#"{"source":"http-json","timeout":5}"#)));
+        assert_eq!(get("{}").kind(), "generator");
+    }
+
+    #[test]
+    fn no_context_is_the_generator() {
+        assert_eq!(Instances::default().get(None, &Metrics::default()).unwrap().kind(), "generator");
+    }
+
+    #[test]
+    fn the_number_of_instances_is_bounded() {
+        let (instances, metrics) = (Instances::default(), Metrics::default());
+        for uid in 0..MAX_INSTANCES + 10 {
+            instances.get(Some(&context(&uid.to_string(), "{}")), &metrics).unwrap();
+        }
+        assert_eq!(instances.lock().len(), MAX_INSTANCES);
+    }
+}

@@ -1,0 +1,63 @@
+//! Logs on standard error in the form Grafana reads (hclog JSON), panics included.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Libraries whose own logs stay at warnings, whatever `RUST_LOG` says: at `trace` some of them write headers and
+/// bodies, and those carry secrets. The SDK's spans carry decrypted settings, so it is silenced altogether.
+const QUIET: [&str; 12] = [
+    "grafana_plugin_sdk=off",
+    "h2=warn",
+    "hyper=warn",
+    "hyper_util=warn",
+    "mio=warn",
+    "reqwest=warn",
+    "rustls=warn",
+    "rustls_platform_verifier=warn",
+    "tonic=warn",
+    "tower=warn",
+    "tower_http=warn",
+    "want=warn",
+];
+
+/// Installs the logger and a panic hook that writes to it. A panic's usual text is not JSON, and Grafana would lose
+/// it.
+pub(super) fn init() {
+    let _already_set = tracing_subscriber::registry()
+        .with(filter(std::env::var("RUST_LOG").ok().as_deref()))
+        .with(grafana_plugin_sdk::backend::layer())
+        .try_init();
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(panic = message, place, "a thread panicked");
+    }));
+}
+
+fn filter(wanted: Option<&str>) -> EnvFilter {
+    let mut filter =
+        EnvFilter::builder().parse_lossy(wanted.filter(|text| !text.is_empty()).unwrap_or("info"));
+    for directive in QUIET {
+        if let Ok(directive) = directive.parse() {
+            filter = filter.add_directive(directive);
+        }
+    }
+    filter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_stay_quiet_whatever_is_asked() {
+        for wanted in [None, Some("trace"), Some("h2=trace,hyper=trace,info"), Some("!!")] {
+            let filter = filter(wanted).to_string();
+            for directive in QUIET {
+                assert!(filter.split(',').any(|part| part == directive), "{wanted:?}: {filter}");
+            }
+        }
+        assert!(filter(Some("outrider=debug")).to_string().contains("outrider=debug"));
+    }
+}

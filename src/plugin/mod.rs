@@ -1,0 +1,164 @@
+//! Everything that knows Grafana: the process, its handshake, and the services Grafana calls.
+//!
+//! The protocol's messages and service traits come from `grafana_plugin_sdk::pluginv2`; the services, their server
+//! and the Arrow encoding are our own, because the SDK's have defects that hurt (`ARCHITECTURE.md` lists them with the
+//! tests that guard each). A better SDK release can replace this folder without touching the rest.
+
+mod arrow;
+mod controller;
+mod data;
+mod diagnostics;
+mod handshake;
+mod instances;
+mod logging;
+mod metrics;
+mod resource;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grafana_plugin_sdk::pluginv2::data_server::DataServer;
+use grafana_plugin_sdk::pluginv2::diagnostics_server::DiagnosticsServer;
+use grafana_plugin_sdk::pluginv2::resource_server::ResourceServer;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::engine::Workers;
+use controller::Controller;
+use instances::Instances;
+use metrics::Metrics;
+
+/// Largest request taken. Go plugins take 16 MiB; tonic's own default of 4 MiB fails on dashboards with many long
+/// queries.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long running queries may take to end once shutdown was asked for. The host kills after two seconds.
+const DRAIN_TIME: Duration = Duration::from_millis(1_000);
+
+/// How long worker threads may go on after that.
+const WORKER_DRAIN_TIME: Duration = Duration::from_millis(300);
+
+/// What all services share.
+#[derive(Debug, Clone, Default)]
+struct Shared {
+    instances: Arc<Instances>,
+    metrics: Arc<Metrics>,
+    workers: Workers,
+}
+
+/// Runs the plugin process until Grafana ends it.
+#[must_use]
+pub fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--version") {
+        print_line(concat!("gpx_outrider ", env!("CARGO_PKG_VERSION")));
+        return ExitCode::SUCCESS;
+    }
+    if let Err(message) = handshake::check_launched_by_grafana() {
+        eprintln!("{message}");
+        return ExitCode::FAILURE;
+    }
+    logging::init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start the async runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = runtime.block_on(serve());
+    runtime.shutdown_timeout(WORKER_DRAIN_TIME);
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the plugin server failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves every service on a free port until shutdown is asked for, by the host or by a signal.
+async fn serve() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let listener = handshake::bind().await?;
+    let address = listener.local_addr()?;
+    // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
+    let incoming = TcpIncoming::from_listener(listener, true, None)?;
+
+    let shutdown = CancellationToken::new();
+    tokio::spawn(watch_for_shutdown(shutdown.clone()));
+    let (mut health_reporter, health) = tonic_health::server::health_reporter();
+    // The name go-plugin's Ping asks for.
+    health_reporter.set_service_status("plugin", tonic_health::ServingStatus::Serving).await;
+    let shared = Shared::default();
+
+    let server = Server::builder()
+        .add_service(health)
+        .add_service(Controller::new(shutdown.clone()))
+        .add_service(
+            DataServer::new(data::DataService::new(shared.clone()))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
+            DiagnosticsServer::new(diagnostics::DiagnosticsService::new(shared.clone()))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .add_service(
+            ResourceServer::new(resource::ResourceService::new(shared))
+                .max_decoding_message_size(MAX_REQUEST_BYTES),
+        )
+        .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+
+    print_line(&handshake::line(address));
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "plugin is ready");
+    let drained_for_too_long = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_TIME).await;
+    };
+    tokio::select! {
+        served = server => served?,
+        () = drained_for_too_long => tracing::warn!("queries still run, ending without them"),
+    }
+    tracing::info!("plugin has ended");
+    Ok(())
+}
+
+/// Cancels `shutdown` on SIGTERM or when the host is gone.
+///
+/// SIGINT is left alone: a Ctrl-C in a terminal reaches the whole process group, and the host then asks for shutdown
+/// in its own time, as go-plugin's own server expects.
+async fn watch_for_shutdown(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be watched; only the host can end the plugin");
+        return;
+    };
+    let host = rustix::process::getppid();
+    let mut look = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => {}
+            _ = look.tick() => {
+                // An orphan is given a new parent. PR_SET_PDEATHSIG would fire when the host's *thread* ends.
+                if rustix::process::getppid() != host {
+                    tracing::warn!("the host is gone");
+                    break;
+                }
+            }
+            () = shutdown.cancelled() => break,
+        }
+    }
+    shutdown.cancel();
+}
+
+/// The only two things that ever reach standard output: the handshake line, or the answer to `--version`.
+#[expect(
+    clippy::print_stdout,
+    reason = "the handshake line belongs on standard output, and nothing else does"
+)]
+fn print_line(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,163 @@
+//! Macros in what is asked of an upstream: `${__from}`, `$__interval` and their kin.
+//!
+//! They are replaced here and not in the browser, because the range asked of the upstream includes the training
+//! window, and because alert rules never run frontend code.
+
+use std::fmt::Write as _;
+
+use chrono::DateTime;
+
+use super::DurationMs;
+use crate::error::{Category, Error, Result};
+
+/// What the macros stand for in one upstream request.
+#[derive(Debug, Clone, Copy)]
+pub struct MacroValues {
+    /// Begin of the range asked for, ms since the epoch.
+    pub from_ms: i64,
+    /// End of the range asked for, ms since the epoch.
+    pub to_ms: i64,
+    /// Grid step, ms.
+    pub step_ms: i64,
+    /// The most points the range can hold at this step.
+    pub max_data_points: i64,
+}
+
+/// Replaces every macro in `text` by its value, passed through `escape` (for a URL, a JSON string, …).
+///
+/// | macro | value |
+/// |---|---|
+/// | `$__from` `${__from}` `$__to` `${__to}` | ms since the epoch |
+/// | `${__from:date:seconds}` | s since the epoch |
+/// | `${__from:date}` `${__from:date:iso}` | ISO 8601, UTC |
+/// | `$__interval` `${__interval}` | the step as a duration, `5m` |
+/// | `$__interval_ms` `${__interval_ms}` | the step in ms |
+/// | `$__maxDataPoints` `${__maxDataPoints}` | the most points the range can hold at this step |
+///
+/// Other text that begins with `$` stays as it is.
+///
+/// # Errors
+/// [`Category::Query`] if a date macro has an unknown format, or its time has no calendar date.
+pub fn expand(text: &str, values: &MacroValues, escape: impl Fn(&str) -> String) -> Result<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match take_name(rest) {
+            Some((name, after)) => match value_of(name, values)? {
+                Some(value) => {
+                    out.push_str(&escape(&value));
+                    rest = after;
+                }
+                None => {
+                    out.push('$');
+                    rest = &rest[1..];
+                }
+            },
+            None => {
+                out.push('$');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The macro name at the start of `text` (which begins with `$`) and what follows it.
+fn take_name(text: &str) -> Option<(&str, &str)> {
+    if let Some(inner) = text.strip_prefix("${") {
+        let end = inner.find('}')?;
+        return Some((&inner[..end], &inner[end + 1..]));
+    }
+    let inner = &text[1..];
+    let end = inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
+    Some((&inner[..end], &inner[end..]))
+}
+
+fn value_of(name: &str, values: &MacroValues) -> Result<Option<String>> {
+    let (base, format) = match name.split_once(':') {
+        Some((base, format)) => (base, Some(format)),
+        None => (name, None),
+    };
+    let time = |ms| time_in_format(name, ms, format).map(Some);
+    match (base, format) {
+        ("__from", _) => time(values.from_ms),
+        ("__to", _) => time(values.to_ms),
+        ("__interval", None) => Ok(Some(DurationMs::from_millis(values.step_ms).to_string())),
+        ("__interval_ms", None) => Ok(Some(values.step_ms.to_string())),
+        ("__maxDataPoints", None) => Ok(Some(values.max_data_points.to_string())),
+        _ => Ok(None),
+    }
+}
+
+fn time_in_format(name: &str, ms: i64, format: Option<&str>) -> Result<String> {
+    match format {
+        None => Ok(ms.to_string()),
+        Some("date:seconds") => Ok(ms.div_euclid(1_000).to_string()),
+        Some("date" | "date:iso") => {
+            let date = DateTime::from_timestamp_millis(ms).ok_or_else(|| {
+                Error::new(Category::Query, format!("macro ${{{name}}}: {ms} ms has no calendar date"))
+                    .hint("choose a time range within the years −262,000 to 262,000")
+            })?;
+            let mut text = String::new();
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{}", date.format("%Y-%m-%dT%H:%M:%S%.3fZ"));
+            Ok(text)
+        }
+        Some(other) => {
+            Err(Error::new(Category::Query, format!("macro ${{{name}}} has the unknown format \"{other}\""))
+                .hint("use ${__from} (ms), ${__from:date:seconds} or ${__from:date:iso}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUES: MacroValues =
+        MacroValues { from_ms: 1_700_000_000_123, to_ms: -1, step_ms: 300_000, max_data_points: 72 };
+
+    fn expanded(text: &str) -> String {
+        expand(text, &VALUES, str::to_owned).unwrap()
+    }
+
+    #[test]
+    fn every_macro_of_the_table_is_replaced() {
+        for (text, value) in [
+            ("$__from", "1700000000123"),
+            ("${__from}", "1700000000123"),
+            ("${__to}", "-1"),
+            ("${__to:date:seconds}", "-1"),
+            ("${__from:date:seconds}", "1700000000"),
+            ("${__from:date}", "2023-11-14T22:13:20.123Z"),
+            ("${__from:date:iso}", "2023-11-14T22:13:20.123Z"),
+            ("$__interval", "5m"),
+            ("$__interval_ms", "300000"),
+            ("a=$__interval&b=${__maxDataPoints}.", "a=5m&b=72."),
+        ] {
+            assert_eq!(expanded(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_dollars_stay() {
+        for text in ["$", "$$", "${", "${unknown}", "$host", "5 $ and €", "$__fromage", "${__interval:x}"] {
+            assert_eq!(expanded(text), text);
+        }
+    }
+
+    #[test]
+    fn values_are_escaped_and_text_is_not() {
+        let out = expand("a&b=${__from:date}", &VALUES, |value| value.replace(':', "%3A")).unwrap();
+        assert_eq!(out, "a&b=2023-11-14T22%3A13%3A20.123Z");
+    }
+
+    #[test]
+    fn an_unknown_format_is_named() {
+        let error = expand("${__from:date:YYYY}", &VALUES, str::to_owned).unwrap_err();
+        assert!(error.to_string().contains("date:YYYY"), "{error}");
+    }
+}

@@ -1,0 +1,349 @@
+//! The query model: what a saved query may say, its defaults, and how old ones are brought up to date.
+//!
+//! Input is the JSON Grafana saved for one refId. Alert rules never run frontend code, so everything an empty query
+//! `{}` needs is filled in here. The result, [`Query`], cannot be wrong: every number is in its range and every name
+//! exists, except the options of source and detector, which their own kinds parse (`source`, `detector`).
+
+mod duration;
+mod macros;
+mod options;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub use duration::DurationMs;
+pub use macros::{MacroValues, expand};
+pub use options::{Kind, Ratio, Whole, parse_options};
+
+use crate::error::{Category, Error, Result};
+
+/// Version of the query schema that this build writes and reads; [`migrate`] lifts older ones.
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// One validated query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Which upstream and what to ask of it; `kind` is `None` where the data source's own kind is meant.
+    pub source: Kind,
+    /// Which detector and its options; `kind` is `None` for the default detector.
+    pub detector: Kind,
+    /// Which side of the expected value may be flagged.
+    pub direction: Direction,
+    /// What a point is judged against.
+    pub training: Training,
+    /// Grid step asked of the upstream.
+    pub step: Step,
+    /// What is returned.
+    pub output: Output,
+}
+
+/// Which side of the expected value may be flagged. Scores do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// High and low.
+    #[default]
+    Both,
+    /// Only values above what is expected.
+    High,
+    /// Only values below what is expected.
+    Low,
+}
+
+/// What a point is judged against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Training {
+    /// The points of the visible range themselves: for a quick look. The verdict changes with the range.
+    VisibleRange,
+    /// Blocks of `refit_ms` aligned to the epoch; each is judged by a model of the `window_ms` before it begins.
+    Window {
+        /// Length of the history one model learns from, in ms.
+        window_ms: i64,
+        /// Length of a block, in ms.
+        refit_ms: i64,
+    },
+}
+
+/// Grid step asked of the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The upstream's own step where it has one, else [`Training::auto_step_ms`].
+    Auto,
+    /// Fixed, in ms.
+    Fixed(i64),
+}
+
+/// What is returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// Values, band, flags and score of every series, and the events as annotations.
+    #[default]
+    All,
+    /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing.
+    State,
+    /// One row an event, for annotations and tables.
+    Events,
+    /// The score alone.
+    Score,
+    /// One numeric 0/1 series per upstream series, as alert rules need it.
+    Alert,
+}
+
+const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
+const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
+const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
+const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
+const STEP_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(31));
+
+impl Training {
+    /// The step of a query that leaves it open and whose upstream has none of its own: about 2,000 points a training
+    /// window, rounded up to a step people use. It depends on the query only, never on the panel, so that zooming
+    /// does not change the data under the verdict. `visible_ms` and `max_points` are looked at for
+    /// [`Training::VisibleRange`] only.
+    #[must_use]
+    pub fn auto_step_ms(&self, visible_ms: i64, max_points: usize) -> i64 {
+        const POINTS_PER_WINDOW: i64 = 2_016;
+        match self {
+            Self::Window { window_ms, .. } => nice_step_ms(window_ms / POINTS_PER_WINDOW),
+            Self::VisibleRange => {
+                nice_step_ms(visible_ms / i64::try_from(max_points.max(1)).unwrap_or(i64::MAX))
+            }
+        }
+    }
+}
+
+/// The shortest commonly used step that is no shorter than `at_least_ms`.
+fn nice_step_ms(at_least_ms: i64) -> i64 {
+    const SECOND: i64 = 1_000;
+    const MINUTE: i64 = 60 * SECOND;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    const NICE: [i64; 18] = [
+        SECOND,
+        2 * SECOND,
+        5 * SECOND,
+        10 * SECOND,
+        15 * SECOND,
+        30 * SECOND,
+        MINUTE,
+        2 * MINUTE,
+        5 * MINUTE,
+        10 * MINUTE,
+        15 * MINUTE,
+        30 * MINUTE,
+        HOUR,
+        2 * HOUR,
+        3 * HOUR,
+        6 * HOUR,
+        12 * HOUR,
+        DAY,
+    ];
+    NICE.into_iter().find(|step| *step >= at_least_ms).unwrap_or_else(|| {
+        let days = at_least_ms / DAY + i64::from(at_least_ms % DAY != 0);
+        days * DAY
+    })
+}
+
+impl Query {
+    /// Understands the saved JSON of one query; `{}`, `null` and nothing at all are the default query.
+    ///
+    /// # Errors
+    /// [`Category::Query`] naming the option, what is wrong with it and what is allowed. The JSON itself is never
+    /// repeated in the message.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        let text = json.trim_ascii();
+        let value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(text).map_err(|error| {
+                Error::new(
+                    Category::Query,
+                    format!(
+                        "the query is not valid JSON at line {}, column {}",
+                        error.line(),
+                        error.column()
+                    ),
+                )
+                .hint("open the query in the editor and save it again")
+            })?
+        };
+        let wire: WireQuery = parse_options("", &migrate(value)?)?;
+        wire.validate()
+    }
+}
+
+/// The query as it is on the wire. Grafana's own keys (`refId`, `datasource`, `hide`, …) are ignored.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WireQuery {
+    source: Kind,
+    detector: Kind,
+    direction: Direction,
+    training: WireTraining,
+    training_window: DurationMs,
+    refit_interval: DurationMs,
+    step: WireStep,
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireTraining {
+    #[default]
+    Window,
+    VisibleRange,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct WireStep(Step);
+
+impl TryFrom<String> for WireStep {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.trim() {
+            "" | "auto" => Ok(Self(Step::Auto)),
+            fixed => Ok(Self(Step::Fixed(fixed.parse::<DurationMs>()?.as_millis()))),
+        }
+    }
+}
+
+impl Default for WireQuery {
+    fn default() -> Self {
+        Self {
+            source: Kind::default(),
+            detector: Kind::default(),
+            direction: Direction::default(),
+            training: WireTraining::default(),
+            training_window: DEFAULT_WINDOW,
+            refit_interval: DEFAULT_REFIT,
+            step: WireStep(Step::Auto),
+            output: Output::default(),
+        }
+    }
+}
+
+impl WireQuery {
+    fn validate(self) -> Result<Query> {
+        let window_ms = in_range("trainingWindow", self.training_window, WINDOW_RANGE)?;
+        let refit_ms = in_range("refitInterval", self.refit_interval, REFIT_RANGE)?;
+        if let Step::Fixed(step_ms) = self.step.0 {
+            in_range("step", DurationMs::from_millis(step_ms), STEP_RANGE)?;
+        }
+        Ok(Query {
+            source: self.source,
+            detector: self.detector,
+            direction: self.direction,
+            training: match self.training {
+                WireTraining::Window => Training::Window { window_ms, refit_ms },
+                WireTraining::VisibleRange => Training::VisibleRange,
+            },
+            step: self.step.0,
+            output: self.output,
+        })
+    }
+}
+
+fn in_range(name: &str, value: DurationMs, (min, max): (DurationMs, DurationMs)) -> Result<i64> {
+    if (min..=max).contains(&value) {
+        return Ok(value.as_millis());
+    }
+    Err(Error::new(Category::Query, format!("{name} is {value}, outside {min} to {max}"))
+        .hint(format!("set {name} to a duration in that range")))
+}
+
+/// Lifts the JSON of an older query to the current schema; the single place that knows old shapes.
+///
+/// # Errors
+/// [`Category::Query`] if the JSON is not an object, or comes from a newer schema than this build knows.
+pub fn migrate(value: Value) -> Result<Value> {
+    let object = match value {
+        Value::Null => Map::new(),
+        Value::Object(object) => object,
+        _ => {
+            return Err(Error::new(Category::Query, "the query is not a JSON object")
+                .hint("open the query in the editor and save it again"));
+        }
+    };
+    match object.get("version") {
+        None | Some(Value::Null) => {}
+        Some(version) if version.as_u64().is_some_and(|version| (1..=SCHEMA_VERSION).contains(&version)) => {}
+        Some(version) => {
+            return Err(Error::new(
+                Category::Query,
+                format!(
+                    "the query has schema version {version}, and this plugin knows 1 to {SCHEMA_VERSION}"
+                ),
+            )
+            .hint("update the plugin, or open the query in the editor and save it again"));
+        }
+    }
+    Ok(Value::Object(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Query> {
+        Query::parse(json.as_bytes())
+    }
+
+    #[test]
+    fn nothing_typed_is_the_default_query() {
+        let default = parse("{}").unwrap();
+        assert_eq!(default.training, Training::Window { window_ms: 7 * 86_400_000, refit_ms: 86_400_000 });
+        assert_eq!(default.output, Output::All);
+        for json in ["", "null", r#"{"version":1}"#, r#"{"refId":"A","datasource":{"uid":"x"},"hide":false}"#]
+        {
+            assert_eq!(parse(json).unwrap(), default, "{json}");
+        }
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let query = parse(
+            r#"{"source":{"kind":"generator","seed":1},"detector":{"kind":"isolation-forest"},"direction":"high",
+                "training":"visible-range","step":"1m","output":"events"}"#,
+        )
+        .unwrap();
+        assert_eq!(query.source.kind(), Some("generator"));
+        assert_eq!(query.source.options()["seed"], 1);
+        assert_eq!(query.training, Training::VisibleRange);
+        assert_eq!(query.step, Step::Fixed(60_000));
+        assert_eq!(query.output, Output::Events);
+        assert_eq!(query.direction, Direction::High);
+    }
+
+    #[test]
+    fn a_wrong_option_is_named_with_what_exists() {
+        for (json, needles) in [
+            (r#"{"output":"everything"}"#, &["output", "all", "score"][..]),
+            (r#"{"trainingWindow":"5 bananas"}"#, &["trainingWindow", "7d"]),
+            (r#"{"trainingWindow":"1s"}"#, &["trainingWindow is 1s", "1m to 400d"]),
+            (r#"{"refitInterval":"0m"}"#, &["refitInterval", "1m to 31d"]),
+            (r#"{"source":[]}"#, &["source"]),
+            (r#"{"version":99}"#, &["version 99"]),
+            ("[]", &["not a JSON object"]),
+            (r#"{"a":"#, &["not valid JSON at line 1"]),
+        ] {
+            let error = parse(json).unwrap_err();
+            assert_eq!(error.category(), Category::Query);
+            for needle in needles {
+                assert!(error.to_string().contains(needle), "{json}: {error} lacks {needle}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_automatic_step_follows_the_window_and_not_the_panel() {
+        let week = Training::Window { window_ms: 7 * 86_400_000, refit_ms: 86_400_000 };
+        assert_eq!(week.auto_step_ms(3_600_000, 100), 300_000);
+        assert_eq!(week.auto_step_ms(86_400_000, 5_000), 300_000);
+        assert_eq!(Training::VisibleRange.auto_step_ms(21_600_000, 360), 60_000);
+        assert_eq!(nice_step_ms(0), 1_000);
+        assert_eq!(nice_step_ms(86_400_001), 2 * 86_400_000);
+    }
+}

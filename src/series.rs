@@ -1,0 +1,265 @@
+//! A time series between upstream and detector: sorted, without repeats, gaps explicit, and thinned for display.
+//!
+//! Input is whatever an upstream sent; output is a [`Series`], whose times strictly ascend and whose gaps are NaN.
+
+use std::collections::BTreeMap;
+
+/// Labels of a series, ordered by name.
+pub type Labels = BTreeMap<String, String>;
+
+/// A range of time in ms since the epoch, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeRange {
+    /// First instant.
+    pub from_ms: i64,
+    /// Last instant; not before `from_ms`.
+    pub to_ms: i64,
+}
+
+impl TimeRange {
+    /// Length in ms; saturates instead of overflowing.
+    #[must_use]
+    pub fn len_ms(&self) -> i64 {
+        self.to_ms.saturating_sub(self.from_ms)
+    }
+
+    /// Whether `ms` lies within.
+    #[must_use]
+    pub fn contains(&self, ms: i64) -> bool {
+        (self.from_ms..=self.to_ms).contains(&ms)
+    }
+}
+
+/// One time series. `times` strictly ascend; `values` has the same length and NaN where the upstream had a null,
+/// something that is no number, or nothing at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Name shown to people.
+    pub name: String,
+    /// Labels that tell the series of one query apart.
+    pub labels: Labels,
+    /// Grafana unit id (`bytes`, `percent`, …) if the upstream gave one.
+    pub unit: Option<String>,
+    /// Ms since the epoch.
+    pub times: Vec<i64>,
+    /// One value a time.
+    pub values: Vec<f64>,
+    /// True labels, 1 for an outlier, where the upstream knows them (the generator does).
+    pub truth: Option<Vec<f64>>,
+}
+
+/// What [`Series::from_points`] had to mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mended {
+    /// Points that came before an earlier one.
+    pub unsorted: usize,
+    /// Points dropped because a later one had the same time.
+    pub duplicates: usize,
+}
+
+impl Series {
+    /// A series of `points` (ms since the epoch, value), which may be unsorted and repeat times: of points with the
+    /// same time the last one given wins. Infinities become gaps.
+    #[must_use]
+    pub fn from_points(name: String, labels: Labels, mut points: Vec<(i64, f64)>) -> (Self, Mended) {
+        let unsorted = points.windows(2).filter(|pair| pair[1].0 < pair[0].0).count();
+        if unsorted > 0 {
+            points.sort_by_key(|(time, _)| *time);
+        }
+        let before = points.len();
+        let mut times: Vec<i64> = Vec::with_capacity(before);
+        let mut values: Vec<f64> = Vec::with_capacity(before);
+        for (time, value) in points {
+            let value = if value.is_finite() { value } else { f64::NAN };
+            if times.last() == Some(&time) {
+                if let Some(last) = values.last_mut() {
+                    *last = value;
+                }
+            } else {
+                times.push(time);
+                values.push(value);
+            }
+        }
+        let mended = Mended { unsorted, duplicates: before - times.len() };
+        (Self { name, labels, unit: None, times, values, truth: None }, mended)
+    }
+
+    /// Number of points, gaps included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether there are no points at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    /// Indices of the points with `from_ms <= time < to_ms`.
+    #[must_use]
+    pub fn index_range(&self, from_ms: i64, to_ms: i64) -> std::ops::Range<usize> {
+        let start = self.times.partition_point(|time| *time < from_ms);
+        let end = self.times.partition_point(|time| *time < to_ms);
+        start..end.max(start)
+    }
+
+    /// The usual distance between points, in ms: the median one, if at least nine of ten points keep to it within a
+    /// half. `None` for an irregular series, or one of fewer than three points.
+    #[must_use]
+    pub fn regular_step_ms(&self) -> Option<i64> {
+        let mut deltas: Vec<i64> =
+            self.times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+        if deltas.len() < 2 {
+            return None;
+        }
+        let middle = deltas.len() / 2;
+        let (_, &mut median, _) = deltas.select_nth_unstable(middle);
+        let regular = deltas.iter().filter(|delta| (**delta).abs_diff(median) <= (median / 2).unsigned_abs());
+        (regular.count() * 10 >= deltas.len() * 9).then_some(median)
+    }
+
+    /// Marks the points that a series with this step lacks by NaN, so that absence can be seen and judged.
+    ///
+    /// A gap is a distance of more than 1.5 steps. So that a month of silence in a series of seconds does not fill
+    /// the memory, no more slots are marked than [`MAX_MARKED_PER_POINT`] times the points there are; a gap beyond
+    /// that gets one mark.
+    pub fn mark_gaps(&mut self, step_ms: i64) {
+        let is_gap = |pair: &[i64]| {
+            let distance = pair[1].saturating_sub(pair[0]);
+            distance > step_ms.saturating_add(step_ms / 2)
+        };
+        if step_ms <= 0 || !self.times.windows(2).any(is_gap) {
+            return;
+        }
+        let mut budget = self.len().saturating_mul(MAX_MARKED_PER_POINT);
+        let mut times = Vec::with_capacity(self.len() * 2);
+        let mut kept = Vec::with_capacity(self.len() * 2);
+        for index in 0..self.len() {
+            times.push(self.times[index]);
+            kept.push(Some(index));
+            let Some(next) = self.times.get(index + 1).copied() else { break };
+            if !is_gap(&[self.times[index], next]) {
+                continue;
+            }
+            // The slot nearest to the next point is that point itself.
+            let last_slot = next.saturating_sub(step_ms / 2);
+            let slots = usize::try_from((last_slot.saturating_sub(self.times[index])) / step_ms).unwrap_or(0);
+            let marked = if slots <= budget { slots } else { 1 };
+            budget = budget.saturating_sub(marked);
+            for slot in 1..=marked {
+                times.push(self.times[index].saturating_add(step_ms.saturating_mul(slot as i64)));
+                kept.push(None);
+            }
+        }
+        let spread = |old: &[f64], missing: f64| -> Vec<f64> {
+            kept.iter().map(|index| index.map_or(missing, |index| old[index])).collect()
+        };
+        self.values = spread(&self.values, f64::NAN);
+        self.truth = self.truth.as_ref().map(|truth| spread(truth, 1.0));
+        self.times = times;
+    }
+}
+
+/// How many missing slots [`Series::mark_gaps`] marks for every point there is.
+pub const MAX_MARKED_PER_POINT: usize = 4;
+
+/// Indices of at most `max_points` points that keep the shape of `values`, and besides them every point of
+/// `must_keep`; ascending.
+///
+/// The range is cut into `max_points / 2` buckets of equally many points, and each gives its lowest and its highest
+/// value, as a line drawn through all of them would show. A bucket of gaps gives one gap.
+#[must_use]
+pub fn thin(values: &[f64], max_points: usize, must_keep: impl Fn(usize) -> bool) -> Vec<usize> {
+    if values.len() <= max_points {
+        return (0..values.len()).collect();
+    }
+    let buckets = (max_points / 2).max(1);
+    let mut kept = Vec::with_capacity(max_points);
+    for bucket in 0..buckets {
+        let start = bucket * values.len() / buckets;
+        let end = (bucket + 1) * values.len() / buckets;
+        let finite = || (start..end).filter(|index| values[*index].is_finite());
+        let by_value = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]);
+        let low = finite().min_by(by_value).unwrap_or(start);
+        let high = finite().max_by(by_value).unwrap_or(start);
+        kept.extend((start..end).filter(|index| *index == low || *index == high || must_keep(*index)));
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn series(points: &[(i64, f64)]) -> Series {
+        Series::from_points("s".into(), Labels::new(), points.to_vec()).0
+    }
+
+    #[test]
+    fn unsorted_and_repeated_times_are_mended_and_counted() {
+        let points = vec![(30, 3.0), (10, 1.0), (20, 2.0), (10, 9.0), (40, f64::INFINITY)];
+        let (series, mended) = Series::from_points("s".into(), Labels::new(), points);
+        assert_eq!(series.times, [10, 20, 30, 40]);
+        assert_eq!(series.values[..3], [9.0, 2.0, 3.0]);
+        assert!(series.values[3].is_nan());
+        assert_eq!(mended, Mended { unsorted: 2, duplicates: 1 });
+    }
+
+    #[test]
+    fn a_gap_becomes_missing_slots() {
+        let mut series = series(&[(0, 1.0), (10, 1.0), (20, 1.0), (50, 1.0), (61, 1.0), (70, 1.0)]);
+        series.mark_gaps(10);
+        assert_eq!(series.times, [0, 10, 20, 30, 40, 50, 61, 70]);
+        assert!(series.values[3].is_nan() && series.values[4].is_nan());
+        assert_eq!(series.values.iter().filter(|value| value.is_nan()).count(), 2);
+    }
+
+    #[test]
+    fn a_gap_of_a_century_does_not_fill_the_memory() {
+        let mut series = series(&[(0, 1.0), (1, 1.0), (2, 1.0), (i64::MAX, 1.0)]);
+        series.mark_gaps(1);
+        assert_eq!(series.len(), 5);
+    }
+
+    #[test]
+    fn irregular_series_have_no_step() {
+        assert_eq!(series(&[(0, 1.0), (10, 1.0), (20, 1.0), (30, 1.0)]).regular_step_ms(), Some(10));
+        assert_eq!(series(&[(0, 1.0), (1, 1.0), (20, 1.0), (90, 1.0)]).regular_step_ms(), None);
+        assert_eq!(series(&[(0, 1.0)]).regular_step_ms(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn thinning_keeps_extremes_and_everything_that_must_stay(
+            values in proptest::collection::vec(prop_oneof![9 => -1e6..1e6, 1 => Just(f64::NAN)], 0..500),
+            max_points in 2_usize..100,
+            stride in 1_usize..50,
+        ) {
+            let flagged = |index: usize| index % stride == 0;
+            let kept = thin(&values, max_points, flagged);
+            prop_assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert!((0..values.len()).filter(|i| flagged(*i)).all(|i| kept.binary_search(&i).is_ok()));
+            let unflagged = kept.iter().filter(|index| !flagged(**index)).count();
+            prop_assert!(unflagged <= max_points);
+            let finite = |indices: &mut dyn Iterator<Item = usize>| -> Option<(f64, f64)> {
+                let all: Vec<f64> = indices.map(|i| values[i]).filter(|v| v.is_finite()).collect();
+                (!all.is_empty()).then(|| all.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v))))
+            };
+            prop_assert_eq!(finite(&mut kept.iter().copied()), finite(&mut (0..values.len())));
+        }
+
+        #[test]
+        fn times_strictly_ascend_whatever_comes(points in proptest::collection::vec((any::<i64>(), any::<f64>()), 0..200)) {
+            let mut series = series(&points);
+            prop_assert!(series.times.windows(2).all(|pair| pair[0] < pair[1]));
+            if let Some(step) = series.regular_step_ms() {
+                series.mark_gaps(step);
+            }
+            prop_assert!(series.times.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert_eq!(series.times.len(), series.values.len());
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The data source's settings: which upstream, where it is, and how to get in.
+//!
+//! Input is what Grafana stores for a data source: a few protocol fields (`url`, basic auth), `jsonData` (readable by
+//! every editor) and decrypted `secureJsonData`. Every field has a default and unknown fields are ignored, because
+//! Grafana and other tools add their own. Secrets live in [`SecretString`], whose `Debug` prints nothing of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::error::{Category, Error, Result};
+
+/// How the upstream is reached; built once per saved version of the data source.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Kind of the upstream, a name of [`crate::source::SOURCES`]. Default `generator`.
+    pub source: String,
+    /// Base URL of the upstream, as typed. Empty where the kind needs none.
+    pub url: String,
+    /// Limit of one upstream request. `jsonData.timeout`, seconds, 1 to 600, default 30.
+    pub timeout: Duration,
+    /// Cap on one decoded upstream answer, in bytes. `jsonData.maxResponseBytes`, default 64 MiB.
+    pub max_response_bytes: usize,
+    /// Path below the URL that "Save & test" asks for. `jsonData.healthPath`, default `/`.
+    pub health_path: String,
+    /// Who we say we are.
+    pub auth: Auth,
+    /// Whom we believe the server to be.
+    pub tls: TlsSettings,
+    /// Headers sent with every upstream request, name and secret value.
+    pub headers: Vec<(String, SecretString)>,
+}
+
+/// Credentials sent with every upstream request.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// None at all.
+    None,
+    /// RFC 7617 basic authentication.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password, `secureJsonData.basicAuthPassword`.
+        password: SecretString,
+    },
+    /// RFC 6750 bearer token, `secureJsonData.bearerToken`.
+    Bearer(SecretString),
+}
+
+/// TLS options, in the names Grafana's own HTTP settings use.
+#[derive(Debug, Clone, Default)]
+pub struct TlsSettings {
+    /// `jsonData.tlsSkipVerify`: accept any certificate. Only ever on request.
+    pub skip_verify: bool,
+    /// `secureJsonData.tlsCACert` (PEM), trusted besides the system's roots if `jsonData.tlsAuthWithCACert`.
+    pub ca_certificate: Option<SecretString>,
+    /// `secureJsonData.tlsClientCert` and `tlsClientKey` (PEM), shown to the server if `jsonData.tlsAuth`.
+    pub client_identity: Option<ClientIdentity>,
+}
+
+/// A client certificate with its key, both PEM.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// Certificate chain.
+    pub certificate: SecretString,
+    /// Private key.
+    pub key: SecretString,
+}
+
+/// What Grafana hands over for one data source, before it is understood. `Debug` is left out on purpose: it holds
+/// decrypted secrets.
+#[expect(missing_debug_implementations, reason = "holds decrypted secrets")]
+#[derive(Default)]
+pub struct RawSettings<'a> {
+    /// Protocol field `url`.
+    pub url: &'a str,
+    /// Protocol field `basicAuth`.
+    pub basic_auth: bool,
+    /// Protocol field `basicAuthUser`.
+    pub basic_auth_user: &'a str,
+    /// `jsonData`, as stored; may be empty.
+    pub json_data: &'a [u8],
+    /// `secureJsonData`, decrypted.
+    pub secure_json_data: Option<&'a HashMap<String, String>>,
+}
+
+/// `jsonData` as it is on the wire.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct JsonData {
+    source: String,
+    #[serde(deserialize_with = "number_or_text")]
+    timeout: f64,
+    #[serde(deserialize_with = "number_or_text")]
+    max_response_bytes: f64,
+    health_path: String,
+    tls_skip_verify: bool,
+    tls_auth: bool,
+    // Grafana's own spelling has two capitals in a row, which camelCase cannot give.
+    #[serde(rename = "tlsAuthWithCACert")]
+    tls_auth_with_ca_cert: bool,
+    #[serde(flatten)]
+    rest: HashMap<String, serde_json::Value>,
+}
+
+const DEFAULT_SOURCE: &str = "generator";
+const DEFAULT_TIMEOUT_SECS: f64 = 30.0;
+const DEFAULT_MAX_RESPONSE_BYTES: f64 = 67_108_864.0;
+
+impl Default for JsonData {
+    fn default() -> Self {
+        Self {
+            source: DEFAULT_SOURCE.to_owned(),
+            timeout: DEFAULT_TIMEOUT_SECS,
+            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            health_path: "/".to_owned(),
+            tls_skip_verify: false,
+            tls_auth: false,
+            tls_auth_with_ca_cert: false,
+            rest: HashMap::new(),
+        }
+    }
+}
+
+impl Default for Settings {
+    /// A data source on which nothing was typed: the generator.
+    fn default() -> Self {
+        Self {
+            source: DEFAULT_SOURCE.to_owned(),
+            url: String::new(),
+            timeout: Duration::from_secs_f64(DEFAULT_TIMEOUT_SECS),
+            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES as usize,
+            health_path: "/".to_owned(),
+            auth: Auth::None,
+            tls: TlsSettings::default(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Understands what Grafana stored.
+    ///
+    /// # Errors
+    /// [`Category::Config`] if `jsonData` is not an object of the right types, a number is out of range, or a TLS
+    /// option is on while its certificate or key is missing. No message repeats a value of `jsonData` or of
+    /// `secureJsonData`.
+    pub fn parse(raw: &RawSettings<'_>) -> Result<Self> {
+        let json = parse_json_data(raw.json_data)?;
+        let secret = |name: &str| -> Option<SecretString> {
+            raw.secure_json_data
+                .and_then(|secrets| secrets.get(name))
+                .filter(|value| !value.is_empty())
+                .map(|value| SecretString::from(value.as_str()))
+        };
+        in_range("timeout", json.timeout, 1.0, 600.0, "seconds")?;
+        in_range("maxResponseBytes", json.max_response_bytes, 1024.0, 1_073_741_824.0, "bytes")?;
+
+        let auth = if raw.basic_auth {
+            Auth::Basic {
+                user: raw.basic_auth_user.to_owned(),
+                password: secret("basicAuthPassword").unwrap_or_default(),
+            }
+        } else {
+            secret("bearerToken").map_or(Auth::None, Auth::Bearer)
+        };
+        let needed = |name: &str, option: &str| {
+            secret(name).ok_or_else(|| {
+                Error::new(Category::Config, format!("{option} is on, but {name} is empty"))
+                    .hint(format!("paste the PEM text into {name}, or switch {option} off"))
+            })
+        };
+        let tls = TlsSettings {
+            skip_verify: json.tls_skip_verify,
+            ca_certificate: json
+                .tls_auth_with_ca_cert
+                .then(|| needed("tlsCACert", "tlsAuthWithCACert"))
+                .transpose()?,
+            client_identity: json
+                .tls_auth
+                .then(|| {
+                    Ok::<_, Error>(ClientIdentity {
+                        certificate: needed("tlsClientCert", "tlsAuth")?,
+                        key: needed("tlsClientKey", "tlsAuth")?,
+                    })
+                })
+                .transpose()?,
+        };
+        Ok(Self {
+            source: if json.source.is_empty() { DEFAULT_SOURCE.to_owned() } else { json.source },
+            url: raw.url.trim().to_owned(),
+            timeout: Duration::from_secs_f64(json.timeout),
+            max_response_bytes: json.max_response_bytes as usize,
+            health_path: json.health_path,
+            auth,
+            tls,
+            headers: custom_headers(&json.rest, secret),
+        })
+    }
+}
+
+fn parse_json_data(bytes: &[u8]) -> Result<JsonData> {
+    let text = bytes.trim_ascii();
+    if text.is_empty() || text == b"null" {
+        return Ok(JsonData::default());
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        // serde's message may quote the offending value, and people paste secrets into the wrong field: only the
+        // place is told.
+        Error::new(
+            Category::Config,
+            format!("the data source settings (jsonData) cannot be read at \"{}\"", error.path()),
+        )
+        .hint("open the data source's page, correct the field and save it again")
+    })
+}
+
+/// Numbers as numbers or, as older editors and provisioning files write them, as text. An empty text is the default.
+fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(f64),
+        Text(String),
+    }
+    match Either::deserialize(deserializer)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => text.trim().parse().map_err(|_| serde::de::Error::custom("not a number")),
+    }
+}
+
+fn in_range(name: &str, value: f64, min: f64, max: f64, unit: &str) -> Result<()> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::new(Category::Config, format!("{name} is {value}, outside {min} to {max} {unit}"))
+        .hint(format!("set {name} in the data source settings to a number in that range")))
+}
+
+/// `httpHeaderName1` … in `jsonData` with `httpHeaderValue1` … in `secureJsonData`, in the order of their numbers.
+fn custom_headers(
+    json: &HashMap<String, serde_json::Value>,
+    secret: impl Fn(&str) -> Option<SecretString>,
+) -> Vec<(String, SecretString)> {
+    let mut numbered: Vec<(u32, &str)> = json
+        .iter()
+        .filter_map(|(key, value)| {
+            let number = key.strip_prefix("httpHeaderName")?.parse().ok()?;
+            let name = value.as_str()?.trim();
+            (!name.is_empty()).then_some((number, name))
+        })
+        .collect();
+    numbered.sort_unstable();
+    numbered
+        .into_iter()
+        .map(|(number, name)| {
+            (name.to_owned(), secret(&format!("httpHeaderValue{number}")).unwrap_or_default())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str, secrets: &[(&str, &str)]) -> Result<Settings> {
+        let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Settings::parse(&RawSettings {
+            url: " http://example.test ",
+            json_data: json.as_bytes(),
+            secure_json_data: Some(&secrets),
+            ..RawSettings::default()
+        })
+    }
+
+    #[test]
+    fn nothing_typed_is_the_generator() {
+        for json in ["", "null", "{}", "  {} "] {
+            let settings = parse(json, &[]).unwrap();
+            assert_eq!(settings.source, "generator");
+            assert_eq!(settings.timeout, Duration::from_secs(30));
+            assert_eq!(settings.url, "http://example.test");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_tolerated_and_numbers_may_be_text() {
+        let settings = parse(r#"{"timeout":"5","pdcInjected":true,"x":{"y":1}}"#, &[]).unwrap();
+        assert_eq!(settings.timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn secrets_are_in_no_debug_text_and_no_error() {
+        let canary = "canary-7f3a";
+        let secrets = [
+            ("bearerToken", canary),
+            ("tlsCACert", canary),
+            ("tlsClientCert", canary),
+            ("tlsClientKey", canary),
+            ("httpHeaderValue1", canary),
+        ];
+        let json = r#"{"tlsAuth":true,"tlsAuthWithCACert":true,"httpHeaderName1":"X-Key"}"#;
+        let settings = parse(json, &secrets).unwrap();
+        assert_eq!(settings.headers[0].1.expose_secret(), canary, "the secret itself must have arrived");
+        assert!(!format!("{settings:#?}").contains(canary));
+
+        let misplaced = format!(r#"{{"timeout":{{"{canary}":1}},"source":3}}"#);
+        let error = parse(&misplaced, &secrets).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(canary));
+        assert_eq!(error.category(), Category::Config);
+    }
+
+    #[test]
+    fn out_of_range_names_setting_and_range() {
+        let error = parse(r#"{"timeout":0}"#, &[]).unwrap_err().to_string();
+        assert!(error.contains("timeout is 0, outside 1 to 600 seconds"), "{error}");
+    }
+
+    #[test]
+    fn a_tls_option_without_its_certificate_is_refused() {
+        let error = parse(r#"{"tlsAuth":true}"#, &[]).unwrap_err().to_string();
+        assert!(error.contains("tlsClientCert is empty"), "{error}");
+    }
+
+    #[test]
+    fn custom_headers_keep_the_order_of_their_numbers() {
+        let json = r#"{"httpHeaderName10":"Z","httpHeaderName2":"B","httpHeaderName1":"A"}"#;
+        let settings = parse(json, &[("httpHeaderValue2", "b")]).unwrap();
+        let names: Vec<&str> = settings.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["A", "B", "Z"]);
+        assert_eq!(settings.headers[1].1.expose_secret(), "b");
+    }
+}

@@ -1,0 +1,479 @@
+//! The embedded upstream: made-up series that need no network and know their own outliers.
+//!
+//! Every value is a pure function of (seed, series, timestamp): two panels, two ranges and two replicas see the same
+//! data. Times are the multiples of the step since the epoch. The true labels come along on request, which makes
+//! demos and tests honest.
+
+use std::f64::consts::TAU;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{FetchRequest, Fetched, Reached, Source};
+use crate::error::{Category, Error, Result};
+use crate::query::DurationMs;
+use crate::series::{Labels, Series};
+use crate::settings::Settings;
+
+/// The embedded generator. It has no settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Generator;
+
+/// What a query can say to the generator. The doc comments are the user documentation.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Options {
+    /// Which series to make. Default: `["median"]`.
+    pub series: Vec<Shape>,
+    /// Seed of everything random; other seeds give other data. Default 42.
+    pub seed: u64,
+    /// Return the true labels as a field `truth` (0 or 1). Default false.
+    pub truth: bool,
+    /// `median` series: the middle of the normal values. Default 10.
+    pub median: f64,
+    /// `median` series: normal values lie within the median ± this. At least 0, default 4.
+    pub err: f64,
+    /// `median` series: outliers lie up to this far outside the normal values. At least 0, default 15.
+    pub outlier_err: f64,
+    /// Share of outliers in `median`, `sine` and `cosine`, half of them low and half high. 0 to 0.5, default 0.05.
+    pub outlier_share: f64,
+    /// `sine` and `cosine`: length of one wave. 1s to 400d, default 1d.
+    pub period: DurationMs,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            series: vec![Shape::Median],
+            seed: 42,
+            truth: false,
+            median: 10.0,
+            err: 4.0,
+            outlier_err: 15.0,
+            outlier_share: 0.05,
+            period: DurationMs::from_days(1),
+        }
+    }
+}
+
+/// A series the generator can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Uniform noise around a median, with outliers outside it.
+    Median,
+    /// A noisy sine wave with outliers.
+    Sine,
+    /// A noisy cosine wave with outliers.
+    Cosine,
+    /// Requests a second of a web site: days, weeks, a slow trend, spikes, level shifts, drops to zero and gaps.
+    WebTraffic,
+}
+
+impl Shape {
+    const ALL: [Self; 4] = [Self::Median, Self::Sine, Self::Cosine, Self::WebTraffic];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Median => "median",
+            Self::Sine => "sine",
+            Self::Cosine => "cosine",
+            Self::WebTraffic => "web-traffic",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Median => "Median with outliers",
+            Self::Sine => "Sine wave",
+            Self::Cosine => "Cosine wave",
+            Self::WebTraffic => "Web traffic",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::Median => {
+                "Uniform noise around a median; about 5 % of the points are outliers, half low, half high"
+            }
+            Self::Sine => "A noisy sine wave with outliers",
+            Self::Cosine => "A noisy cosine wave with outliers",
+            Self::WebTraffic => {
+                "Requests a second with days and weeks, a slow trend, spikes, level shifts, drops to zero and gaps"
+            }
+        }
+    }
+
+    fn unit(self) -> Option<String> {
+        (self == Self::WebTraffic).then(|| "reqps".to_owned())
+    }
+}
+
+/// Step of a query that leaves it open: a point every 15 minutes.
+const DEFAULT_STEP: DurationMs = DurationMs::from_minutes(15);
+
+/// The most points one query may make, over all its series.
+const MAX_POINTS: i64 = 5_000_000;
+
+#[async_trait]
+impl Source for Generator {
+    const KIND: &'static str = "generator";
+    const LABEL: &'static str = "Generator";
+    const DESCRIPTION: &'static str = "Made-up series with known outliers; needs no network";
+    type Options = Options;
+
+    fn connect(_settings: &Settings) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn default_step_ms(&self, _options: &Options) -> Option<i64> {
+        Some(DEFAULT_STEP.as_millis())
+    }
+
+    async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
+        options.validate()?;
+        let wanted = request.max_points().saturating_mul(options.series.len().max(1) as i64);
+        if wanted > MAX_POINTS {
+            return Err(Error::new(
+                Category::Limit,
+                format!(
+                    "the generator was asked for {wanted} points, and makes at most {MAX_POINTS} a query"
+                ),
+            )
+            .hint("choose a shorter time range, a shorter trainingWindow, a longer step or fewer series"));
+        }
+        let (options, request) = (options.clone(), *request);
+        // Making millions of points takes a while, and the async threads are for waiting.
+        tokio::task::spawn_blocking(move || generate(&options, &request))
+            .await
+            .map_err(|error| Error::new(Category::Internal, format!("the generator failed: {error}")))
+    }
+
+    async fn check(&self) -> Result<Reached> {
+        let names: Vec<&str> = Shape::ALL.iter().map(|shape| shape.name()).collect();
+        Ok(Reached {
+            message: format!("Generator ready: {} series, no network needed", names.len()),
+            details: format!("Series: {}", names.join(", ")),
+        })
+    }
+
+    async fn discover(&self, question: &str) -> Result<Option<Value>> {
+        let list = || {
+            Shape::ALL
+                .iter()
+                .map(|shape| {
+                    json!({"value": shape.name(), "label": shape.label(), "description": shape.description()})
+                })
+                .collect()
+        };
+        Ok((question == "series").then(list))
+    }
+}
+
+impl Options {
+    fn validate(&self) -> Result<()> {
+        let wrong = |option: &str, must: &str| {
+            Err(Error::new(Category::Query, format!("option source.{option} must be {must}"))
+                .hint("correct the option in the query editor"))
+        };
+        if !self.median.is_finite() {
+            return wrong("median", "a finite number");
+        }
+        if !(self.err.is_finite() && self.err >= 0.0) {
+            return wrong("err", "a number of at least 0");
+        }
+        if !(self.outlier_err.is_finite() && self.outlier_err >= 0.0) {
+            return wrong("outlierErr", "a number of at least 0");
+        }
+        if !(0.0..=0.5).contains(&self.outlier_share) {
+            return wrong("outlierShare", "from 0 to 0.5");
+        }
+        let (min, max) = (DurationMs::from_millis(1_000), DurationMs::from_days(400));
+        if !(min..=max).contains(&self.period) {
+            return wrong("period", &format!("from {min} to {max}"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes every series of `options` on the multiples of the step within the range.
+fn generate(options: &Options, request: &FetchRequest) -> Fetched {
+    let step_ms = request.step_ms.max(1);
+    let mut shapes = options.series.clone();
+    let mut seen = Vec::new();
+    shapes.retain(|shape| !seen.contains(shape) && (seen.push(*shape), true).1);
+    let series = shapes.iter().map(|shape| make(*shape, options, request, step_ms)).collect();
+    let names: Vec<&str> = shapes.iter().map(|shape| shape.name()).collect();
+    Fetched {
+        series,
+        step_ms: Some(step_ms),
+        executed: format!(
+            "generator series={} seed={} step={} from={} to={}",
+            names.join(","),
+            options.seed,
+            DurationMs::from_millis(step_ms),
+            request.range.from_ms,
+            request.range.to_ms
+        ),
+        notices: Vec::new(),
+    }
+}
+
+fn make(shape: Shape, options: &Options, request: &FetchRequest, step_ms: i64) -> Series {
+    let first =
+        request.range.from_ms.div_euclid(step_ms) + i64::from(request.range.from_ms.rem_euclid(step_ms) != 0);
+    let last = request.range.to_ms.div_euclid(step_ms);
+    let capacity = usize::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(0);
+    let (mut times, mut values, mut truth) =
+        (Vec::with_capacity(capacity), Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+    let dice = Dice::new(options.seed, shape);
+    for slot in first..=last {
+        let time = slot * step_ms;
+        let point = match shape {
+            Shape::Median => Some(median_point(options, dice, time)),
+            Shape::Sine => Some(wave_point(options, dice, time, 0.0)),
+            Shape::Cosine => Some(wave_point(options, dice, time, 0.25)),
+            Shape::WebTraffic => web_traffic_point(dice, time),
+        };
+        if let Some(point) = point {
+            times.push(time);
+            values.push(point.value);
+            truth.push(f64::from(u8::from(point.outlier)));
+        }
+    }
+    Series {
+        name: shape.name().to_owned(),
+        labels: Labels::from([("series".to_owned(), shape.name().to_owned())]),
+        unit: shape.unit(),
+        times,
+        values,
+        truth: options.truth.then_some(truth),
+    }
+}
+
+struct Point {
+    value: f64,
+    outlier: bool,
+}
+
+/// Normal values: median ± err. Outliers: beyond that by up to `outlierErr`, half below and half above.
+fn median_point(options: &Options, dice: Dice, time: i64) -> Point {
+    let outlier = dice.roll(time, "is outlier") < options.outlier_share;
+    let sign = dice.sign(time, "side");
+    let size = dice.roll(time, "size");
+    let distance = if outlier { options.err + options.outlier_err * size } else { options.err * size };
+    Point { value: options.median + sign * distance, outlier }
+}
+
+/// A wave of amplitude 1 with uniform noise of ± 0.1; outliers are off by 0.6 to 1.6.
+fn wave_point(options: &Options, dice: Dice, time: i64, phase: f64) -> Point {
+    let period = options.period.as_millis();
+    // Reduced before it becomes a float: a century in ms would leave few digits for the phase.
+    let turn = time.rem_euclid(period) as f64 / period as f64 + phase;
+    let noise = 0.1 * (2.0 * dice.roll(time, "noise") - 1.0);
+    let outlier = dice.roll(time, "is outlier") < options.outlier_share;
+    let off = if outlier { dice.sign(time, "side") * (0.6 + dice.roll(time, "size")) } else { 0.0 };
+    Point { value: (TAU * turn).sin() + noise + off, outlier }
+}
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// Requests a second, or `None` in a gap.
+///
+/// A day has at most one incident: a spike (35 % of the days), a drop to zero (10 %) or a gap (5 %). Every ten days
+/// the level may shift for one to three days. The first hours of a shift are labelled as outliers, since later ones are the
+/// new normal.
+fn web_traffic_point(dice: Dice, time: i64) -> Option<Point> {
+    let (day, in_day) = (time.div_euclid(DAY), time.rem_euclid(DAY));
+    // 1970-01-01 was a Thursday, so day 2 after it was a Saturday.
+    let weekend = matches!((day + 4).rem_euclid(7), 6 | 0);
+    let hour = in_day as f64 / HOUR as f64;
+    // Two humps, before noon and in the evening, over a night-time base.
+    let hump = |centre: f64, width: f64| (-((hour - centre) / width).powi(2)).exp();
+    let daily = 0.25 + 0.75 * hump(11.0, 3.5) + 0.9 * hump(20.0, 3.0) + 0.2 * hump(-4.0, 3.0);
+    let weekly = if weekend { 0.7 } else { 1.0 };
+    let trend = 1.0 + 0.15 * (TAU * (time.rem_euclid(400 * DAY)) as f64 / (400 * DAY) as f64).sin();
+    // The sum of three uniforms is close enough to a normal distribution, and bounded.
+    let noise = dice.roll(time, "noise a") + dice.roll(time, "noise b") + dice.roll(time, "noise c") - 1.5;
+    let (level, shift_onset) = level_shift(dice, day, time);
+    let value = 120.0 * daily * weekly * trend * level * (1.0 + 0.06 * noise);
+
+    let (start, length) = incident_time(dice, day);
+    let within = (start..start + length).contains(&in_day);
+    let luck = dice.roll(day, "incident");
+    match () {
+        () if !within || luck >= 0.5 => Some(Point { value, outlier: shift_onset }),
+        () if luck < 0.35 => {
+            Some(Point { value: value * (2.0 + 1.5 * dice.roll(day, "spike size")), outlier: true })
+        }
+        () if luck < 0.45 => Some(Point { value: 0.0, outlier: true }),
+        () => None,
+    }
+}
+
+/// Begin and length of a day's incident, in ms of the day: 30 to 120 minutes, between 01:00 and 22:00.
+fn incident_time(dice: Dice, day: i64) -> (i64, i64) {
+    let start = HOUR + (dice.roll(day, "incident start") * (19 * HOUR) as f64) as i64;
+    let length = 30 * MINUTE + (dice.roll(day, "incident length") * (90 * MINUTE) as f64) as i64;
+    (start, length)
+}
+
+/// Factor of the current level, and whether it has just shifted (within four hours).
+fn level_shift(dice: Dice, day: i64, time: i64) -> (f64, bool) {
+    let chunk = day.div_euclid(10);
+    if dice.roll(chunk, "shift") >= 0.6 {
+        return (1.0, false);
+    }
+    let begin = chunk * 10 * DAY + (dice.roll(chunk, "shift start") * (6 * DAY) as f64) as i64;
+    let length = DAY + (dice.roll(chunk, "shift length") * (2 * DAY) as f64) as i64;
+    if !(begin..begin + length).contains(&time) {
+        return (1.0, false);
+    }
+    (1.35 + 0.3 * dice.roll(chunk, "shift size"), time - begin < 4 * HOUR)
+}
+
+/// Random numbers that are a pure function of (seed, series, what they are for, when).
+#[derive(Debug, Clone, Copy)]
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64, shape: Shape) -> Self {
+        Self(mix(seed ^ hash_name(shape.name())))
+    }
+
+    /// Uniform in [0, 1).
+    fn roll(self, when: i64, purpose: &str) -> f64 {
+        let bits = mix(mix(self.0 ^ hash_name(purpose)).wrapping_add(when as u64));
+        // The 53 highest bits fill a double's mantissa.
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn sign(self, when: i64, purpose: &str) -> f64 {
+        if self.roll(when, purpose) < 0.5 { -1.0 } else { 1.0 }
+    }
+}
+
+/// The output function of `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+fn mix(mut bits: u64) -> u64 {
+    bits = bits.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}
+
+/// FNV-1a, 64 bits; `const` so that purposes cost nothing at run time.
+const fn hash_name(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u64).wrapping_mul(0x0100_0000_01b3);
+        index += 1;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::series::TimeRange;
+
+    fn fetched(json: Value, from_ms: i64, to_ms: i64, step_ms: i64) -> Vec<Series> {
+        let options: Options = serde_json::from_value(json).unwrap();
+        options.validate().unwrap();
+        generate(&options, &FetchRequest { range: TimeRange { from_ms, to_ms }, step_ms }).series
+    }
+
+    const T0: i64 = 1_750_000_000_000;
+
+    #[test]
+    fn median_has_the_articles_shares_and_bounds() {
+        let series = &fetched(json!({"truth": true}), 0, 20_000 * 15 * MINUTE, 15 * MINUTE)[0];
+        let truth = series.truth.as_ref().unwrap();
+        let (mut low, mut high) = (0, 0);
+        for (value, truth) in series.values.iter().zip(truth) {
+            let distance = (value - 10.0).abs();
+            if *truth == 1.0 {
+                assert!((4.0..=19.0).contains(&distance), "{value}");
+                if *value < 10.0 { low += 1 } else { high += 1 }
+            } else {
+                assert!(distance <= 4.0, "{value}");
+            }
+        }
+        // 20,000 points: 500 a side expected, standard deviation 22.
+        assert!((400..=600).contains(&low) && (400..=600).contains(&high), "{low} low, {high} high");
+    }
+
+    #[test]
+    fn web_traffic_has_every_kind_of_incident_in_a_quarter() {
+        let series =
+            &fetched(json!({"series": ["web-traffic"], "truth": true}), T0, T0 + 91 * DAY, 15 * MINUTE)[0];
+        let truth = series.truth.as_ref().unwrap();
+        assert!(series.values.contains(&0.0), "a drop to zero");
+        assert!(series.times.windows(2).any(|pair| pair[1] - pair[0] >= 30 * MINUTE), "a gap");
+        assert!(series.values.iter().any(|value| *value > 350.0), "a spike");
+        let share = truth.iter().sum::<f64>() / truth.len() as f64;
+        assert!((0.005..0.06).contains(&share), "{share}");
+        let day_mean = |weekday: i64| {
+            let values: Vec<f64> = series
+                .times
+                .iter()
+                .zip(&series.values)
+                .filter(|(time, _)| (time.div_euclid(DAY) + 4).rem_euclid(7) == weekday)
+                .map(|(_, value)| *value)
+                .collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        assert!(day_mean(0) < 0.85 * day_mean(2), "Sundays are quieter than Tuesdays");
+    }
+
+    #[test]
+    fn seeds_and_series_differ() {
+        let all = fetched(json!({"series": ["median", "sine", "cosine", "median"]}), T0, T0 + DAY, HOUR);
+        assert_eq!(all.len(), 3, "a series asked for twice comes once");
+        assert_ne!(all[0].values, all[1].values);
+        let other = fetched(json!({"seed": 43}), T0, T0 + DAY, HOUR);
+        assert_ne!(all[0].values, other[0].values);
+    }
+
+    #[tokio::test]
+    async fn bad_options_and_too_many_points_are_refused_with_what_to_do() {
+        let request = FetchRequest { range: TimeRange { from_ms: 0, to_ms: i64::MAX }, step_ms: 1 };
+        let error = Generator.fetch(&Options::default(), &request).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        for (json, option) in [
+            (json!({"outlierShare": 0.6}), "outlierShare"),
+            (json!({"err": -1}), "source.err"),
+            (json!({"outlierErr": -1}), "outlierErr"),
+            (json!({"period": "0s"}), "period"),
+        ] {
+            let options: Options = serde_json::from_value(json).unwrap();
+            let request = FetchRequest { range: TimeRange { from_ms: 0, to_ms: 1 }, step_ms: 1 };
+            let error = Generator.fetch(&options, &request).await.unwrap_err().to_string();
+            assert!(error.contains(option), "{error}");
+        }
+    }
+
+    proptest! {
+        /// Panning and zooming show the same data: any range is a cut of any larger one.
+        #[test]
+        fn values_do_not_depend_on_the_range_asked(
+            from in -4_000_000_000_000_i64..4_000_000_000_000, before in 0_i64..DAY, after in 0_i64..DAY, seed: u64,
+        ) {
+            let all = json!({"series": ["median", "sine", "cosine", "web-traffic"], "seed": seed, "truth": true});
+            let small = fetched(all.clone(), from, from + 6 * HOUR, 15 * MINUTE);
+            let large = fetched(all, from - before, from + 6 * HOUR + after, 15 * MINUTE);
+            for (small, large) in small.iter().zip(&large) {
+                let cut = large.index_range(from, from + 6 * HOUR + 1);
+                prop_assert_eq!(&small.times, &large.times[cut.clone()]);
+                prop_assert_eq!(&small.values, &large.values[cut.clone()]);
+                prop_assert_eq!(small.truth.as_ref().unwrap(), &large.truth.as_ref().unwrap()[cut]);
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Any web service that answers with JSON: rows of time and value somewhere in it, several series by label.
+//!
+//! A query says what to ask (`path`, `params`, `body`, with macros for the range) and where in the answer the rows,
+//! and in a row its time, value and labels are, as JSON pointers (RFC 6901). The defaults fit an answer like
+//! `{"query_response": [[1700000000000, 10.5], …]}` to `GET {url}/query?from=<ms>&to=<ms>`.
+
+mod cells;
+mod pointer;
+mod points;
+mod rows;
+mod time;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use self::pointer::Pointer;
+use self::points::Layout;
+use self::time::TimeFormat;
+use super::http::{Answer, HttpClient, HttpRequest};
+use super::{FetchRequest, Fetched, Reached, Source};
+use crate::error::{Category, Error, Result};
+use crate::query::{MacroValues, expand};
+use crate::settings::Settings;
+
+/// A web service that answers with JSON.
+#[derive(Debug)]
+pub struct HttpJson {
+    client: HttpClient,
+    health: HttpRequest,
+}
+
+/// What a query can say to a JSON web service. The doc comments are the user documentation.
+///
+/// Macros, replaced in `path`, `params` and `body`: `${__from}` and `${__to}` (ms since the epoch),
+/// `${__from:date:seconds}`, `${__from:date:iso}`, `$__interval` (such as `5m`), `$__interval_ms` and
+/// `$__maxDataPoints`. The range is the one the detector needs, training window included.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Options {
+    /// Path below the URL of the data source, without parameters. Never a host, and without `..`. Default `/query`.
+    pub path: String,
+    /// `GET`, or `POST` with a JSON `body`. Default `GET`.
+    pub method: Method,
+    /// URL parameters. Default: `from` = `${__from}`, `to` = `${__to}`.
+    pub params: Vec<Param>,
+    /// JSON text that a `POST` sends. Values of macros are escaped for use in a JSON string. Default empty.
+    pub body: String,
+    /// Where in the answer the array of rows is. Empty: the answer itself. Default `/query_response`.
+    pub rows: Pointer,
+    /// Where in a row its time is; a row may be an array or an object. Default `/0`.
+    pub time: Pointer,
+    /// Where in a row its value is: a number, a number as text, or true (1) and false (0). `null`, `""` and `"NaN"`
+    /// are gaps. Default `/1`.
+    pub value: Pointer,
+    /// Labels, which split the rows into series. A row that lacks one gets an empty text. At most 32; default none.
+    pub labels: Vec<Label>,
+    /// How times are written. Default `auto`.
+    pub time_format: TimeFormat,
+    /// Name of the series. Default `value`.
+    pub name: String,
+    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    pub unit: String,
+}
+
+/// HTTP method of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Without a body.
+    #[default]
+    Get,
+    /// With a JSON body.
+    Post,
+}
+
+/// One URL parameter; macros are replaced in both parts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Param {
+    /// Name.
+    pub name: String,
+    /// Value. Default empty.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// One label of the series.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Label {
+    /// Name of the label.
+    pub name: String,
+    /// Where in a row its text is; numbers and booleans become text.
+    pub pointer: Pointer,
+}
+
+const DEFAULT_NAME: &str = "value";
+/// How much of the answer to "Save & test" is shown.
+const GREETING_CHARS: usize = 80;
+
+impl Default for Options {
+    fn default() -> Self {
+        let param = |name: &str, value: &str| Param { name: name.to_owned(), value: value.to_owned() };
+        Self {
+            path: "/query".to_owned(),
+            method: Method::Get,
+            params: vec![param("from", "${__from}"), param("to", "${__to}")],
+            body: String::new(),
+            rows: Pointer::to_keys(&["query_response"]),
+            time: Pointer::to_keys(&["0"]),
+            value: Pointer::to_keys(&["1"]),
+            labels: Vec::new(),
+            time_format: TimeFormat::Auto,
+            name: DEFAULT_NAME.to_owned(),
+            unit: String::new(),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for HttpJson {
+    const KIND: &'static str = "http-json";
+    const LABEL: &'static str = "HTTP JSON";
+    const DESCRIPTION: &'static str = "Any web service that answers with JSON rows of time and value";
+    type Options = Options;
+
+    fn connect(settings: &Settings) -> Result<Self> {
+        let client = HttpClient::new(settings)?;
+        let health = client.request(&settings.health_path, &[], None).map_err(|error| {
+            Error::new(Category::Config, format!("healthPath: {}", error.message()))
+                .hint("set healthPath in the data source settings to a path below the URL, such as /")
+        })?;
+        Ok(Self { client, health })
+    }
+
+    async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
+        let layout = Layout::of(options)?;
+        let request = self.request(options, request)?;
+        let executed = self.client.describe(&request);
+        let Answer { bytes, .. } = self.client.send(&request).await?;
+        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
+        let secrets = self.client.secrets();
+        let decoded = tokio::task::spawn_blocking(move || rows::decode(&bytes, &layout, &secrets)).await;
+        let (series, notices) = decoded.map_err(|_| {
+            Error::new(Category::Internal, "the decoder of JSON answers failed")
+                .hint("please report the query and an example of the answer")
+        })??;
+        Ok(Fetched { series, step_ms: None, executed, notices })
+    }
+
+    async fn check(&self) -> Result<Reached> {
+        let Answer { bytes, elapsed } = self.client.send(&self.health).await?;
+        let asked = self.client.describe(&self.health);
+        let greeting = self.client.first_line(&bytes, GREETING_CHARS);
+        let says = if greeting.is_empty() { String::new() } else { format!(": \"{greeting}\"") };
+        Ok(Reached {
+            message: format!(
+                "Reached {} in {} ms{says}",
+                asked.strip_prefix("GET ").unwrap_or(&asked),
+                elapsed.as_millis()
+            ),
+            details: format!("{asked} was answered with {} bytes", bytes.len()),
+        })
+    }
+}
+
+impl HttpJson {
+    /// The request of a query, macros replaced and each escaped for its place.
+    fn request(&self, options: &Options, request: &FetchRequest) -> Result<HttpRequest> {
+        let values = MacroValues {
+            from_ms: request.range.from_ms,
+            to_ms: request.range.to_ms,
+            step_ms: request.step_ms,
+            max_data_points: request.max_points(),
+        };
+        let path = expand(&options.path, &values, url_escaped)?;
+        let mut params = Vec::with_capacity(options.params.len());
+        for Param { name, value } in options.params.iter().filter(|param| !param.name.is_empty()) {
+            // The URL type escapes these itself.
+            params.push((expand(name, &values, str::to_owned)?, expand(value, &values, str::to_owned)?));
+        }
+        let body = match options.method {
+            Method::Get => None,
+            Method::Post => Some(expand(&options.body, &values, json_escaped)?),
+        };
+        self.client.request(&path, &params, body)
+    }
+}
+
+fn url_escaped(value: &str) -> String {
+    url::form_urlencoded::byte_serialize(value.as_bytes()).collect()
+}
+
+/// `value` as it stands between the quotes of a JSON string.
+fn json_escaped(value: &str) -> String {
+    let quoted = serde_json::Value::from(value).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}

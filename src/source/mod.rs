@@ -1,0 +1,301 @@
+//! Upstreams: where the points come from.
+//!
+//! A source is one file: an options type whose doc comments are the user documentation, and a type that implements
+//! [`Source`]. Adding one is that file, its `mod` line, and its entry in [`SOURCES`]. Sources know nothing of
+//! detectors or of Grafana.
+
+mod generator;
+mod http;
+mod http_json;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use generator::Generator;
+pub use http_json::HttpJson;
+
+use crate::error::{Category, Error, Result, list_names};
+use crate::query::Kind;
+use crate::series::{Series, TimeRange};
+use crate::settings::Settings;
+
+/// What a query asks of its upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// Range of the points wanted: the visible one, and the training window before it.
+    pub range: TimeRange,
+    /// Grid step to ask for, in ms, at least 1.
+    pub step_ms: i64,
+}
+
+impl FetchRequest {
+    /// The most points a regular series can have in this request.
+    #[must_use]
+    pub fn max_points(&self) -> i64 {
+        (self.range.len_ms() / self.step_ms.max(1)).saturating_add(1)
+    }
+}
+
+/// What an upstream answered.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// The series, each sorted and without repeated times. Points outside the range asked for are allowed; they are
+    /// left out later.
+    pub series: Vec<Series>,
+    /// Distance between points where the upstream knows it.
+    pub step_ms: Option<i64>,
+    /// What was really asked, shown in Grafana's query inspector. Free of secrets.
+    pub executed: String,
+    /// What the user should know: rows left out, times mended.
+    pub notices: Vec<String>,
+}
+
+/// The good answer to "Save & test".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reached {
+    /// One line: what was reached, how long it took.
+    pub message: String,
+    /// More for those who unfold it.
+    pub details: String,
+}
+
+/// One kind of upstream; an instance is connected with the settings of one data source.
+#[async_trait]
+pub trait Source: Sized + Send + Sync + 'static {
+    /// Name on the wire.
+    const KIND: &'static str;
+    /// Name for people.
+    const LABEL: &'static str;
+    /// One sentence for the editor.
+    const DESCRIPTION: &'static str;
+    /// What a query can say to this kind.
+    type Options: DeserializeOwned + Send + Sync + 'static;
+
+    /// Gets ready to ask: checks the settings and builds clients, without talking to the upstream yet.
+    ///
+    /// # Errors
+    /// [`Category::Config`] if the settings cannot work.
+    fn connect(settings: &Settings) -> Result<Self>;
+
+    /// The step of a query that leaves it open, where this kind has one of its own.
+    fn default_step_ms(&self, _options: &Self::Options) -> Option<i64> {
+        None
+    }
+
+    /// Asks the upstream.
+    ///
+    /// # Errors
+    /// Of the category that fits; the message names what was asked of whom, without secrets.
+    async fn fetch(&self, options: &Self::Options, request: &FetchRequest) -> Result<Fetched>;
+
+    /// Tries the upstream for real.
+    ///
+    /// # Errors
+    /// Of the category that fits, so that "Save & test" can say what to mend.
+    async fn check(&self) -> Result<Reached>;
+
+    /// Answers an editor's question, such as which series there are; `None` if there is no such question.
+    ///
+    /// # Errors
+    /// Of the category that fits.
+    async fn discover(&self, _question: &str) -> Result<Option<Value>> {
+        Ok(None)
+    }
+}
+
+/// A [`Source`] of any kind, connected.
+#[async_trait]
+pub trait AnySource: Send + Sync {
+    /// Name of the kind.
+    fn kind(&self) -> &'static str;
+
+    /// Understands a query's options for this source.
+    ///
+    /// # Errors
+    /// [`Category::Query`], naming the option.
+    fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>>;
+
+    /// See [`Source::check`].
+    ///
+    /// # Errors
+    /// See there.
+    async fn check(&self) -> Result<Reached>;
+
+    /// See [`Source::discover`].
+    ///
+    /// # Errors
+    /// See there.
+    async fn discover(&self, question: &str) -> Result<Option<Value>>;
+}
+
+impl fmt::Debug for dyn AnySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source {}", self.kind())
+    }
+}
+
+/// A query whose options were understood, ready to be asked.
+#[async_trait]
+pub trait PreparedQuery: Send + Sync {
+    /// See [`Source::default_step_ms`].
+    fn default_step_ms(&self) -> Option<i64>;
+
+    /// See [`Source::fetch`].
+    ///
+    /// # Errors
+    /// See there.
+    async fn fetch(&self, request: &FetchRequest) -> Result<Fetched>;
+}
+
+impl fmt::Debug for dyn PreparedQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("prepared query")
+    }
+}
+
+struct Prepared<S: Source> {
+    source: Arc<S>,
+    options: S::Options,
+}
+
+#[async_trait]
+impl<S: Source> PreparedQuery for Prepared<S> {
+    fn default_step_ms(&self) -> Option<i64> {
+        self.source.default_step_ms(&self.options)
+    }
+
+    async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {
+        self.source.fetch(&self.options, request).await
+    }
+}
+
+#[async_trait]
+impl<S: Source> AnySource for S {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
+
+    fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>> {
+        Ok(Box::new(Prepared { options: options.parse("source")?, source: self }))
+    }
+
+    async fn check(&self) -> Result<Reached> {
+        Source::check(self).await
+    }
+
+    async fn discover(&self, question: &str) -> Result<Option<Value>> {
+        Source::discover(self, question).await
+    }
+}
+
+/// One kind of source as the table lists it.
+#[derive(Clone, Copy)]
+pub struct SourceEntry {
+    /// Name on the wire.
+    pub kind: &'static str,
+    /// Name for people.
+    pub label: &'static str,
+    /// One sentence for the editor.
+    pub description: &'static str,
+    connect: fn(&Settings) -> Result<Arc<dyn AnySource>>,
+}
+
+impl fmt::Debug for SourceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "source kind {}", self.kind)
+    }
+}
+
+const fn entry<S: Source>() -> SourceEntry {
+    SourceEntry {
+        kind: S::KIND,
+        label: S::LABEL,
+        description: S::DESCRIPTION,
+        connect: |settings| Ok(Arc::new(S::connect(settings)?)),
+    }
+}
+
+/// Every kind of source, in the order the editor shows them.
+pub const SOURCES: &[SourceEntry] = &[entry::<Generator>(), entry::<HttpJson>()];
+
+/// Connects a source of the kind the settings name.
+///
+/// # Errors
+/// [`Category::Config`] if the kind is unknown (the message lists those that exist) or its settings cannot work.
+pub fn connect(settings: &Settings) -> Result<Arc<dyn AnySource>> {
+    let entry = SOURCES.iter().find(|entry| entry.kind == settings.source).ok_or_else(|| {
+        Error::new(
+            Category::Config,
+            format!("the data source's upstream kind \"{}\" is unknown", settings.source),
+        )
+        .hint(format!("choose one of {}", list_names(SOURCES.iter().map(|entry| entry.kind))))
+    })?;
+    (entry.connect)(settings)
+}
+
+/// Chooses the source a query means: the data source's own, or the generator, which needs no settings and so is at
+/// hand everywhere.
+///
+/// # Errors
+/// [`Category::Query`] if the query names a kind that does not exist, or one this data source is not set up for.
+pub fn select(own: &Arc<dyn AnySource>, wanted: &Kind) -> Result<Arc<dyn AnySource>> {
+    match wanted.kind() {
+        None => Ok(Arc::clone(own)),
+        Some(kind) if kind == own.kind() => Ok(Arc::clone(own)),
+        Some(kind) if kind == Generator::KIND => Ok(Arc::new(Generator)),
+        Some(kind) if SOURCES.iter().any(|entry| entry.kind == kind) => Err(Error::new(
+            Category::Query,
+            format!(
+                "the query asks a \"{kind}\" upstream, but this data source is set up for \"{}\"",
+                own.kind()
+            ),
+        )
+        .hint(format!("choose a data source whose upstream is \"{kind}\", or change the query's source"))),
+        Some(kind) => Err(Error::new(Category::Query, format!("the source kind \"{kind}\" is unknown"))
+            .hint(format!("choose one of {}", list_names(SOURCES.iter().map(|entry| entry.kind))))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str) -> Kind {
+        serde_json::from_value(serde_json::json!({ "kind": name })).unwrap()
+    }
+
+    #[test]
+    fn kinds_are_unique() {
+        for entry in SOURCES {
+            assert_eq!(SOURCES.iter().filter(|other| other.kind == entry.kind).count(), 1, "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_lists_those_that_exist() {
+        let own = connect(&Settings::default()).unwrap();
+        let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
+        assert!(
+            error.contains("carrier-pigeon") && error.contains("\"generator\" and \"http-json\""),
+            "{error}"
+        );
+
+        let settings = Settings { source: "carrier-pigeon".into(), ..Settings::default() };
+        assert_eq!(connect(&settings).unwrap_err().category(), Category::Config);
+    }
+
+    #[test]
+    fn the_generator_is_at_hand_on_every_data_source() {
+        let settings =
+            Settings { source: "http-json".into(), url: "http://127.0.0.1:1".into(), ..Settings::default() };
+        let own = connect(&settings).unwrap();
+        assert_eq!(select(&own, &kind("generator")).unwrap().kind(), "generator");
+        assert_eq!(select(&own, &Kind::default()).unwrap().kind(), "http-json");
+        let generator = connect(&Settings::default()).unwrap();
+        assert!(select(&generator, &kind("http-json")).is_err());
+    }
+}

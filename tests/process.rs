@@ -1,0 +1,184 @@
+//! The plugin as a process: handshake, answers and end, as a host sees them. The same checks, and more, run against
+//! Grafana's own Go code in `tests/conformance`; these need nothing but Cargo.
+
+#[expect(dead_code, reason = "shared with the examples, which use other parts of it")]
+#[path = "support/host.rs"]
+mod host;
+
+use std::path::Path;
+use std::time::Duration;
+
+use grafana_plugin_sdk::pluginv2::check_health_response::HealthStatus;
+use grafana_plugin_sdk::pluginv2::data_client::DataClient;
+use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
+use grafana_plugin_sdk::pluginv2::resource_client::ResourceClient;
+use grafana_plugin_sdk::pluginv2::{
+    CallResourceRequest, CheckHealthRequest, CollectMetricsRequest, DataQuery, QueryDataRequest, TimeRange,
+};
+use host::{Plugin, context};
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+
+const TO: i64 = 1_750_000_000_000;
+const RANGE: (i64, i64) = (TO - 21_600_000, TO);
+
+async fn launch(env: &[(&str, &str)]) -> Plugin {
+    Plugin::launch(Path::new(env!("CARGO_BIN_EXE_gpx_outrider")), env).await.unwrap()
+}
+
+#[tokio::test]
+async fn handshake_query_and_clean_shutdown() {
+    let plugin = launch(&[]).await;
+    let parts: Vec<&str> = plugin.handshake.split('|').collect();
+    assert_eq!((parts[0], parts[1], parts[2], parts[4]), ("1", "2", "tcp", "grpc"));
+    let port: u16 = parts[3].strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
+    assert!((10_000..=25_000).contains(&port));
+
+    let answer = plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
+    assert_eq!((answer.status, &answer.error), (200, &None));
+    let frame = &answer.frames[0];
+    let names: Vec<&str> = frame.fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names, ["time", "value", "expected", "lower", "upper", "anomaly", "outlier", "score"]);
+    assert_eq!(frame.column("time").unwrap().len(), 24);
+    assert_eq!(frame.meta["typeVersion"], json!([0, 1]));
+    assert!(plugin.shut_down().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn every_service_answers() {
+    let plugin = launch(&[]).await;
+    let mut diagnostics = DiagnosticsClient::new(plugin.channel.clone());
+    let request =
+        CheckHealthRequest { plugin_context: Some(context(&json!({}))), headers: Default::default() };
+    let health = diagnostics.check_health(request).await.unwrap().into_inner();
+    assert_eq!((health.status, health.message.contains("Generator ready")), (HealthStatus::Ok as i32, true));
+
+    plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
+    let metrics = diagnostics.collect_metrics(CollectMetricsRequest { plugin_context: None }).await.unwrap();
+    let text = String::from_utf8(metrics.into_inner().metrics.unwrap().prometheus).unwrap();
+    assert!(text.contains("outrider_queries_total{outcome=\"ok\"} 1"), "{text}");
+
+    let mut resources = ResourceClient::new(plugin.channel.clone());
+    for (path, code, needle) in [
+        ("kinds", 200, "isolation-forest"),
+        ("generator/series", 200, "web-traffic"),
+        ("http-json/series", 400, "set up for"),
+        ("nonsense", 404, "hint"),
+    ] {
+        let request = CallResourceRequest {
+            plugin_context: Some(context(&json!({}))),
+            path: path.to_owned(),
+            method: "GET".to_owned(),
+            url: path.to_owned(),
+            headers: Default::default(),
+            body: Default::default(),
+        };
+        let mut stream = resources.call_resource(request).await.unwrap().into_inner();
+        let response = stream.message().await.unwrap().unwrap();
+        let body = String::from_utf8_lossy(&response.body).into_owned();
+        assert_eq!(response.code, code, "{path}: {body}");
+        assert!(body.contains(needle), "{path}: {body}");
+    }
+
+    let mut ping = tonic_health::pb::health_client::HealthClient::new(plugin.channel.clone());
+    let request = tonic_health::pb::HealthCheckRequest { service: "plugin".to_owned() };
+    assert_eq!(ping.check(request).await.unwrap().into_inner().status, 1);
+}
+
+#[tokio::test]
+async fn a_request_of_5_mib_is_taken() {
+    let plugin = launch(&[]).await;
+    let long = json!({"note": "x".repeat(5 * 1024 * 1024)});
+    let answer = plugin.query(context(&json!({})), RANGE, &long).await.unwrap();
+    assert_eq!(answer.error, None);
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_cleanly() {
+    let mut plugin = launch(&[]).await;
+    let pid = rustix::process::Pid::from_raw(plugin.child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(plugin.child.wait().await.unwrap().success());
+    assert_eq!(
+        plugin.stdout.next_line().await.unwrap(),
+        None,
+        "only the handshake may reach standard output"
+    );
+}
+
+/// Secrets in good settings, in bad ones, and with everything logged.
+#[tokio::test]
+async fn a_secret_is_in_no_log_no_error_and_no_frame() {
+    const CANARY: &str = "canary-5d1c";
+    let mut plugin = launch(&[("RUST_LOG", "trace")]).await;
+    let secrets = json!({"basicAuthPassword": CANARY, "bearerToken": CANARY, "httpHeaderValue1": CANARY});
+    let mut seen = String::new();
+    for (url, json_data) in [
+        ("http://127.0.0.1:1", json!({"source": "http-json", "httpHeaderName1": "X-Key"})),
+        ("http://127.0.0.1:1", json!({"source": "http-json", "timeout": [CANARY]})),
+        ("http://user:canary-5d1c@127.0.0.1:1", json!({"source": "http-json"})),
+        ("", json!({})),
+    ] {
+        for basic_auth in [true, false] {
+            let settings = json!({"url": url, "basicAuth": basic_auth, "basicAuthUser": "u",
+                                  "jsonData": json_data, "secureJsonData": secrets});
+            let answer = plugin.query(context(&settings), RANGE, &json!({})).await.unwrap();
+            seen += &answer.to_json().to_string();
+            let request =
+                CheckHealthRequest { plugin_context: Some(context(&settings)), headers: Default::default() };
+            let health = DiagnosticsClient::new(plugin.channel.clone()).check_health(request).await.unwrap();
+            seen += &format!("{:?}", health.into_inner().message);
+        }
+    }
+    let mut stderr = plugin.stderr.take().unwrap();
+    plugin.shut_down().await.unwrap();
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).await.unwrap();
+    assert!(seen.contains("[connection]") && seen.contains("[config]"), "{seen}");
+    assert!(log.contains("query failed"));
+    assert!(!seen.contains(CANARY), "{seen}");
+    assert!(!log.contains(CANARY), "{log}");
+    for line in log.lines() {
+        let entry: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        assert!(entry["@message"].is_string() && entry["@level"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn started_by_hand_it_says_what_to_do() {
+    let output =
+        tokio::process::Command::new(env!("CARGO_BIN_EXE_gpx_outrider")).env_clear().output().await.unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/var/lib/grafana/plugins"));
+}
+
+/// Heavy queries on every worker, and a health check that must not wait behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn heavy_queries_do_not_keep_a_health_check_waiting() {
+    let plugin = launch(&[]).await;
+    let heavy = json!({"step": "1m", "detector": {"nTrees": 3000}, "refitInterval": "1d"});
+    let queries = (0..6)
+        .map(|number| DataQuery {
+            ref_id: number.to_string(),
+            max_data_points: 100,
+            interval_ms: 0,
+            time_range: Some(TimeRange { from_epoch_ms: TO - 90 * 86_400_000, to_epoch_ms: TO }),
+            json: heavy.to_string().into_bytes(),
+            query_type: String::new(),
+        })
+        .collect();
+    let request =
+        QueryDataRequest { plugin_context: Some(context(&json!({}))), headers: Default::default(), queries };
+    let mut data = DataClient::new(plugin.channel.clone());
+    let running = tokio::spawn(async move { data.query_data(request).await });
+    let mut diagnostics = DiagnosticsClient::new(plugin.channel.clone());
+    for _ in 0..5 {
+        let request = CheckHealthRequest { plugin_context: None, headers: Default::default() };
+        diagnostics.check_health(request).await.unwrap();
+    }
+    assert!(!running.is_finished(), "the health checks were to be answered while the queries run");
+    running.abort();
+    // Ends at once, although the cancelled queries had minutes to go.
+    tokio::time::timeout(Duration::from_secs(10), plugin.shut_down()).await.unwrap().unwrap();
+}

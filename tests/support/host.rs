@@ -1,0 +1,237 @@
+//! A host as small as can be: launches the plugin as Grafana does, speaks its gRPC, reads its frames.
+//!
+//! Shared by the process tests and the examples; the full conformance host, built on Grafana's own Go code, is in
+//! `tests/conformance`.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampNanosecondType};
+use arrow_ipc::reader::FileReader;
+use arrow_schema::DataType;
+use grafana_plugin_sdk::pluginv2::data_client::DataClient;
+use grafana_plugin_sdk::pluginv2::{self, DataQuery, PluginContext, QueryDataRequest, TimeRange};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use tonic::codec::ProstCodec;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+
+/// Any error; a test or an example only prints it.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A running plugin and the connection to it.
+pub struct Plugin {
+    /// The process; killed when dropped.
+    pub child: Child,
+    /// The connection, for clients of any service.
+    pub channel: Channel,
+    /// The line the plugin introduced itself with.
+    pub handshake: String,
+    /// What follows on standard output: nothing, if all is well.
+    pub stdout: Lines<BufReader<tokio::process::ChildStdout>>,
+    /// The plugin's log.
+    pub stderr: Option<ChildStderr>,
+}
+
+impl Plugin {
+    /// Launches `binary` with Grafana's environment and connects to it.
+    pub async fn launch(binary: &Path, env: &[(&str, &str)]) -> Result<Self, Error> {
+        let mut child = Command::new(binary)
+            .env_clear()
+            .env("grafana_plugin_type", "datasource")
+            .env("PLUGIN_PROTOCOL_VERSIONS", "2")
+            .env("PLUGIN_MIN_PORT", "10000")
+            .env("PLUGIN_MAX_PORT", "25000")
+            .env("GF_VERSION", "11.6.0")
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("cannot launch {}: {error}", binary.display()))?;
+        let stderr = child.stderr.take();
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
+        let handshake = tokio::time::timeout(Duration::from_secs(30), stdout.next_line())
+            .await
+            .map_err(|_| "no handshake within 30 s")??
+            .ok_or("the plugin ended without a handshake")?;
+        let address = handshake.split('|').nth(3).ok_or_else(|| format!("no address in {handshake:?}"))?;
+        let channel = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
+        Ok(Self { child, channel, handshake, stdout, stderr })
+    }
+
+    /// Asks one query and reads its frames.
+    pub async fn query(
+        &self,
+        context: PluginContext,
+        range: (i64, i64),
+        json: &Value,
+    ) -> Result<Answer, Error> {
+        let query = DataQuery {
+            ref_id: "A".to_owned(),
+            max_data_points: 1_000,
+            interval_ms: 60_000,
+            time_range: Some(TimeRange { from_epoch_ms: range.0, to_epoch_ms: range.1 }),
+            json: serde_json::to_vec(json)?,
+            query_type: String::new(),
+        };
+        let request =
+            QueryDataRequest { plugin_context: Some(context), headers: HashMap::new(), queries: vec![query] };
+        let mut client = DataClient::new(self.channel.clone()).max_decoding_message_size(usize::MAX);
+        let mut responses = client.query_data(request).await?.into_inner().responses;
+        let response = responses.remove("A").ok_or("no answer for refId A")?;
+        let frames = response.frames.into_iter().map(read_frame).collect::<Result<_, _>>()?;
+        let error = (!response.error.is_empty()).then_some(response.error);
+        Ok(Answer { frames, error, status: response.status })
+    }
+
+    /// Asks for a clean shutdown, as the host does, and waits for the process to end.
+    pub async fn shut_down(mut self) -> Result<std::process::ExitStatus, Error> {
+        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        client.ready().await?;
+        let path = PathAndQuery::from_static("/plugin.GRPCController/Shutdown");
+        client.unary::<(), (), _>(tonic::Request::new(()), path, ProstCodec::default()).await?;
+        Ok(tokio::time::timeout(Duration::from_secs(2), self.child.wait())
+            .await
+            .map_err(|_| "the plugin still runs two seconds after shutdown")??)
+    }
+}
+
+/// What a query was answered with.
+pub struct Answer {
+    /// The frames, decoded.
+    pub frames: Vec<Frame>,
+    /// The error, if it failed.
+    pub error: Option<String>,
+    /// HTTP status of the query.
+    pub status: i32,
+}
+
+/// A decoded frame.
+pub struct Frame {
+    /// Its name.
+    pub name: String,
+    /// Its `meta`, null if it has none.
+    pub meta: Value,
+    /// Its columns.
+    pub fields: Vec<Field>,
+}
+
+/// A decoded column.
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// `time`, `number` or `string`, as Grafana's frontend calls them.
+    pub kind: &'static str,
+    /// Its labels, null if it has none.
+    pub labels: Value,
+    /// Its config, null if it has none.
+    pub config: Value,
+    /// Its cells: ms since the epoch, numbers, texts or null.
+    pub values: Vec<Value>,
+}
+
+impl Frame {
+    /// The cells of a column, if there is one of that name.
+    pub fn column(&self, name: &str) -> Option<&[Value]> {
+        self.fields.iter().find(|field| field.name == name).map(|field| &field.values[..])
+    }
+}
+
+impl Answer {
+    /// The answer as JSON, for programs in other languages.
+    pub fn to_json(&self) -> Value {
+        let field = |field: &Field| {
+            json!({"name": field.name, "type": field.kind, "labels": field.labels, "config": field.config,
+                   "values": field.values})
+        };
+        let frame = |frame: &Frame| {
+            let fields: Vec<Value> = frame.fields.iter().map(field).collect();
+            json!({"name": frame.name, "meta": frame.meta, "fields": fields})
+        };
+        let frames: Vec<Value> = self.frames.iter().map(frame).collect();
+        json!({"frames": frames, "error": self.error, "status": self.status})
+    }
+}
+
+fn read_frame(bytes: Vec<u8>) -> Result<Frame, Error> {
+    let mut reader = FileReader::try_new(io::Cursor::new(bytes), None)?;
+    let schema = reader.schema();
+    let batch = reader.next().transpose()?;
+    let parse = |text: Option<&String>| text.map_or(Ok(Value::Null), |text| serde_json::from_str(text));
+    let mut fields = Vec::new();
+    for (index, field) in schema.fields().iter().enumerate() {
+        let metadata = field.metadata();
+        let (kind, values) = match &batch {
+            Some(batch) => read_column(batch.column(index))?,
+            None => ("none", Vec::new()),
+        };
+        fields.push(Field {
+            name: field.name().clone(),
+            kind,
+            labels: parse(metadata.get("labels"))?,
+            config: parse(metadata.get("config"))?,
+            values,
+        });
+    }
+    let name = schema.metadata().get("name").cloned().unwrap_or_default();
+    Ok(Frame { name, meta: parse(schema.metadata().get("meta"))?, fields })
+}
+
+fn read_column(column: &dyn Array) -> Result<(&'static str, Vec<Value>), Error> {
+    Ok(match column.data_type() {
+        DataType::Timestamp(_, _) => (
+            "time",
+            column
+                .as_primitive::<TimestampNanosecondType>()
+                .iter()
+                .map(|ns| json!(ns.map(|ns| ns / 1_000_000)))
+                .collect(),
+        ),
+        DataType::Float64 => {
+            ("number", column.as_primitive::<Float64Type>().iter().map(|value| json!(value)).collect())
+        }
+        DataType::Utf8 => ("string", column.as_string::<i32>().iter().map(|text| json!(text)).collect()),
+        other => return Err(format!("unexpected column type {other}").into()),
+    })
+}
+
+/// A plugin context of a data source with these settings: `{"url", "basicAuth", "basicAuthUser", "jsonData",
+/// "secureJsonData"}`, as Grafana's API and provisioning files have them.
+pub fn context(settings: &Value) -> PluginContext {
+    let text = |name: &str| settings[name].as_str().unwrap_or_default().to_owned();
+    let secrets = settings["secureJsonData"].as_object().into_iter().flatten();
+    PluginContext {
+        org_id: 1,
+        plugin_id: "outrider-outliers-datasource".to_owned(),
+        user: None,
+        app_instance_settings: None,
+        data_source_instance_settings: Some(pluginv2::DataSourceInstanceSettings {
+            id: 1,
+            uid: "outrider".to_owned(),
+            name: "Outrider".to_owned(),
+            url: text("url"),
+            user: text("user"),
+            database: text("database"),
+            basic_auth_enabled: settings["basicAuth"].as_bool().unwrap_or(false),
+            basic_auth_user: text("basicAuthUser"),
+            json_data: if settings["jsonData"].is_null() {
+                Vec::new()
+            } else {
+                settings["jsonData"].to_string().into()
+            },
+            decrypted_secure_json_data: secrets
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+                .collect(),
+            last_updated_ms: 0,
+        }),
+    }
+}
