@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --example ask -- --plugin dist/gpx_outrider_linux_amd64 --query '{"output": "events"}'
 //! ```
+#![expect(clippy::print_stdout, reason = "a program that prints its answer")]
 
 #[expect(dead_code, reason = "shared with the process tests, which use other parts of it")]
 #[path = "../tests/support/host.rs"]

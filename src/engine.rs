@@ -61,6 +61,8 @@ pub struct Outcome {
     pub seed: Option<u64>,
     /// Grid step asked of the upstream, ms.
     pub step_ms: i64,
+    /// What the points were judged against.
+    pub training: Training,
     /// What was asked of the upstream.
     pub executed: String,
     /// What the user should know.
@@ -187,6 +189,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
         detector: detector_kind,
         seed,
         step_ms,
+        training: job.query.training,
         executed,
         notices,
         fingerprint: fingerprint.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),

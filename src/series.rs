@@ -238,7 +238,7 @@ mod tests {
             max_points in 2_usize..100,
             stride in 1_usize..50,
         ) {
-            let flagged = |index: usize| index % stride == 0;
+            let flagged = |index: usize| index.is_multiple_of(stride);
             let kept = thin(&values, max_points, flagged);
             prop_assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
             prop_assert!((0..values.len()).filter(|i| flagged(*i)).all(|i| kept.binary_search(&i).is_ok()));

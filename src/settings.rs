@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::error::{Category, Error, Result};
 
@@ -101,8 +102,6 @@ struct JsonData {
     // Grafana's own spelling has two capitals in a row, which camelCase cannot give.
     #[serde(rename = "tlsAuthWithCACert")]
     tls_auth_with_ca_cert: bool,
-    #[serde(flatten)]
-    rest: HashMap<String, serde_json::Value>,
 }
 
 const DEFAULT_SOURCE: &str = "generator";
@@ -119,7 +118,6 @@ impl Default for JsonData {
             tls_skip_verify: false,
             tls_auth: false,
             tls_auth_with_ca_cert: false,
-            rest: HashMap::new(),
         }
     }
 }
@@ -148,7 +146,7 @@ impl Settings {
     /// option is on while its certificate or key is missing. No message repeats a value of `jsonData` or of
     /// `secureJsonData`.
     pub fn parse(raw: &RawSettings<'_>) -> Result<Self> {
-        let json = parse_json_data(raw.json_data)?;
+        let (json, all) = parse_json_data(raw.json_data)?;
         let secret = |name: &str| -> Option<SecretString> {
             raw.secure_json_data
                 .and_then(|secrets| secrets.get(name))
@@ -196,26 +194,38 @@ impl Settings {
             health_path: json.health_path,
             auth,
             tls,
-            headers: custom_headers(&json.rest, secret),
+            headers: custom_headers(&all, secret),
         })
     }
 }
 
-fn parse_json_data(bytes: &[u8]) -> Result<JsonData> {
+/// The fields this plugin knows, and besides them all of the object, for the numbered ones.
+fn parse_json_data(bytes: &[u8]) -> Result<(JsonData, Map<String, Value>)> {
+    // serde's messages may quote the offending value, and people paste secrets into the wrong field: only the place
+    // is told.
+    let unreadable = |place: &str| {
+        Error::new(Category::Config, format!("the data source settings (jsonData) cannot be read{place}"))
+            .hint("open the data source's page, correct the field and save it again")
+    };
     let text = bytes.trim_ascii();
     if text.is_empty() || text == b"null" {
-        return Ok(JsonData::default());
+        return Ok((JsonData::default(), Map::new()));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        // serde's message may quote the offending value, and people paste secrets into the wrong field: only the
-        // place is told.
-        Error::new(
-            Category::Config,
-            format!("the data source settings (jsonData) cannot be read at \"{}\"", error.path()),
-        )
-        .hint("open the data source's page, correct the field and save it again")
-    })
+    let all: Value = serde_json::from_slice(text).map_err(|_| unreadable(": they are not valid JSON"))?;
+    let known = serde_path_to_error::deserialize(&all)
+        .map_err(|error| unreadable(&format!(": {} has the wrong type", first_key(error.path()))))?;
+    match all {
+        Value::Object(all) => Ok((known, all)),
+        _ => Err(unreadable(": they are not a JSON object")),
+    }
+}
+
+/// The field an error is in. Deeper parts of the path may be anything someone typed.
+fn first_key(path: &serde_path_to_error::Path) -> String {
+    match path.iter().next() {
+        Some(serde_path_to_error::Segment::Map { key }) => key.clone(),
+        _ => "the whole".to_owned(),
+    }
 }
 
 /// Numbers as numbers or, as older editors and provisioning files write them, as text. An empty text is the default.
@@ -242,7 +252,7 @@ fn in_range(name: &str, value: f64, min: f64, max: f64, unit: &str) -> Result<()
 
 /// `httpHeaderName1` … in `jsonData` with `httpHeaderValue1` … in `secureJsonData`, in the order of their numbers.
 fn custom_headers(
-    json: &HashMap<String, serde_json::Value>,
+    json: &Map<String, Value>,
     secret: impl Fn(&str) -> Option<SecretString>,
 ) -> Vec<(String, SecretString)> {
     let mut numbered: Vec<(u32, &str)> = json
@@ -311,6 +321,15 @@ mod tests {
         let error = parse(&misplaced, &secrets).unwrap_err();
         assert!(!format!("{error} {error:?}").contains(canary));
         assert_eq!(error.category(), Category::Config);
+        assert!(error.message().contains("has the wrong type"), "{error}");
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_named() {
+        let error = parse(r#"{"tlsAuth":"yes"}"#, &[]).unwrap_err().to_string();
+        assert!(error.contains("tlsAuth has the wrong type"), "{error}");
+        assert!(parse("[]", &[]).is_err());
+        assert!(parse("{", &[]).unwrap_err().to_string().contains("not valid JSON"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The plugin as a process: handshake, answers and end, as a host sees them. The same checks, and more, run against
 //! Grafana's own Go code in `tests/conformance`; these need nothing but Cargo.
 
-#[expect(dead_code, reason = "shared with the examples, which use other parts of it")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 #[path = "support/host.rs"]
 mod host;
 
@@ -56,7 +57,12 @@ async fn every_service_answers() {
     plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
     let metrics = diagnostics.collect_metrics(CollectMetricsRequest { plugin_context: None }).await.unwrap();
     let text = String::from_utf8(metrics.into_inner().metrics.unwrap().prometheus).unwrap();
-    assert!(text.contains("outrider_queries_total{outcome=\"ok\"} 1"), "{text}");
+    assert!(
+        text.contains(
+            "outrider_queries_total{detector=\"isolation-forest\",outcome=\"ok\",source=\"generator\"} 1"
+        ),
+        "{text}"
+    );
 
     let mut resources = ResourceClient::new(plugin.channel.clone());
     for (path, code, needle) in [

@@ -235,8 +235,8 @@ mod tests {
     use super::*;
     use crate::query::parse_options;
 
-    fn detector(options: serde_json::Value, direction: Direction) -> IsolationForest {
-        IsolationForest::new(parse_options("detector", &options).unwrap(), direction).unwrap()
+    fn detector(options: &serde_json::Value, direction: Direction) -> IsolationForest {
+        IsolationForest::new(parse_options("detector", options).unwrap(), direction).unwrap()
     }
 
     fn judge(detector: &IsolationForest, training: &[f64], judged: &[f64]) -> Judgement {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn far_values_are_flagged_with_side_and_reason() {
         let judgement =
-            judge(&detector(json!({}), Direction::Both), &training(), &[10.0, 27.0, 0.0, f64::NAN]);
+            judge(&detector(&json!({}), Direction::Both), &training(), &[10.0, 27.0, 0.0, f64::NAN]);
         assert_eq!(judgement.verdicts, [Verdict::Normal, Verdict::High, Verdict::Low, Verdict::Missing]);
         assert_eq!(judgement.reasons.len(), 2);
         let (index, reason) = &judgement.reasons[0];
@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn direction_silences_the_other_side_only() {
         let judged = [27.0, 0.0];
-        let high = judge(&detector(json!({}), Direction::High), &training(), &judged);
+        let high = judge(&detector(&json!({}), Direction::High), &training(), &judged);
         assert_eq!(high.verdicts, [Verdict::High, Verdict::Normal]);
         assert!(high.lower[0].is_nan() && high.upper[0].is_finite());
-        let low = judge(&detector(json!({}), Direction::Low), &training(), &judged);
+        let low = judge(&detector(&json!({}), Direction::Low), &training(), &judged);
         assert_eq!(low.verdicts, [Verdict::Normal, Verdict::Low]);
         assert_eq!(high.scores, low.scores);
     }
@@ -279,14 +279,14 @@ mod tests {
     fn contamination_flags_no_more_than_its_share_of_the_training() {
         let training: Vec<f64> = (0..1_000).map(|i| f64::from(i).powi(3)).collect();
         let judgement =
-            judge(&detector(json!({"contamination": 0.02}), Direction::Both), &training, &training);
+            judge(&detector(&json!({"contamination": 0.02}), Direction::Both), &training, &training);
         let flagged = judgement.verdicts.iter().filter(|verdict| verdict.is_outlier()).count();
         assert!((1..=20).contains(&flagged), "{flagged}");
     }
 
     #[test]
     fn too_little_training_says_so_and_flags_nothing() {
-        let judgement = judge(&detector(json!({}), Direction::Both), &[1.0; 15], &[1e9, f64::NAN]);
+        let judgement = judge(&detector(&json!({}), Direction::Both), &[1.0; 15], &[1e9, f64::NAN]);
         assert_eq!(judgement.verdicts, [Verdict::NotJudged, Verdict::Missing]);
         assert_eq!(judgement.shortage.unwrap(), "15 of the 16 training points needed are available");
     }

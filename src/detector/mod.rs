@@ -173,17 +173,24 @@ const fn entry<D: Detector>() -> DetectorEntry {
 /// Every kind of detector, in the order the editor shows them; the first is the default.
 pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>()];
 
+/// The kind of detector a query asks for; the default one if it names none.
+///
+/// # Errors
+/// [`Category::Query`] if the kind is unknown; the message lists those that exist.
+pub fn find(wanted: &Kind) -> Result<&'static DetectorEntry> {
+    let name = wanted.kind().unwrap_or(DETECTORS[0].kind);
+    DETECTORS.iter().find(|entry| entry.kind == name).ok_or_else(|| {
+        Error::new(Category::Query, format!("the detector kind \"{name}\" is unknown"))
+            .hint(format!("choose one of {}", list_names(DETECTORS.iter().map(|entry| entry.kind))))
+    })
+}
+
 /// Builds the detector a query asks for.
 ///
 /// # Errors
-/// [`Category::Query`] if the kind is unknown (the message lists those that exist) or an option is wrong.
+/// Those of [`find`], and [`Category::Query`] if an option is wrong.
 pub fn build(wanted: &Kind, direction: Direction) -> Result<Box<dyn AnyDetector>> {
-    let name = wanted.kind().unwrap_or(DETECTORS[0].kind);
-    let entry = DETECTORS.iter().find(|entry| entry.kind == name).ok_or_else(|| {
-        Error::new(Category::Query, format!("the detector kind \"{name}\" is unknown"))
-            .hint(format!("choose one of {}", list_names(DETECTORS.iter().map(|entry| entry.kind))))
-    })?;
-    (entry.build)(wanted, direction)
+    (find(wanted)?.build)(wanted, direction)
 }
 
 #[cfg(test)]

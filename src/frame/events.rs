@@ -2,7 +2,7 @@
 //!
 //! The same rows serve annotations (`time`, `timeEnd`, `title`, `text`, `tags`, `id`) and tables.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
 use super::{Field, Frame, Named, Values};
@@ -91,39 +91,40 @@ impl Event<'_> {
     }
 }
 
+fn times<'a>(events: &[Event<'a>], of: impl Fn(&Event<'a>) -> i64) -> Values {
+    Values::Time(events.iter().map(of).collect())
+}
+
+fn texts<'a>(events: &[Event<'a>], of: impl Fn(&Event<'a>) -> String) -> Values {
+    Values::Text(events.iter().map(of).collect())
+}
+
+/// What `of` holds for each event's worst point.
+fn numbers(events: &[Event<'_>], of: impl Fn(&Detection) -> &[f64]) -> Values {
+    Values::Number(events.iter().map(|event| of(event.named.detection)[event.worst]).collect())
+}
+
 fn fields(events: &[Event<'_>]) -> Vec<Field> {
-    let times = |of: fn(&Event<'_>) -> i64| Values::Time(events.iter().map(of).collect());
-    let texts = |of: fn(&Event<'_>) -> String| Values::Text(events.iter().map(of).collect());
-    let numbers = |of: fn(&Detection) -> &[f64]| {
-        Values::Number(events.iter().map(|event| of(event.named.detection)[event.worst]).collect())
-    };
-    let shown = |name: &str, title: &str, values: Values, config: Value| {
-        Field::new(name, values).config(json!({"displayNameFromDS": title})).config(config)
+    let shown = |name: &str, title: &str, values: Values| {
+        Field::new(name, values).config(json!({"displayNameFromDS": title}))
     };
     let unit = common_unit(events).map_or(json!({}), |unit| json!({"unit": unit}));
-    let width = |width: u32| json!({"custom": {"width": width}});
+    let title = |event: &Event<'_>| format!("{}: {} outlier", event.named.title, event.side());
+    let value = numbers(events, |detection| &detection.series.values);
+    let expected = numbers(events, |detection| &detection.expected);
+    let score = numbers(events, |detection| &detection.scores);
     vec![
-        shown("time", "Begin", times(|event| event.start()), json!({})),
-        shown("timeEnd", "End", times(|event| event.end()), json!({})),
-        shown(
-            "title",
-            "Event",
-            texts(|event| format!("{}: {} outlier", event.named.title, event.side())),
-            json!({}),
-        ),
-        shown("text", "Reason", texts(|event| event.text()), width(480)),
-        Field::new("tags", texts(|event| format!("outlier,{}", event.side()))),
-        Field::new("id", texts(|event| event.id())),
-        shown("series", "Series", texts(|event| event.named.title.clone()), json!({})),
-        shown("value", "Value", numbers(|detection| &detection.series.values), unit.clone()),
-        shown("expected", "Expected", numbers(|detection| &detection.expected), unit),
-        shown(
-            "score",
-            "Score",
-            numbers(|detection| &detection.scores),
-            json!({"min": 0, "max": 1, "decimals": 3}),
-        ),
-        shown("direction", "Side", texts(|event| event.side().to_owned()), json!({})),
+        shown("time", "Begin", times(events, Event::start)),
+        shown("timeEnd", "End", times(events, Event::end)),
+        shown("title", "Event", texts(events, title)),
+        shown("text", "Reason", texts(events, Event::text)).config(json!({"custom": {"width": 480}})),
+        Field::new("tags", texts(events, |event| format!("outlier,{}", event.side()))),
+        Field::new("id", texts(events, Event::id)),
+        shown("series", "Series", texts(events, |event| event.named.title.clone())),
+        shown("value", "Value", value).config(unit.clone()),
+        shown("expected", "Expected", expected).config(unit),
+        shown("score", "Score", score).config(json!({"min": 0, "max": 1, "decimals": 3})),
+        shown("direction", "Side", texts(events, |event| event.side().to_owned())),
     ]
 }
 

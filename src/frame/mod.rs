@@ -10,7 +10,7 @@ mod points;
 use serde_json::{Map, Value, json};
 
 use crate::engine::Outcome;
-use crate::query::Output;
+use crate::query::{DurationMs, Output, Training};
 use crate::series::Labels;
 
 /// A table of equally long columns with a name and metadata.
@@ -109,6 +109,7 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
     };
     if !view.for_alert {
         match view.output {
+            Output::Events if named.is_empty() => {}
             Output::Events => frames.push(events::table(&named)),
             Output::All => frames.extend(events::inline_annotations(&named)),
             Output::State | Output::Score | Output::Alert => {}
@@ -170,6 +171,7 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
             "seed": outcome.seed,
             "fingerprint": outcome.fingerprint,
             "stepMs": outcome.step_ms,
+            "training": training(&outcome.training),
             "points": points,
             "flagged": flagged,
             "timingsMs": {"fetch": fetch_ms, "detect": detect_ms},
@@ -188,6 +190,17 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
         let notices: Vec<Value> =
             outcome.notices.iter().map(|text| json!({"severity": "warning", "text": text})).collect();
         frame.meta.insert("notices".into(), notices.into());
+    }
+}
+
+/// The training settings in the names and the form they have in a query.
+fn training(training: &Training) -> Value {
+    let text = |ms| DurationMs::from_millis(ms).to_string();
+    match training {
+        Training::VisibleRange => json!({"training": "visible-range"}),
+        Training::Window { window_ms, refit_ms } => {
+            json!({"training": "window", "trainingWindow": text(*window_ms), "refitInterval": text(*refit_ms)})
+        }
     }
 }
 

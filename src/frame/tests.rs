@@ -45,6 +45,7 @@ fn outcome(detections: Vec<Detection>) -> Outcome {
         detector: "isolation-forest",
         seed: Some(42),
         step_ms: 60_000,
+        training: Training::Window { window_ms: 604_800_000, refit_ms: 86_400_000 },
         executed: "generator series=median".to_owned(),
         notices: vec!["something to know".to_owned()],
         fingerprint: "0123456789abcdef".to_owned(),
@@ -134,15 +135,15 @@ fn no_flagged_point_is_lost_to_a_small_panel() {
 
 #[test]
 fn series_of_the_same_name_are_told_apart() {
-    let outcome = outcome(vec![
+    let labelled = outcome(vec![
         detection("cpu", &[("host", "a")]),
         detection("cpu", &[("host", "b")]),
         detection("cpu", &[]),
     ]);
     let names: Vec<String> =
-        render(&outcome, &view(Output::Score)).into_iter().map(|frame| frame.name).collect();
+        render(&labelled, &view(Output::Score)).into_iter().map(|frame| frame.name).collect();
     assert_eq!(names, ["cpu {host=\"a\"}", "cpu {host=\"b\"}", "cpu"]);
-    let same = super::tests::outcome(vec![detection("cpu", &[]), detection("cpu", &[])]);
+    let same = outcome(vec![detection("cpu", &[]), detection("cpu", &[])]);
     let names: Vec<String> =
         render(&same, &view(Output::Score)).into_iter().map(|frame| frame.name).collect();
     assert_eq!(names, ["cpu", "cpu (2)"]);
@@ -150,12 +151,19 @@ fn series_of_the_same_name_are_told_apart() {
 
 #[test]
 fn no_data_is_one_frame_without_fields_that_still_says_what_was_asked() {
-    for output in [Output::All, Output::State, Output::Score, Output::Alert] {
+    for output in [Output::All, Output::State, Output::Score, Output::Alert, Output::Events] {
         let frames = render(&outcome(Vec::new()), &view(output));
         assert_eq!(frames.len(), 1, "{output:?}");
         assert!(frames[0].fields.is_empty());
         assert_eq!(frames[0].meta["executedQueryString"], "generator series=median");
     }
-    let events = render(&outcome(Vec::new()), &view(Output::Events));
-    assert_eq!((events[0].rows(), events[0].fields.len()), (0, 11));
+}
+
+#[test]
+fn no_events_in_the_data_is_a_table_without_rows() {
+    let mut quiet = detection("requests", &[]);
+    quiet.verdicts.fill(Verdict::Normal);
+    quiet.reasons.clear();
+    let frames = render(&outcome(vec![quiet]), &view(Output::Events));
+    assert_eq!((frames[0].rows(), frames[0].fields.len()), (0, 11));
 }

@@ -33,7 +33,10 @@ fn encode_arrow(frame: &Frame, ref_id: &str) -> std::result::Result<Vec<u8>, Arr
     let mut metadata =
         HashMap::from([("name".to_owned(), frame.name.clone()), ("refId".to_owned(), ref_id.to_owned())]);
     if !frame.meta.is_empty() {
-        metadata.insert("meta".to_owned(), serde_json::to_string(&frame.meta).map_err(json_error)?);
+        metadata.insert(
+            "meta".to_owned(),
+            serde_json::to_string(&frame.meta).map_err(|error| ArrowError::JsonError(error.to_string()))?,
+        );
     }
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
     let rows = RecordBatchOptions::new().with_row_count(Some(frame.rows()));
@@ -42,10 +45,6 @@ fn encode_arrow(frame: &Frame, ref_id: &str) -> std::result::Result<Vec<u8>, Arr
     writer.write(&batch)?;
     writer.finish()?;
     writer.into_inner()
-}
-
-fn json_error(error: serde_json::Error) -> ArrowError {
-    ArrowError::JsonError(error.to_string())
 }
 
 fn column(field: &Field) -> (ArrowField, ArrayRef) {

@@ -9,13 +9,15 @@ use grafana_plugin_sdk::pluginv2::{self, DataQuery, DataResponse, QueryDataReque
 use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
+use super::metrics::QueryKinds;
 use super::{Shared, arrow};
+use crate::detector;
 use crate::engine::{self, Job};
 use crate::error::{Category, Error, Result};
 use crate::frame::{self, View};
 use crate::query::Query;
 use crate::series::TimeRange;
-use crate::source::AnySource;
+use crate::source::{self, AnySource};
 
 /// Points of a panel that does not say how many it can show.
 const DEFAULT_MAX_DATA_POINTS: usize = 1_000;
@@ -53,20 +55,20 @@ impl Data for DataService {
         }
         let mut responses = HashMap::with_capacity(ref_ids.len());
         while let Some(ended) = tasks.join_next_with_id().await {
-            let (id, answered) = match ended {
-                Ok((id, answered)) => (id, answered),
-                Err(error) => (error.id(), Err(panicked())),
+            let (id, (kinds, answered)) = match ended {
+                Ok(ended) => ended,
+                Err(error) => (error.id(), (QueryKinds::UNKNOWN, Err(panicked()))),
             };
             let ref_id = ref_ids.remove(&id).unwrap_or_default();
-            responses.insert(ref_id.clone(), self.to_response(&ref_id, answered));
+            responses.insert(ref_id.clone(), self.to_response(&ref_id, kinds, answered));
         }
         Ok(Response::new(QueryDataResponse { responses }))
     }
 }
 
 impl DataService {
-    fn to_response(&self, ref_id: &str, answered: Result<Vec<Vec<u8>>>) -> DataResponse {
-        self.shared.metrics.count_query(answered.as_ref().err().map(Error::category));
+    fn to_response(&self, ref_id: &str, kinds: QueryKinds, answered: Result<Vec<Vec<u8>>>) -> DataResponse {
+        self.shared.metrics.count_query(kinds, answered.as_ref().err().map(Error::category));
         match answered {
             Ok(frames) => DataResponse { frames, error: String::new(), json_meta: Vec::new(), status: 200 },
             Err(error) => {
@@ -96,40 +98,71 @@ fn panicked() -> Error {
         .hint("look for \"panicked\" in the plugin's log and report it")
 }
 
-/// Answers one query with encoded frames.
+/// Answers one query with encoded frames, and says which kinds it turned out to be of.
 async fn answer(
     shared: &Shared,
     source: Result<Arc<dyn AnySource>>,
     query: DataQuery,
     for_alert: bool,
-) -> Result<Vec<Vec<u8>>> {
-    let source = source?;
-    let parsed = Query::parse(&query.json)?;
-    let output = parsed.output;
-    let max_data_points =
-        usize::try_from(query.max_data_points).ok().filter(|max| *max > 0).unwrap_or(DEFAULT_MAX_DATA_POINTS);
-    let job = Job { query: parsed, visible: time_range(query.time_range.as_ref())?, max_data_points };
-    let outcome = engine::run(job, &source, &shared.workers).await?;
+) -> (QueryKinds, Result<Vec<Vec<u8>>>) {
+    let understood = source.and_then(|source| Ok((Plan::new(&query, &source)?, source)));
+    match understood {
+        Ok((plan, source)) => (plan.kinds, plan.carry_out(shared, &source, query.ref_id, for_alert).await),
+        Err(error) => (QueryKinds::UNKNOWN, Err(error)),
+    }
+}
 
-    let metrics = &shared.metrics;
-    metrics.points_in.inc_by(outcome.points_in as u64);
-    metrics.fetch_seconds.observe(outcome.fetch_time.as_secs_f64());
-    metrics.detect_seconds.observe(outcome.detect_time.as_secs_f64());
-    let view = View { output, for_alert, max_data_points };
-    let (encoded, rows, encode_time) = shared
-        .workers
-        .run(move |_| {
-            let started = Instant::now();
-            let frames = frame::render(&outcome, &view);
-            let rows: usize = frames.iter().map(frame::Frame::rows).sum();
-            let encoded =
-                frames.iter().map(|frame| arrow::encode(frame, &query.ref_id)).collect::<Result<Vec<_>>>()?;
-            Ok((encoded, rows, started.elapsed()))
-        })
-        .await?;
-    metrics.points_out.inc_by(rows as u64);
-    metrics.encode_seconds.observe(encode_time.as_secs_f64());
-    Ok(encoded)
+/// A query that was understood.
+struct Plan {
+    job: Job,
+    kinds: QueryKinds,
+}
+
+impl Plan {
+    fn new(query: &DataQuery, source: &Arc<dyn AnySource>) -> Result<Self> {
+        let parsed = Query::parse(&query.json)?;
+        let kinds = QueryKinds {
+            source: source::select(source, &parsed.source)?.kind(),
+            detector: detector::find(&parsed.detector)?.kind,
+        };
+        let max_data_points = usize::try_from(query.max_data_points)
+            .ok()
+            .filter(|max| *max > 0)
+            .unwrap_or(DEFAULT_MAX_DATA_POINTS);
+        let visible = time_range(query.time_range.as_ref())?;
+        Ok(Self { job: Job { query: parsed, visible, max_data_points }, kinds })
+    }
+
+    async fn carry_out(
+        self,
+        shared: &Shared,
+        source: &Arc<dyn AnySource>,
+        ref_id: String,
+        for_alert: bool,
+    ) -> Result<Vec<Vec<u8>>> {
+        let view =
+            View { output: self.job.query.output, for_alert, max_data_points: self.job.max_data_points };
+        let outcome = engine::run(self.job, source, &shared.workers).await?;
+
+        let metrics = &shared.metrics;
+        metrics.points_in.inc_by(outcome.points_in as u64);
+        metrics.fetch_seconds.observe(outcome.fetch_time.as_secs_f64());
+        metrics.detect_seconds.observe(outcome.detect_time.as_secs_f64());
+        let (encoded, rows, encode_time) = shared
+            .workers
+            .run(move |_| {
+                let started = Instant::now();
+                let frames = frame::render(&outcome, &view);
+                let rows: usize = frames.iter().map(frame::Frame::rows).sum();
+                let encoded =
+                    frames.iter().map(|frame| arrow::encode(frame, &ref_id)).collect::<Result<Vec<_>>>()?;
+                Ok((encoded, rows, started.elapsed()))
+            })
+            .await?;
+        metrics.points_out.inc_by(rows as u64);
+        metrics.encode_seconds.observe(encode_time.as_secs_f64());
+        Ok(encoded)
+    }
 }
 
 fn time_range(range: Option<&pluginv2::TimeRange>) -> Result<TimeRange> {
@@ -172,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_bad_query_takes_no_other_down() {
-        let service = DataService::new(Shared::default());
+        let service = DataService::new(Shared::new().unwrap());
         let queries = [
             ("A", "{}"),
             ("B", "{not json"),

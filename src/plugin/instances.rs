@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use grafana_plugin_sdk::pluginv2;
 use sha2::{Digest, Sha256};
 
-use super::metrics::Metrics;
+use super::metrics::{INSTANCES, Metrics};
 use crate::error::Result;
 use crate::settings::{RawSettings, Settings};
 use crate::source::{self, AnySource};
@@ -51,7 +51,7 @@ impl Instances {
             (context.org_id, if stored.uid.is_empty() { stored.id.to_string() } else { stored.uid.clone() });
         let digest = digest(stored);
         let cached = self.lock().get(&key).filter(|instance| instance.settings == digest).cloned();
-        metrics.count_lookup("instances", cached.is_some());
+        metrics.count_lookup(INSTANCES, cached.is_some());
         if let Some(instance) = cached {
             return Ok(instance.source);
         }
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_same_settings_share_one_connection_and_changed_ones_do_not() {
-        let (instances, metrics) = (Instances::default(), Metrics::default());
+        let (instances, metrics) = (Instances::default(), Metrics::new().unwrap());
         let get = |json| instances.get(Some(&context("a", json)), &metrics).unwrap();
         let first = get(r#"{"source":"http-json"}"#);
         assert!(Arc::ptr_eq(&first, &get(r#"{"source":"http-json"}"#)));
@@ -137,12 +137,12 @@ mod tests {
 
     #[test]
     fn no_context_is_the_generator() {
-        assert_eq!(Instances::default().get(None, &Metrics::default()).unwrap().kind(), "generator");
+        assert_eq!(Instances::default().get(None, &Metrics::new().unwrap()).unwrap().kind(), "generator");
     }
 
     #[test]
     fn the_number_of_instances_is_bounded() {
-        let (instances, metrics) = (Instances::default(), Metrics::default());
+        let (instances, metrics) = (Instances::default(), Metrics::new().unwrap());
         for uid in 0..MAX_INSTANCES + 10 {
             instances.get(Some(&context(&uid.to_string(), "{}")), &metrics).unwrap();
         }

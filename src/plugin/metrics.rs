@@ -1,40 +1,24 @@
 //! What an operator can watch: counters and histograms of the plugin process, as Prometheus text.
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    exponential_buckets,
+};
 
-use crate::error::Category;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueryLabels {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ErrorLabels {
-    category: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CacheLabels {
-    cache: &'static str,
-}
+use crate::error::{Category, Error, Result};
 
 /// The process's metrics.
 #[derive(Debug)]
 pub(super) struct Metrics {
     registry: Registry,
-    queries: Family<QueryLabels, Counter>,
-    errors: Family<ErrorLabels, Counter>,
-    cache_hits: Family<CacheLabels, Counter>,
-    cache_misses: Family<CacheLabels, Counter>,
+    queries: IntCounterVec,
+    errors: IntCounterVec,
+    cache_hits: IntCounterVec,
+    cache_misses: IntCounterVec,
     /// Points received from upstreams, training included.
-    pub(super) points_in: Counter,
+    pub(super) points_in: IntCounter,
     /// Rows sent to Grafana.
-    pub(super) points_out: Counter,
+    pub(super) points_out: IntCounter,
     /// Seconds an upstream took.
     pub(super) fetch_seconds: Histogram,
     /// Seconds of fitting and scoring.
@@ -43,74 +27,98 @@ pub(super) struct Metrics {
     pub(super) encode_seconds: Histogram,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        // 100 µs to about 100 s.
-        let seconds = || Histogram::new(exponential_buckets(1e-4, 2.0, 21));
-        let mut metrics = Self {
-            registry: Registry::with_prefix("outrider"),
-            queries: Family::default(),
-            errors: Family::default(),
-            cache_hits: Family::default(),
-            cache_misses: Family::default(),
-            points_in: Counter::default(),
-            points_out: Counter::default(),
-            fetch_seconds: seconds(),
-            detect_seconds: seconds(),
-            encode_seconds: seconds(),
-        };
-        metrics.register();
-        metrics
-    }
+/// Which query a count belongs to: its kinds, as far as they are known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QueryKinds {
+    pub(super) source: &'static str,
+    pub(super) detector: &'static str,
+}
+
+impl QueryKinds {
+    /// Of a query that could not be understood. What the user wrote would make a label without bounds.
+    pub(super) const UNKNOWN: Self = Self { source: "unknown", detector: "unknown" };
 }
 
 impl Metrics {
-    fn register(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("queries", "Queries answered, by outcome", self.queries.clone());
-        registry.register("query_errors", "Queries that failed, by category", self.errors.clone());
-        registry.register("points_in", "Points received from upstreams", self.points_in.clone());
-        registry.register("points_out", "Rows sent to Grafana", self.points_out.clone());
-        registry.register("cache_hits", "Look-ups answered from a cache", self.cache_hits.clone());
-        registry.register("cache_misses", "Look-ups a cache could not answer", self.cache_misses.clone());
-        for (name, help, histogram) in [
-            ("fetch", "Time upstreams took", &self.fetch_seconds),
-            ("detect", "Time of fitting and scoring", &self.detect_seconds),
-            ("encode", "Time of building and encoding frames", &self.encode_seconds),
-        ] {
-            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
-        }
-        // Every series exists from the start, so that a rate can be told from an absence.
-        for outcome in ["ok", "error"] {
-            drop(self.queries.get_or_create(&QueryLabels { outcome }));
-        }
+    /// Metrics that start at zero.
+    ///
+    /// # Errors
+    /// [`Category::Internal`] if a metric's name or labels are malformed, which is a defect.
+    pub(super) fn new() -> Result<Self> {
+        Self::registered().map_err(|error| {
+            Error::new(Category::Internal, format!("the metrics cannot be registered: {error}"))
+        })
+    }
+
+    fn registered() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(format!("outrider_{name}"), help), labels)?;
+            registry.register(Box::new(counters.clone())).map(|()| counters)
+        };
+        let counter =
+            |name: &str, help: &str| counters(name, help, &[])?.get_metric_with_label_values::<&str>(&[]);
+        let seconds = |name: &str, help: &str| {
+            // 100 µs to about 100 s.
+            let options = HistogramOpts::new(format!("outrider_{name}_seconds"), help)
+                .buckets(exponential_buckets(1e-4, 2.0, 21)?);
+            let histogram = HistogramVec::new(options, &[])?;
+            registry.register(Box::new(histogram.clone()))?;
+            histogram.get_metric_with_label_values::<&str>(&[])
+        };
+        let metrics = Self {
+            queries: counters(
+                "queries_total",
+                "Queries answered, by kinds and outcome (ok or error)",
+                &["source", "detector", "outcome"],
+            )?,
+            errors: counters("query_errors_total", "Queries that failed, by category", &["category"])?,
+            cache_hits: counters("cache_hits_total", "Look-ups answered from a cache", &["cache"])?,
+            cache_misses: counters("cache_misses_total", "Look-ups a cache could not answer", &["cache"])?,
+            points_in: counter("points_in_total", "Points received from upstreams, training included")?,
+            points_out: counter("points_out_total", "Rows sent to Grafana")?,
+            fetch_seconds: seconds("fetch", "Time upstreams took")?,
+            detect_seconds: seconds("detect", "Time of fitting and scoring")?,
+            encode_seconds: seconds("encode", "Time of building and encoding frames")?,
+            registry,
+        };
+        // These exist from the start, so that a rate can be told from an absence.
         for category in Category::ALL {
-            drop(self.errors.get_or_create(&ErrorLabels { category: category.name() }));
+            metrics.errors.with_label_values(&[category.name()]);
         }
+        metrics.cache_hits.with_label_values(&[INSTANCES]);
+        metrics.cache_misses.with_label_values(&[INSTANCES]);
+        Ok(metrics)
     }
 
     /// Counts a query that was answered or, given a category, failed.
-    pub(super) fn count_query(&self, failed: Option<Category>) {
+    pub(super) fn count_query(&self, kinds: QueryKinds, failed: Option<Category>) {
         let outcome = if failed.is_some() { "error" } else { "ok" };
-        self.queries.get_or_create(&QueryLabels { outcome }).inc();
+        self.queries.with_label_values(&[kinds.source, kinds.detector, outcome]).inc();
         if let Some(category) = failed {
-            self.errors.get_or_create(&ErrorLabels { category: category.name() }).inc();
+            self.errors.with_label_values(&[category.name()]).inc();
         }
     }
 
     /// Counts a look-up in the cache of that name.
     pub(super) fn count_lookup(&self, cache: &'static str, hit: bool) {
-        let family = if hit { &self.cache_hits } else { &self.cache_misses };
-        family.get_or_create(&CacheLabels { cache }).inc();
+        let counters = if hit { &self.cache_hits } else { &self.cache_misses };
+        counters.with_label_values(&[cache]).inc();
     }
 
     /// All metrics in the Prometheus text format.
-    pub(super) fn encode(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        text::encode(&mut text, &self.registry)?;
-        Ok(text)
+    ///
+    /// # Errors
+    /// [`Category::Internal`] if they cannot be written, which is a defect.
+    pub(super) fn encode(&self) -> Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).map_err(|error| {
+            Error::new(Category::Internal, format!("the metrics cannot be written: {error}"))
+        })
     }
 }
+
+/// Name of the cache of connected data sources.
+pub(super) const INSTANCES: &str = "instances";
 
 #[cfg(test)]
 mod tests {
@@ -118,18 +126,21 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_exposed() {
-        let metrics = Metrics::default();
-        metrics.count_query(None);
-        metrics.count_query(Some(Category::Tls));
-        metrics.count_lookup("instances", true);
+        let metrics = Metrics::new().unwrap();
+        let kinds = QueryKinds { source: "generator", detector: "isolation-forest" };
+        metrics.count_query(kinds, None);
+        metrics.count_query(QueryKinds::UNKNOWN, Some(Category::Tls));
+        metrics.count_lookup(INSTANCES, true);
         metrics.fetch_seconds.observe(0.5);
         let text = metrics.encode().unwrap();
         for line in [
-            "outrider_queries_total{outcome=\"ok\"} 1",
-            "outrider_queries_total{outcome=\"error\"} 1",
-            "outrider_query_errors_total{category=\"tls\"} 1",
-            "outrider_query_errors_total{category=\"auth\"} 0",
-            "outrider_cache_hits_total{cache=\"instances\"} 1",
+            "# TYPE outrider_queries_total counter",
+            "# HELP outrider_points_in_total Points received from upstreams, training included",
+            r#"outrider_queries_total{detector="isolation-forest",outcome="ok",source="generator"} 1"#,
+            r#"outrider_queries_total{detector="unknown",outcome="error",source="unknown"} 1"#,
+            r#"outrider_query_errors_total{category="tls"} 1"#,
+            r#"outrider_query_errors_total{category="auth"} 0"#,
+            r#"outrider_cache_hits_total{cache="instances"} 1"#,
             "outrider_fetch_seconds_count 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

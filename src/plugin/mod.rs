@@ -21,11 +21,13 @@ use std::time::Duration;
 use grafana_plugin_sdk::pluginv2::data_server::DataServer;
 use grafana_plugin_sdk::pluginv2::diagnostics_server::DiagnosticsServer;
 use grafana_plugin_sdk::pluginv2::resource_server::ResourceServer;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::engine::Workers;
+use crate::error::Result;
 use controller::Controller;
 use instances::Instances;
 use metrics::Metrics;
@@ -41,11 +43,21 @@ const DRAIN_TIME: Duration = Duration::from_millis(1_000);
 const WORKER_DRAIN_TIME: Duration = Duration::from_millis(300);
 
 /// What all services share.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Shared {
     instances: Arc<Instances>,
     metrics: Arc<Metrics>,
     workers: Workers,
+}
+
+impl Shared {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            instances: Arc::default(),
+            metrics: Arc::new(Metrics::new()?),
+            workers: Workers::default(),
+        })
+    }
 }
 
 /// Runs the plugin process until Grafana ends it.
@@ -79,18 +91,19 @@ pub fn main() -> ExitCode {
 }
 
 /// Serves every service on a free port until shutdown is asked for, by the host or by a signal.
-async fn serve() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let listener = handshake::bind().await?;
     let address = listener.local_addr()?;
     // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
     let incoming = TcpIncoming::from_listener(listener, true, None)?;
 
     let shutdown = CancellationToken::new();
-    tokio::spawn(watch_for_shutdown(shutdown.clone()));
+    // Before the handshake: the host may send a signal as soon as it has read the line.
+    tokio::spawn(watch_for_shutdown(Signals::take_over()?, shutdown.clone()));
     let (mut health_reporter, health) = tonic_health::server::health_reporter();
     // The name go-plugin's Ping asks for.
     health_reporter.set_service_status("plugin", tonic_health::ServingStatus::Serving).await;
-    let shared = Shared::default();
+    let shared = Shared::new()?;
 
     let server = Server::builder()
         .add_service(health)
@@ -123,24 +136,30 @@ async fn serve() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     Ok(())
 }
 
+/// The signals a host or an operator may send.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over from the system, whose default is to end the process on the spot.
+    fn take_over() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
 /// Cancels `shutdown` on SIGTERM or when the host is gone.
 ///
 /// SIGINT is left alone: a Ctrl-C in a terminal reaches the whole process group, and the host then asks for shutdown
 /// in its own time, as go-plugin's own server expects.
-async fn watch_for_shutdown(shutdown: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("signals cannot be watched; only the host can end the plugin");
-        return;
-    };
+async fn watch_for_shutdown(mut signals: Signals, shutdown: CancellationToken) {
     let host = rustix::process::getppid();
     let mut look = tokio::time::interval(Duration::from_millis(500));
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => {}
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => {}
             _ = look.tick() => {
                 // An orphan is given a new parent. PR_SET_PDEATHSIG would fire when the host's *thread* ends.
                 if rustix::process::getppid() != host {

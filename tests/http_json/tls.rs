@@ -22,15 +22,19 @@ fn trusting(url: &str, pem: String) -> Settings {
     with_tls(url, TlsSettings { ca_certificate: Some(pem.into()), ..TlsSettings::default() })
 }
 
+/// Besides the authorities of this machine, of which there may be none.
+fn trusting_a_stranger(url: &str) -> Settings {
+    trusting(url, Authority::named("stranger").pem())
+}
+
 #[tokio::test]
 async fn an_unknown_authority_is_refused_unless_trusted_or_verification_is_off() {
-    let authority = Authority::new();
+    let authority = Authority::named("authority");
     let upstream = TlsUpstream::sending(answer(), &authority.identity(HOST), None).await;
-    let error = refused(&settings(&upstream.url), Category::Tls).await.to_string();
+    let error = refused(&trusting_a_stranger(&upstream.url), Category::Tls).await.to_string();
     assert!(error.contains("UnknownIssuer") && error.contains("paste the CA certificate"), "{error}");
-    refused(&trusting(&upstream.url, Authority::new().pem()), Category::Tls).await;
 
-    let trusting = trusting(&upstream.url, Authority::new().pem() + &authority.pem());
+    let trusting = trusting(&upstream.url, Authority::named("stranger").pem() + &authority.pem());
     assert_eq!(ask(&trusting, json!({})).await.unwrap().series[0].len(), 3);
     assert!(check(&trusting).await.unwrap().message.starts_with(&format!("Reached {}/ in ", upstream.url)));
 
@@ -42,13 +46,13 @@ async fn an_unknown_authority_is_refused_unless_trusted_or_verification_is_off()
 async fn a_self_signed_certificate_can_be_trusted_itself() {
     let identity = Identity::self_signed(HOST);
     let upstream = TlsUpstream::sending(answer(), &identity, None).await;
-    refused(&settings(&upstream.url), Category::Tls).await;
+    refused(&trusting_a_stranger(&upstream.url), Category::Tls).await;
     ask(&trusting(&upstream.url, identity.pem()), json!({})).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_host_is_refused() {
-    let authority = Authority::new();
+    let authority = Authority::named("authority");
     let upstream = TlsUpstream::sending(answer(), &authority.identity("other.test"), None).await;
     let error = refused(&trusting(&upstream.url, authority.pem()), Category::Tls).await.to_string();
     assert!(error.contains("other.test") && error.contains("use a URL whose host name"), "{error}");
@@ -56,7 +60,7 @@ async fn a_certificate_for_another_host_is_refused() {
 
 #[tokio::test]
 async fn a_client_certificate_is_shown_where_the_server_asks_for_one() {
-    let authority = Authority::new();
+    let authority = Authority::named("authority");
     let upstream = TlsUpstream::sending(answer(), &authority.identity(HOST), Some(&authority)).await;
     let without = trusting(&upstream.url, authority.pem());
     let error = refused(&without, Category::Tls).await.to_string();
@@ -69,7 +73,7 @@ async fn a_client_certificate_is_shown_where_the_server_asks_for_one() {
         settings
     };
     ask(&showing(&authority.identity("client")), json!({})).await.unwrap();
-    refused(&showing(&Authority::new().identity("client")), Category::Tls).await;
+    refused(&showing(&Authority::named("stranger").identity("client")), Category::Tls).await;
 }
 
 #[tokio::test]
@@ -96,7 +100,8 @@ async fn certificates_that_cannot_be_used_are_named() {
 #[tokio::test]
 async fn speaking_the_wrong_protocol_is_told() {
     let plain = Upstream::answering(|_| json(THREE_ROWS)).await;
-    let error = refused(&settings(&plain.url.replace("http:", "https:")), Category::Tls).await.to_string();
+    let https = trusting_a_stranger(&plain.url.replace("http:", "https:"));
+    let error = refused(&https, Category::Tls).await.to_string();
     assert!(error.ends_with("(https, not http)"), "{error}");
     let identity = Identity::self_signed(HOST);
     let tls = TlsUpstream::sending(answer(), &identity, None).await;
@@ -105,7 +110,7 @@ async fn speaking_the_wrong_protocol_is_told() {
 
 #[tokio::test]
 async fn a_redirect_may_lead_to_https_and_never_back() {
-    let authority = Authority::new();
+    let authority = Authority::named("authority");
     let secure = TlsUpstream::sending(answer(), &authority.identity(HOST), None).await;
     let target = format!("{}/query", secure.url);
     let plain = Upstream::answering(move |_| redirect(301, &target)).await;

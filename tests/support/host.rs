@@ -24,25 +24,25 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 
 /// Any error; a test or an example only prints it.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A running plugin and the connection to it.
-pub struct Plugin {
+pub(crate) struct Plugin {
     /// The process; killed when dropped.
-    pub child: Child,
+    pub(crate) child: Child,
     /// The connection, for clients of any service.
-    pub channel: Channel,
+    pub(crate) channel: Channel,
     /// The line the plugin introduced itself with.
-    pub handshake: String,
+    pub(crate) handshake: String,
     /// What follows on standard output: nothing, if all is well.
-    pub stdout: Lines<BufReader<tokio::process::ChildStdout>>,
+    pub(crate) stdout: Lines<BufReader<tokio::process::ChildStdout>>,
     /// The plugin's log.
-    pub stderr: Option<ChildStderr>,
+    pub(crate) stderr: Option<ChildStderr>,
 }
 
 impl Plugin {
     /// Launches `binary` with Grafana's environment and connects to it.
-    pub async fn launch(binary: &Path, env: &[(&str, &str)]) -> Result<Self, Error> {
+    pub(crate) async fn launch(binary: &Path, env: &[(&str, &str)]) -> Result<Self, Error> {
         let mut child = Command::new(binary)
             .env_clear()
             .env("grafana_plugin_type", "datasource")
@@ -69,7 +69,7 @@ impl Plugin {
     }
 
     /// Asks one query and reads its frames.
-    pub async fn query(
+    pub(crate) async fn query(
         &self,
         context: PluginContext,
         range: (i64, i64),
@@ -94,7 +94,7 @@ impl Plugin {
     }
 
     /// Asks for a clean shutdown, as the host does, and waits for the process to end.
-    pub async fn shut_down(mut self) -> Result<std::process::ExitStatus, Error> {
+    pub(crate) async fn shut_down(mut self) -> Result<std::process::ExitStatus, Error> {
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         client.ready().await?;
         let path = PathAndQuery::from_static("/plugin.GRPCController/Shutdown");
@@ -106,49 +106,49 @@ impl Plugin {
 }
 
 /// What a query was answered with.
-pub struct Answer {
+pub(crate) struct Answer {
     /// The frames, decoded.
-    pub frames: Vec<Frame>,
+    pub(crate) frames: Vec<Frame>,
     /// The error, if it failed.
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// HTTP status of the query.
-    pub status: i32,
+    pub(crate) status: i32,
 }
 
 /// A decoded frame.
-pub struct Frame {
+pub(crate) struct Frame {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Its `meta`, null if it has none.
-    pub meta: Value,
+    pub(crate) meta: Value,
     /// Its columns.
-    pub fields: Vec<Field>,
+    pub(crate) fields: Vec<Field>,
 }
 
 /// A decoded column.
-pub struct Field {
+pub(crate) struct Field {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// `time`, `number` or `string`, as Grafana's frontend calls them.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// Its labels, null if it has none.
-    pub labels: Value,
+    pub(crate) labels: Value,
     /// Its config, null if it has none.
-    pub config: Value,
+    pub(crate) config: Value,
     /// Its cells: ms since the epoch, numbers, texts or null.
-    pub values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
 }
 
 impl Frame {
     /// The cells of a column, if there is one of that name.
-    pub fn column(&self, name: &str) -> Option<&[Value]> {
+    pub(crate) fn column(&self, name: &str) -> Option<&[Value]> {
         self.fields.iter().find(|field| field.name == name).map(|field| &field.values[..])
     }
 }
 
 impl Answer {
     /// The answer as JSON, for programs in other languages.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let field = |field: &Field| {
             json!({"name": field.name, "type": field.kind, "labels": field.labels, "config": field.config,
                    "values": field.values})
@@ -206,7 +206,7 @@ fn read_column(column: &dyn Array) -> Result<(&'static str, Vec<Value>), Error> 
 
 /// A plugin context of a data source with these settings: `{"url", "basicAuth", "basicAuthUser", "jsonData",
 /// "secureJsonData"}`, as Grafana's API and provisioning files have them.
-pub fn context(settings: &Value) -> PluginContext {
+pub(crate) fn context(settings: &Value) -> PluginContext {
     let text = |name: &str| settings[name].as_str().unwrap_or_default().to_owned();
     let secrets = settings["secureJsonData"].as_object().into_iter().flatten();
     PluginContext {

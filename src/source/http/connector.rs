@@ -147,3 +147,23 @@ fn secret_value(what: &str, value: &SecretString) -> Result<HeaderValue> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_not_in_debug_text() {
+        let custom = vec![("X-Key".to_owned(), "canary".into())];
+        for auth in
+            [Auth::Basic { user: "u".into(), password: "canary".into() }, Auth::Bearer("canary".into())]
+        {
+            let settings = Settings { auth, headers: custom.clone(), ..Settings::default() };
+            let base = BaseUrl::parse("http://127.0.0.1").unwrap();
+            let headers = headers(&settings, &client(&settings, &base).unwrap()).unwrap();
+            assert!(headers[AUTHORIZATION].is_sensitive());
+            assert_eq!(headers["x-key"], "canary");
+            assert!(!format!("{headers:?}").contains("canary"));
+        }
+    }
+}

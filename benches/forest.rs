@@ -1,0 +1,41 @@
+//! Fit and score of the one-dimensional forest beside `extended-isolation-forest` on the same standardised data:
+//! `cargo bench --bench forest`. Read the ratio of the two, not the times.
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use extended_isolation_forest::{Forest, ForestOptions as ReferenceOptions};
+use outrider::forest::{ForestOptions, StepForest};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+fn values(n: usize) -> Vec<f64> {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
+    (0..n).map(|_| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0).collect()
+}
+
+fn fit_and_score(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("fit and score, 100 trees of 256");
+    group.sample_size(10);
+    for n in [1_000, 10_000, 100_000] {
+        let values = values(n);
+        group.bench_with_input(BenchmarkId::new("outrider", n), &values, |bencher, values| {
+            let options = ForestOptions { n_trees: 100, sample_size: 256, seed: 1 };
+            bencher.iter(|| {
+                let forest = StepForest::fit(values, &options);
+                forest.map(|forest| values.iter().map(|value| forest.score(*value)).sum::<f64>())
+            });
+        });
+        let rows: Vec<[f64; 1]> = values.iter().map(|value| [*value]).collect();
+        group.bench_with_input(BenchmarkId::new("extended-isolation-forest", n), &rows, |bencher, rows| {
+            let options =
+                ReferenceOptions { n_trees: 100, sample_size: 256, max_tree_depth: None, extension_level: 0 };
+            bencher.iter(|| {
+                let forest = Forest::from_slice(rows, &options);
+                forest.map(|forest| rows.iter().map(|row| forest.score(row)).sum::<f64>())
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, fit_and_score);
+criterion_main!(benches);

