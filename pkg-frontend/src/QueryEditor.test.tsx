@@ -1,0 +1,325 @@
+import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
+import { screen, within } from '@testing-library/react';
+import { NEVER, of } from 'rxjs';
+
+import { selectors } from './selectors';
+import { newDataSource } from './testing/datasource';
+import { focus, mountQuery } from './testing/harness';
+import { type OutriderQuery } from './types';
+
+const fetch = jest.fn();
+setBackendSrv({ fetch } as unknown as BackendSrv);
+beforeEach(() => fetch.mockReset().mockReturnValue(NEVER));
+
+const field = (testId: string) => within(screen.getByTestId(testId));
+const httpJson = () => newDataSource({ source: 'http-json' });
+const openTraining = (user: { click: (element: Element) => Promise<void> }) =>
+  user.click(screen.getByRole('button', { name: 'Training' }));
+
+describe('a saved {}', () => {
+  it('renders every default and saves nothing by itself', async () => {
+    const { user, saved, onRunQuery } = await mountQuery({}, newDataSource());
+    await openTraining(user);
+    expect(field(selectors.query.source).getByText('Generator')).toBeInTheDocument();
+    expect(field(selectors.generator.series).getByText('Median with outliers')).toBeInTheDocument();
+    expect(field(selectors.query.detector).getByText('Isolation forest')).toBeInTheDocument();
+    expect(field(selectors.query.output).getByText('Everything')).toBeInTheDocument();
+    expect(screen.getByLabelText('Threshold')).toHaveValue(0.6);
+    expect(screen.getByLabelText('Contamination')).toHaveValue(null);
+    expect(screen.getByLabelText('Trees')).toHaveValue(100);
+    expect(screen.getByLabelText('Sample size')).toHaveValue(256);
+    expect(screen.getByLabelText('Training window')).toHaveValue('7d');
+    expect(screen.getByLabelText('Refit every')).toHaveValue('1d');
+    expect(screen.getByLabelText('Step')).toHaveValue('auto');
+    expect(screen.getByRole('radio', { name: 'Both' })).toBeChecked();
+    expect(saved).toHaveLength(0);
+    expect(onRunQuery).not.toHaveBeenCalled();
+  });
+
+  it('asks the upstream in the settings', async () => {
+    await mountQuery({}, httpJson());
+    expect(field(selectors.query.source).getByText('HTTP JSON')).toBeInTheDocument();
+    expect(screen.getByLabelText('Path')).toHaveValue('/query');
+    expect(screen.getByLabelText('Rows')).toHaveValue('/query_response');
+    expect(screen.getByLabelText('Parameter 1 name')).toHaveValue('from');
+    expect(screen.getByLabelText('Parameter 2 value')).toHaveValue('${__to}');
+  });
+});
+
+describe('what is saved', () => {
+  it('is the version and what differs from the default', async () => {
+    const { user, last, onRunQuery } = await mountQuery({}, newDataSource());
+    await user.click(screen.getByRole('radio', { name: 'High' }));
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, direction: 'high' });
+    expect(onRunQuery).toHaveBeenCalledTimes(1);
+    await user.click(screen.getByRole('radio', { name: 'Both' }));
+    expect(last()).toStrictEqual({ refId: 'A', version: 1 });
+  });
+
+  it('has the kind beside the options of a kind, and neither where all is default', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    const trees = screen.getByLabelText('Trees');
+    await user.clear(trees);
+    await user.type(trees, '300{Enter}');
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, detector: { kind: 'isolation-forest', nTrees: 300 } });
+    await user.clear(trees);
+    await user.tab();
+    expect(last()).toStrictEqual({ refId: 'A', version: 1 });
+    expect(trees).toHaveValue(100);
+  });
+
+  it('keeps what the editor does not know', async () => {
+    const query = { detector: { kind: 'isolation-forest', extensionLevel: 1 }, later: 5 } as Partial<OutriderQuery>;
+    const { user, last } = await mountQuery(query, newDataSource());
+    await user.type(screen.getByLabelText('Contamination'), '0.02{Enter}');
+    expect(last()).toEqual({
+      refId: 'A',
+      version: 1,
+      later: 5,
+      detector: { kind: 'isolation-forest', extensionLevel: 1, contamination: 0.02 },
+    });
+  });
+
+  it('is saved and run when the field is left, not on each key', async () => {
+    const { user, saved, onRunQuery } = await mountQuery({}, newDataSource());
+    await openTraining(user);
+    const window = screen.getByLabelText('Training window');
+    await user.clear(window);
+    await user.type(window, '14d');
+    expect(saved).toHaveLength(0);
+    await user.tab();
+    expect(saved).toEqual([{ refId: 'A', version: 1, trainingWindow: '14d' }]);
+    expect(onRunQuery).toHaveBeenCalledTimes(1);
+  });
+
+  it('is not saved after Escape', async () => {
+    const { user, saved } = await mountQuery({}, newDataSource());
+    const threshold = screen.getByLabelText('Threshold');
+    await user.clear(threshold);
+    await user.type(threshold, '0.9{Escape}');
+    await user.tab();
+    expect(saved).toHaveLength(0);
+    expect(threshold).toHaveValue(0.6);
+  });
+});
+
+describe('the source', () => {
+  it('is chosen with the keyboard', async () => {
+    const { user, last } = await mountQuery({ source: { kind: 'generator', seed: 7 } }, newDataSource());
+    focus('Source');
+    await user.keyboard('{ArrowDown}{ArrowDown}{Enter}');
+    expect(last()?.source).toStrictEqual({ kind: 'http-json' });
+    expect(screen.getByText('The upstream of this data source is generator')).toBeInTheDocument();
+  });
+
+  it('is left out where it is the one in the settings', async () => {
+    const { user, last } = await mountQuery({ source: { kind: 'generator' } }, httpJson());
+    focus('Source');
+    await user.keyboard('{ArrowDown}{ArrowDown}{Enter}');
+    expect(last()).toStrictEqual({ refId: 'A', version: 1 });
+  });
+
+  it('is named where this version does not know it, and is kept', async () => {
+    const query = { source: { kind: 'pigeon', loft: 3 } } as unknown as Partial<OutriderQuery>;
+    const { user, last } = await mountQuery(query, newDataSource());
+    expect(screen.getByText('Unknown source "pigeon"')).toBeInTheDocument();
+    await user.click(screen.getByRole('radio', { name: 'Low' }));
+    expect(last()?.source).toEqual({ kind: 'pigeon', loft: 3 });
+  });
+});
+
+describe('the generator', () => {
+  it('offers the series that the backend has', async () => {
+    const series = [{ value: 'sawtooth', label: 'Sawtooth', description: '' }];
+    fetch.mockReturnValue(of({ data: series }));
+    const { user } = await mountQuery({}, newDataSource());
+    focus('Series');
+    await user.keyboard('{ArrowDown}');
+    expect(screen.getByText('Sawtooth')).toBeInTheDocument();
+  });
+
+  it('adds a series', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    focus('Series');
+    await user.keyboard('sine{Enter}');
+    expect(last()?.source).toEqual({ kind: 'generator', series: ['median', 'sine'] });
+  });
+
+  it('makes the default series when none is left', async () => {
+    const { user, last } = await mountQuery({ source: { kind: 'generator', series: ['sine'] } }, newDataSource());
+    focus('Series');
+    await user.keyboard('{Backspace}');
+    expect(last()).toStrictEqual({ refId: 'A', version: 1 });
+    expect(field(selectors.generator.series).getByText('Median with outliers')).toBeInTheDocument();
+  });
+
+  it('shows the options of the chosen series only', async () => {
+    await mountQuery({ source: { kind: 'generator', series: ['sine'] } }, newDataSource());
+    expect(screen.getByLabelText('Period')).toHaveValue('1d');
+    expect(screen.getByLabelText('Outlier share')).toHaveValue(0.05);
+    expect(screen.queryByLabelText('Median')).not.toBeInTheDocument();
+  });
+
+  it('saves the truth switch', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    await user.click(screen.getByLabelText('Truth'));
+    expect(last()?.source).toEqual({ kind: 'generator', truth: true });
+  });
+});
+
+describe('http-json', () => {
+  it('saves a parameter once its row is left', async () => {
+    const { user, saved, last } = await mountQuery({}, httpJson());
+    await user.click(screen.getByRole('button', { name: 'Add parameter' }));
+    await user.keyboard('host');
+    await user.tab();
+    expect(saved).toHaveLength(0);
+    await user.keyboard('$host');
+    await user.tab();
+    await user.tab();
+    expect(last()?.source).toEqual({
+      kind: 'http-json',
+      params: [
+        { name: 'from', value: '${__from}' },
+        { name: 'to', value: '${__to}' },
+        { name: 'host', value: '$host' },
+      ],
+    });
+  });
+
+  it('does not save a row without a name', async () => {
+    const { user, saved } = await mountQuery({}, httpJson());
+    await user.click(screen.getByRole('button', { name: 'Add label' }));
+    await user.tab();
+    await user.keyboard('/2');
+    await user.click(screen.getByLabelText('Path'));
+    expect(saved).toHaveLength(0);
+    expect(screen.getByLabelText('Label 1 pointer')).toHaveValue('/2');
+  });
+
+  it('removes a parameter', async () => {
+    const { user, last } = await mountQuery({}, httpJson());
+    await user.click(screen.getByRole('button', { name: 'Remove parameter 1' }));
+    expect(last()?.source).toEqual({ kind: 'http-json', params: [{ name: 'to', value: '${__to}' }] });
+  });
+
+  it('saves an empty pointer, which means the whole answer', async () => {
+    const { user, last } = await mountQuery({}, httpJson());
+    await user.clear(screen.getByLabelText('Rows'));
+    await user.tab();
+    expect(last()?.source).toEqual({ kind: 'http-json', rows: '' });
+  });
+
+  it('has a body only where it is posted', async () => {
+    const { user, last } = await mountQuery({}, httpJson());
+    expect(screen.queryByLabelText('Body')).not.toBeInTheDocument();
+    await user.click(screen.getByRole('radio', { name: 'POST' }));
+    await user.click(screen.getByLabelText('Body'));
+    await user.paste('{"from": ${__from}}');
+    await user.tab();
+    expect(last()?.source).toEqual({ kind: 'http-json', method: 'POST', body: '{"from": ${__from}}' });
+  });
+
+  it('says what is wrong with a path or a pointer', async () => {
+    const { user } = await mountQuery({}, httpJson());
+    const path = screen.getByLabelText('Path');
+    await user.clear(path);
+    await user.type(path, 'http://evil/x');
+    await user.tab();
+    expect(field(selectors.httpJson.path).getByRole('alert')).toHaveTextContent(/names a host/);
+    const time = screen.getByLabelText('Time');
+    await user.clear(time);
+    await user.type(time, '0');
+    await user.tab();
+    expect(field(selectors.httpJson.time).getByRole('alert')).toHaveTextContent('Write for example /0.');
+    await user.clear(time);
+    await user.type(time, '/0');
+    expect(field(selectors.httpJson.time).queryByRole('alert')).not.toBeInTheDocument();
+  });
+});
+
+describe('the detector', () => {
+  it('has no use for the threshold where a contamination is set', async () => {
+    const { user } = await mountQuery({}, newDataSource());
+    expect(screen.getByLabelText('Threshold')).toBeEnabled();
+    await user.type(screen.getByLabelText('Contamination'), '0.01');
+    await user.tab();
+    expect(screen.getByLabelText('Threshold')).toBeDisabled();
+  });
+
+  it('says what is wrong with a number', async () => {
+    const { user } = await mountQuery({}, newDataSource());
+    const threshold = screen.getByLabelText('Threshold');
+    await user.clear(threshold);
+    await user.type(threshold, '2');
+    expect(field(selectors.isolationForest.threshold).queryByRole('alert')).not.toBeInTheDocument();
+    await user.tab();
+    expect(field(selectors.isolationForest.threshold).getByRole('alert')).toHaveTextContent('Write 0 to 1.');
+    expect(threshold).toBeInvalid();
+  });
+});
+
+describe('the training section', () => {
+  it('is closed at first and says in short what is set', async () => {
+    const { user } = await mountQuery({ trainingWindow: '14d', step: '5m' }, newDataSource());
+    const header = screen.getByRole('button', { name: 'Training' });
+    expect(header).toHaveAttribute('aria-expanded', 'false');
+    expect(screen.getByText('on the 14d before each 1d, step 5m')).toBeInTheDocument();
+    expect(screen.queryByLabelText('Training window')).not.toBeInTheDocument();
+    focus('Training');
+    await user.keyboard('{Enter}');
+    expect(header).toHaveAttribute('aria-expanded', 'true');
+    expect(screen.getByLabelText('Training window')).toHaveValue('14d');
+  });
+
+  it('has no window where the visible range is trained on', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    await openTraining(user);
+    await user.click(screen.getByRole('radio', { name: 'Visible range' }));
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, training: 'visible-range' });
+    expect(screen.queryByLabelText('Training window')).not.toBeInTheDocument();
+    expect(screen.getByLabelText('Step')).toBeInTheDocument();
+  });
+
+  it('says what is wrong with a duration', async () => {
+    const { user } = await mountQuery({}, newDataSource());
+    await openTraining(user);
+    const refit = screen.getByLabelText('Refit every');
+    await user.clear(refit);
+    await user.type(refit, '2x');
+    await user.tab();
+    expect(field(selectors.query.refitInterval).getByRole('alert')).toHaveTextContent('"2x" is not a duration');
+  });
+});
+
+describe('the output', () => {
+  it('is chosen with the keyboard', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    focus('Output');
+    await user.keyboard('{ArrowDown}{ArrowDown}{Enter}');
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, output: 'state' });
+  });
+
+  it('is not to be chosen for an annotation, which is always made of events', async () => {
+    await mountQuery({}, newDataSource(), { annotation: {} });
+    expect(screen.queryByLabelText('Output')).not.toBeInTheDocument();
+    expect(screen.getByLabelText('Detector')).toBeInTheDocument();
+  });
+});
+
+it('keeps the fields of two queries apart', async () => {
+  const datasource = newDataSource();
+  await mountQuery({ refId: 'A' }, datasource);
+  await mountQuery({ refId: 'B' }, datasource);
+  const ids = screen.getAllByLabelText('Trees').map((input) => input.id);
+  expect(new Set(ids).size).toBe(2);
+});
+
+it('binds every label to something that is there', async () => {
+  for (const datasource of [newDataSource(), httpJson()]) {
+    await mountQuery({}, datasource);
+  }
+  const targets = [...document.querySelectorAll('label[for]')].map((label) => label.getAttribute('for') ?? '');
+  expect(targets.length).toBeGreaterThan(20);
+  expect(targets.filter((id) => document.getElementById(id) === null)).toEqual([]);
+});

@@ -1,0 +1,102 @@
+/** What an absent key means, and the range each number may have. The backend has the same tables. */
+import {
+  type CommonOptions,
+  type DetectorKind,
+  type DetectorOptions,
+  type GeneratorSeriesInfo,
+  type SettingsOptions,
+  type SourceOptions,
+} from './types';
+import { type DurationLimits, type NumberLimits } from './validation';
+
+export const QUERY_VERSION = 1;
+export const MIB = 1024 * 1024;
+
+export const SETTINGS_DEFAULTS: SettingsOptions = {
+  source: 'generator',
+  timeout: 30,
+  maxResponseBytes: 64 * MIB,
+  healthPath: '/',
+  tlsSkipVerify: false,
+  tlsAuthWithCACert: false,
+  tlsAuth: false,
+};
+
+export const COMMON_DEFAULTS: CommonOptions = {
+  direction: 'both',
+  training: 'window',
+  trainingWindow: '7d',
+  refitInterval: '1d',
+  step: 'auto',
+  output: 'all',
+};
+
+export const SOURCE_DEFAULTS: SourceOptions = {
+  generator: {
+    series: ['median'],
+    seed: 42,
+    truth: false,
+    median: 10,
+    err: 4,
+    outlierErr: 15,
+    outlierShare: 0.05,
+    period: '1d',
+  },
+  'http-json': {
+    path: '/query',
+    method: 'GET',
+    params: [
+      { name: 'from', value: '${__from}' },
+      { name: 'to', value: '${__to}' },
+    ],
+    body: '',
+    rows: '/query_response',
+    time: '/0',
+    value: '/1',
+    labels: [],
+    timeFormat: 'auto',
+    name: 'value',
+    unit: '',
+  },
+};
+
+export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
+
+export const DETECTOR_DEFAULTS: DetectorOptions = {
+  'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
+};
+
+const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
+
+export const LIMITS = {
+  seed: SEED,
+  timeout: { min: 1, max: 600, integer: true, unit: 'seconds' },
+  maxResponseMiB: { min: 0.001, max: 1024, unit: 'MiB' },
+  outlierShare: { min: 0, max: 0.5 },
+  median: {},
+  err: { min: 0 },
+  outlierErr: { min: 0 },
+  nTrees: { min: 1, max: 10_000, integer: true },
+  sampleSize: { min: 2, max: 65_536, integer: true, unit: 'points' },
+  threshold: { min: 0, max: 1 },
+  contamination: { above: 0, max: 0.5 },
+} satisfies Record<string, NumberLimits>;
+
+export const DURATION_LIMITS = {
+  trainingWindow: { min: '1m', max: '400d' },
+  refitInterval: { min: '1m', max: '31d' },
+  step: { min: '1ms', max: '31d', word: 'auto' },
+  period: { min: '1s', max: '400d' },
+} satisfies Record<string, DurationLimits>;
+
+/** Offered when the backend cannot be asked. */
+export const GENERATOR_SERIES: GeneratorSeriesInfo[] = [
+  { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
+  { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
+  { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },
+  {
+    value: 'web-traffic',
+    label: 'Web traffic',
+    description: 'Requests a second with days and weeks, spikes, level shifts, drops to zero and gaps',
+  },
+];

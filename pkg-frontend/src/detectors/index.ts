@@ -1,0 +1,13 @@
+import { type Kind } from '../kinds';
+import { type DetectorOptions } from '../types';
+
+import { IsolationForestEditor } from './IsolationForest';
+
+/** Every detector the backend has, in the order of the list. */
+export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]> } = {
+  'isolation-forest': {
+    label: 'Isolation forest',
+    description: 'Flags values that random cuts set apart easily; for series without strong daily rhythm',
+    component: IsolationForestEditor,
+  },
+};

@@ -1,0 +1,7 @@
+export * from './ChoiceField';
+export { INPUT_WIDTH, LABEL_WIDTH, Labelled } from './Labelled';
+export * from './PairsField';
+export * from './SecretField';
+export * from './Section';
+export * from './TextField';
+export { useDraft } from './useDraft';

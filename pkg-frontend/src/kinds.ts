@@ -1,0 +1,45 @@
+/** What the records in `sources/` and `detectors/` map a kind to. */
+import { type SelectableValue } from '@grafana/data';
+import { type ComponentType } from 'react';
+
+import { type OutriderDataSource } from './datasource';
+import { type Settings } from './settings';
+
+export interface KindEditorProps<Options> {
+  /** The options of the kind, every default filled in. */
+  options: Options;
+  defaults: Options;
+  /** Saves one option. */
+  set: <K extends keyof Options>(key: K, value: Options[K]) => void;
+  datasource: OutriderDataSource;
+  /** The refId of the query. */
+  scope: string;
+}
+
+export interface SettingsEditorProps {
+  settings: Settings;
+  onChange: (settings: Settings) => void;
+}
+
+export interface Kind<Options> {
+  label: string;
+  description: string;
+  /** Edits the options of a query. */
+  component: ComponentType<KindEditorProps<Options>>;
+}
+
+export interface Source<Options> extends Kind<Options> {
+  /** Edits how the upstream is reached, where there is one. */
+  settings?: ComponentType<SettingsEditorProps>;
+}
+
+/** The kinds of a record as the options of a select. */
+export function kindOptions<K extends string>(
+  kinds: Record<K, { label: string; description: string }>,
+): Array<SelectableValue<K>> {
+  return (Object.keys(kinds) as K[]).map((value) => ({
+    value,
+    label: kinds[value].label,
+    description: kinds[value].description,
+  }));
+}

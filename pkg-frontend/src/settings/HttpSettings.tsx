@@ -1,0 +1,20 @@
+import React from 'react';
+
+import { type SettingsEditorProps } from '../kinds';
+
+import { Authentication } from './Authentication';
+import { Connection } from './Connection';
+import { CustomHeaders } from './CustomHeaders';
+import { Tls } from './Tls';
+
+/** How an HTTP upstream is reached, for every source that speaks HTTP. */
+export function HttpSettings(props: SettingsEditorProps) {
+  return (
+    <>
+      <Connection {...props} />
+      <Authentication {...props} />
+      <Tls {...props} />
+      <CustomHeaders {...props} />
+    </>
+  );
+}

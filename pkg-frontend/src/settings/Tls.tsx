@@ -1,0 +1,60 @@
+import { FieldSet } from '@grafana/ui';
+import React from 'react';
+
+import { SecretField, SwitchField } from '../fields';
+import { type SettingsEditorProps } from '../kinds';
+import { selectors } from '../selectors';
+
+import { bindFlag, bindSecret } from './bind';
+
+const ids = selectors.config;
+const CERTIFICATE = { placeholder: '-----BEGIN CERTIFICATE-----', rows: 5 };
+
+/** Whom we trust, and the certificate that we show. */
+export function Tls(props: SettingsEditorProps) {
+  const { tlsAuthWithCACert, tlsAuth } = props.settings.jsonData;
+  return (
+    <FieldSet label="TLS" disabled={props.settings.readOnly}>
+      <SwitchField
+        {...bindFlag(props, 'tlsSkipVerify')}
+        label="Skip verification"
+        tooltip="Accept any certificate of the server. Anyone in between can then read and change the data. Default: off."
+      />
+      <SwitchField
+        {...bindFlag(props, 'tlsAuthWithCACert')}
+        label="Own CA certificate"
+        tooltip="Trust one more certificate authority, beside those of the system. Default: off."
+      />
+      {tlsAuthWithCACert && (
+        <SecretField
+          {...bindSecret(props, 'tlsCACert', ids.tlsCACert)}
+          {...CERTIFICATE}
+          label="CA certificate"
+          tooltip="Certificate of the authority, PEM. Stored encrypted."
+        />
+      )}
+      <SwitchField
+        {...bindFlag(props, 'tlsAuth')}
+        label="Client certificate"
+        tooltip="Show a certificate to the server. Default: off."
+      />
+      {tlsAuth && (
+        <>
+          <SecretField
+            {...bindSecret(props, 'tlsClientCert', ids.tlsClientCert)}
+            {...CERTIFICATE}
+            label="Certificate"
+            tooltip="Client certificate, with its chain, PEM. Stored encrypted."
+          />
+          <SecretField
+            {...bindSecret(props, 'tlsClientKey', ids.tlsClientKey)}
+            label="Private key"
+            tooltip="Key of the client certificate, PEM, without a passphrase. Stored encrypted."
+            placeholder="-----BEGIN PRIVATE KEY-----"
+            rows={5}
+          />
+        </>
+      )}
+    </FieldSet>
+  );
+}

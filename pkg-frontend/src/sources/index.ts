@@ -1,0 +1,21 @@
+import { type Source } from '../kinds';
+import { HttpSettings } from '../settings/HttpSettings';
+import { type SourceOptions } from '../types';
+
+import { GeneratorEditor } from './Generator';
+import { HttpJsonEditor } from './HttpJson';
+
+/** Every source the backend has, in the order of the list. */
+export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } = {
+  generator: {
+    label: 'Generator',
+    description: 'Made-up series with known outliers; needs no network',
+    component: GeneratorEditor,
+  },
+  'http-json': {
+    label: 'HTTP JSON',
+    description: 'Any web service that answers with JSON rows of time and value',
+    component: HttpJsonEditor,
+    settings: HttpSettings,
+  },
+};

@@ -1,0 +1,118 @@
+/** The wire format: what is stored in the data source settings and in a saved query. */
+import { type DataSourceJsonData } from '@grafana/data';
+import { type DataQuery } from '@grafana/schema';
+
+export type GeneratorSeries = 'median' | 'sine' | 'cosine' | 'web-traffic';
+
+export interface GeneratorOptions {
+  series: GeneratorSeries[];
+  seed: number;
+  truth: boolean;
+  median: number;
+  err: number;
+  outlierErr: number;
+  outlierShare: number;
+  period: string;
+}
+
+export interface Param {
+  name: string;
+  value: string;
+}
+
+export interface LabelPointer {
+  name: string;
+  pointer: string;
+}
+
+export type HttpMethod = 'GET' | 'POST';
+export type TimeFormat = 'auto' | 'ms' | 's' | 'us' | 'ns' | 'iso8601';
+
+export interface HttpJsonOptions {
+  path: string;
+  method: HttpMethod;
+  params: Param[];
+  body: string;
+  rows: string;
+  time: string;
+  value: string;
+  labels: LabelPointer[];
+  timeFormat: TimeFormat;
+  name: string;
+  unit: string;
+}
+
+/** Every source kind with its options. */
+export interface SourceOptions {
+  generator: GeneratorOptions;
+  'http-json': HttpJsonOptions;
+}
+
+export interface IsolationForestOptions {
+  nTrees: number;
+  sampleSize: number;
+  seed: number;
+  threshold: number;
+  /** Share of the training points to flag; null = judge by `threshold`. */
+  contamination: number | null;
+}
+
+/** Every detector kind with its options. */
+export interface DetectorOptions {
+  'isolation-forest': IsolationForestOptions;
+}
+
+/** A kind with those of its options that differ from the default. */
+export type Choice<Options, Kind extends keyof Options = keyof Options> = {
+  [K in Kind]: { kind: K } & Partial<Options[K]>;
+}[Kind];
+
+export type SourceKind = keyof SourceOptions;
+export type DetectorKind = keyof DetectorOptions;
+export type Source = Choice<SourceOptions>;
+export type Detector = Choice<DetectorOptions>;
+
+export type Direction = 'both' | 'high' | 'low';
+export type Training = 'window' | 'visible-range';
+export type Output = 'all' | 'state' | 'events' | 'score' | 'alert';
+
+/** What a query says beside its source and its detector. */
+export interface CommonOptions {
+  direction: Direction;
+  training: Training;
+  trainingWindow: string;
+  refitInterval: string;
+  step: string;
+  output: Output;
+}
+
+export interface OutriderQuery extends DataQuery, Partial<CommonOptions> {
+  version?: number;
+  source?: Source;
+  detector?: Detector;
+}
+
+export interface SettingsOptions {
+  source: SourceKind;
+  timeout: number;
+  maxResponseBytes: number;
+  healthPath: string;
+  tlsSkipVerify: boolean;
+  tlsAuthWithCACert: boolean;
+  tlsAuth: boolean;
+}
+
+export type OutriderJsonData = DataSourceJsonData &
+  Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
+
+export type SecretKey =
+  'basicAuthPassword' | 'bearerToken' | 'tlsCACert' | 'tlsClientCert' | 'tlsClientKey' | `httpHeaderValue${number}`;
+
+export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
+
+/** One entry of the backend's `generator/series` resource. */
+export interface GeneratorSeriesInfo {
+  value: GeneratorSeries;
+  label: string;
+  description: string;
+}

@@ -1,0 +1,176 @@
+/**
+ * Checks of what is typed. Each takes the text and gives undefined, or a message that says what is wrong, why, and
+ * what to do. Text with a template variable in it passes: only the backend sees its value. Pure.
+ */
+
+export type Validator = (text: string) => string | undefined;
+
+export interface NumberLimits {
+  min?: number;
+  max?: number;
+  /** Like `min`, but the limit itself is too small. */
+  above?: number;
+  integer?: boolean;
+  unit?: string;
+}
+
+export interface DurationLimits {
+  min?: string;
+  max?: string;
+  /** A word that may stand in place of a duration. */
+  word?: string;
+}
+
+/** A month is 30 days and a year 365, as in Grafana. */
+const UNIT_MS: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  M: 2_592_000_000,
+  y: 31_536_000_000,
+};
+
+const VARIABLE = /\$\w|\$\{\w|\[\[\w/;
+
+export function hasVariable(text: string): boolean {
+  return VARIABLE.test(text);
+}
+
+/** `15m` → 900000, `1h30m` → 5400000; undefined where the text is no duration. */
+export function durationMs(text: string): number | undefined {
+  const parts = [...text.trim().matchAll(/(\d+)(ms|[smhdwMy])/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text.trim()) {
+    return undefined;
+  }
+  return parts.reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNIT_MS[unit] ?? NaN), 0);
+}
+
+export function duration(limits: DurationLimits = {}): Validator {
+  return (text) => {
+    if (hasVariable(text) || (limits.word !== undefined && text.trim() === limits.word)) {
+      return undefined;
+    }
+    const or = limits.word === undefined ? '' : `, or ${limits.word}`;
+    const ms = durationMs(text);
+    if (ms === undefined) {
+      return `"${text}" is not a duration: it needs a whole number and a unit (s, m, h, d, w). Write for example 15m${or}.`;
+    }
+    if (ms === 0) {
+      return `${text} is too short: a duration must be longer than nothing. Write for example 15m${or}.`;
+    }
+    if (limits.min !== undefined && ms < (durationMs(limits.min) ?? 0)) {
+      return `${text} is too short: the shortest is ${limits.min}. Write ${limits.min} or more.`;
+    }
+    if (limits.max !== undefined && ms > (durationMs(limits.max) ?? Infinity)) {
+      return `${text} is too long: the longest is ${limits.max}. Write ${limits.max} or less.`;
+    }
+    return undefined;
+  };
+}
+
+export function number(limits: NumberLimits = {}): Validator {
+  return (text) => {
+    const value = Number(text);
+    const range = rangeText(limits);
+    if (text.trim() === '' || !Number.isFinite(value)) {
+      return `"${text}" is not a number. Write ${range || 'a number, for example 10'}.`;
+    }
+    if (limits.integer && !Number.isInteger(value)) {
+      return `${text} is not a whole number, and parts of one make no sense here. Write ${range || 'a whole number'}.`;
+    }
+    const outside =
+      value < (limits.min ?? -Infinity) || value > (limits.max ?? Infinity) || value <= (limits.above ?? -Infinity);
+    return outside ? `${text} is out of range. Write ${range}.` : undefined;
+  };
+}
+
+/** `1 to 600 seconds`, for messages and tooltips. */
+export function rangeText({ min, max, above, integer, unit }: NumberLimits): string {
+  const low = min !== undefined ? round(min) : above !== undefined ? `more than ${above}` : undefined;
+  const high = max !== undefined && max !== Number.MAX_SAFE_INTEGER ? round(max) : undefined;
+  const range =
+    low !== undefined && high !== undefined
+      ? `${low} to ${high}`
+      : low !== undefined
+        ? `${low} or more`
+        : high !== undefined
+          ? `at most ${high}`
+          : '';
+  const noun = unit ? ` ${unit}` : '';
+  return range === '' ? '' : `${integer ? 'a whole number, ' : ''}${range}${noun}`;
+}
+
+/** A JSON pointer (RFC 6901); empty means the whole document. */
+export const jsonPointer: Validator = (text) => {
+  if (text !== '' && !text.startsWith('/') && !hasVariable(text)) {
+    return `"${text}" is not a JSON pointer: it must begin with a slash. Write for example /${text.replace(/^\$?\.?/, '')}.`;
+  }
+  if (/~(?![01])/.test(text)) {
+    return `"${text}" is not a JSON pointer: after ~ only 0 or 1 may follow. Write ~0 for a ~ and ~1 for a slash in a key.`;
+  }
+  return undefined;
+};
+
+/** A path below the URL of the settings: it can name no other host and cannot climb up. */
+export const path: Validator = (text) => {
+  const plain = text.replace(/\$\{[^}]*\}/g, 'x');
+  const [first = ''] = plain.split('/');
+  if (first.includes(':') || plain.includes('//') || plain.includes('\\')) {
+    return `"${text}" names a host: only the URL in the data source settings may. Write the path alone, for example /query.`;
+  }
+  if (/[?#]/.test(plain)) {
+    return `"${text}" is more than a path: parameters are encoded apart from it. Write the path alone, without ? and #.`;
+  }
+  if (plain.split(/\/|%2f|%5c/i).some(climbs)) {
+    return `"${text}" climbs out of the URL in the data source settings: "." and ".." are not allowed. Write the path without them.`;
+  }
+  return undefined;
+};
+
+/** Whether a server could read the segment as `.` or `..`, encoded (even twice) or with parameters behind it. */
+function climbs(segment: string): boolean {
+  const [name] = segment.replace(/%(25)*2e/gi, '.').split(';');
+  return name === '.' || name === '..';
+}
+
+/** The base URL of an upstream. */
+export const baseUrl: Validator = (text) => {
+  const example = 'Write for example http://localhost:8080.';
+  if (text.trim() === '') {
+    return `The URL is missing: without it there is nothing to ask. ${example}`;
+  }
+  if (!/^https?:\/\//i.test(text.trim())) {
+    return `"${text}" is not an http URL: it must begin with http:// or https://. ${example}`;
+  }
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    return `"${text}" is not a URL: it needs a host. ${example}`;
+  }
+  if (url.username !== '' || url.password !== '') {
+    return 'The URL holds a user name or a password, and URLs are stored in the clear. Use basic authentication below.';
+  }
+  if (/[?#]/.test(text)) {
+    return `The URL holds a ? or a #, and paths are added at its end. Write parameters into the queries.`;
+  }
+  return undefined;
+};
+
+/** An HTTP header's name (a token of RFC 9110). */
+export const headerName: Validator = (text) =>
+  /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(text)
+    ? undefined
+    : `"${text}" cannot name a header: only letters, digits and hyphens may stand in it. Write for example X-Api-Key.`;
+
+/** Refuses empty text; `what` begins the message, `example` ends it. */
+export function required(what: string, example: string): Validator {
+  return (text) => (text.trim() === '' ? `${what} is missing. Write for example ${example}.` : undefined);
+}
+
+function round(value: number): string {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(2)));
+}
