@@ -8,7 +8,7 @@ mod host;
 #[path = "demo/picture.rs"]
 mod picture;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::Parser;
@@ -59,14 +59,18 @@ async fn main() -> Result<(), host::Error> {
     let frame = answer.frames.first().ok_or("the answer holds no frame")?;
     let points = read_points(frame).ok_or("the answer lacks a column")?;
 
-    print_table(answer.frames.last().ok_or("the answer holds no events")?)?;
+    // The events come last, and not at all if there are none.
+    match answer.frames.last().filter(|frame| frame.name == "events") {
+        Some(events) => print_table(events)?,
+        None => println!("\nNothing is flagged."),
+    }
     print_sparkline(&points);
     print_tally(&points, frame);
     std::fs::write(&arguments.svg, picture::draw(&points))
         .map_err(|error| format!("cannot write {}: {error}", arguments.svg.display()))?;
     let picture = std::path::absolute(&arguments.svg)?;
     println!("\nPicture written to {}", picture.display());
-    print_install_lines();
+    print_install_lines(&std::path::absolute(&arguments.plugin)?);
     Ok(())
 }
 
@@ -95,7 +99,7 @@ fn print_table(events: &host::Frame) -> Result<(), host::Error> {
     let column = |name: &str| events.column(name).ok_or_else(|| format!("the events lack the column {name}"));
     let (time, score, side, text) =
         (column("time")?, column("score")?, column("direction")?, column("text")?);
-    println!("\n{:<9} {:<5} {:>5}  reason", "time", "side", "score");
+    println!("\n{:<9} {:<5} {:>5}  reason", "time UTC", "side", "score");
     println!("{:-<9} {:-<5} {:->5}  {:-<60}", "", "", "", "");
     for row in 0..time.len() {
         println!(
@@ -151,11 +155,13 @@ fn print_tally(points: &[Point], frame: &host::Frame) {
     );
 }
 
-fn print_install_lines() {
+/// The exact lines that install the folder the plugin's binary lies in.
+fn print_install_lines(binary: &Path) {
+    let folder = binary.parent().unwrap_or(binary).display();
     println!(
         "\nInstall it into Grafana:\n\
-         \n  sudo mkdir -p /var/lib/grafana/plugins\
-         \n  sudo cp -r dist /var/lib/grafana/plugins/outrider-outliers-datasource\
+         \n  sudo mkdir -p /var/lib/grafana/plugins/outrider-outliers-datasource\
+         \n  sudo cp -r {folder}/. /var/lib/grafana/plugins/outrider-outliers-datasource/\
          \n  # in grafana.ini, section [plugins]:\
          \n  #   allow_loading_unsigned_plugins = outrider-outliers-datasource\
          \n  sudo systemctl restart grafana-server\
