@@ -148,6 +148,15 @@ impl Plan {
         metrics.points_in.inc_by(outcome.points_in as u64);
         metrics.fetch_seconds.observe(outcome.fetch_time.as_secs_f64());
         metrics.detect_seconds.observe(outcome.detect_time.as_secs_f64());
+        tracing::debug!(
+            ref_id,
+            source = self.kinds.source,
+            detector = self.kinds.detector,
+            points_in = outcome.points_in,
+            fetch_secs = outcome.fetch_time.as_secs_f64(),
+            detect_secs = outcome.detect_time.as_secs_f64(),
+            "query answered"
+        );
         let (encoded, rows, encode_time) = shared
             .workers
             .run(move |_| {

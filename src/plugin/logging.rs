@@ -25,7 +25,7 @@ const QUIET: [&str; 12] = [
 /// it.
 pub(super) fn init() {
     let _already_set = tracing_subscriber::registry()
-        .with(filter(std::env::var("RUST_LOG").ok().as_deref()))
+        .with(filter(wanted_level(|name| std::env::var(name).ok()).as_deref()))
         .with(grafana_plugin_sdk::backend::layer())
         .try_init();
     std::panic::set_hook(Box::new(|panic| {
@@ -35,9 +35,14 @@ pub(super) fn init() {
     }));
 }
 
+/// What should be logged: `RUST_LOG`, else `log_level` of the section `[plugin.outrider-outliers-datasource]` in
+/// grafana.ini, which Grafana hands over as a variable of its own also where it forwards no others.
+fn wanted_level(env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    ["RUST_LOG", "GF_PLUGIN_LOG_LEVEL"].into_iter().filter_map(env).find(|text| !text.trim().is_empty())
+}
+
 fn filter(wanted: Option<&str>) -> EnvFilter {
-    let mut filter =
-        EnvFilter::builder().parse_lossy(wanted.filter(|text| !text.is_empty()).unwrap_or("info"));
+    let mut filter = EnvFilter::builder().parse_lossy(wanted.unwrap_or("info"));
     for directive in QUIET {
         if let Ok(directive) = directive.parse() {
             filter = filter.add_directive(directive);
@@ -49,6 +54,21 @@ fn filter(wanted: Option<&str>) -> EnvFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_level_comes_from_the_environment_or_from_grafana_ini() {
+        let env = |set: &'static [(&str, &str)]| {
+            move |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(wanted_level(env(&[])), None);
+        assert_eq!(wanted_level(env(&[("GF_PLUGIN_LOG_LEVEL", "debug")])).as_deref(), Some("debug"));
+        let both = env(&[("GF_PLUGIN_LOG_LEVEL", "debug"), ("RUST_LOG", "warn")]);
+        assert_eq!(wanted_level(both).as_deref(), Some("warn"));
+        assert_eq!(
+            wanted_level(env(&[("GF_PLUGIN_LOG_LEVEL", "debug"), ("RUST_LOG", "")])).as_deref(),
+            Some("debug")
+        );
+    }
 
     #[test]
     fn libraries_stay_quiet_whatever_is_asked() {
