@@ -242,6 +242,38 @@ mod tests {
         }
     }
 
+    /// The upstream answers only when both queries have reached it; asked one after the other, the first times out.
+    #[tokio::test]
+    async fn the_queries_of_a_request_run_at_the_same_time() {
+        let both = Arc::new(tokio::sync::Barrier::new(2));
+        let answer = move || {
+            let both = Arc::clone(&both);
+            async move {
+                both.wait().await;
+                r#"{"query_response": [[1750000000000, 1]]}"#
+            }
+        };
+        let upstream = axum::Router::new().route("/query", axum::routing::get(answer));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, upstream).await });
+
+        let mut request = request(&[("A", "{}"), ("B", "{}")]);
+        request.get_mut().plugin_context = Some(pluginv2::PluginContext {
+            data_source_instance_settings: Some(pluginv2::DataSourceInstanceSettings {
+                url,
+                json_data: br#"{"source": "http-json", "timeout": 10}"#.to_vec(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        });
+        let service = DataService::new(Shared::new().unwrap());
+        let responses = service.query_data(request).await.unwrap().into_inner().responses;
+        for ref_id in ["A", "B"] {
+            assert_eq!(responses[ref_id].error, "");
+        }
+    }
+
     #[test]
     fn the_alert_header_is_seen_in_any_spelling() {
         for (name, value, expected) in [

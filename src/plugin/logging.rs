@@ -28,11 +28,13 @@ pub(super) fn init() {
         .with(filter(wanted_level(|name| std::env::var(name).ok()).as_deref()))
         .with(grafana_plugin_sdk::backend::layer())
         .try_init();
-    std::panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(panic = message, place, "a thread panicked");
-    }));
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(panic = message, place, "a thread panicked");
 }
 
 /// What should be logged: `RUST_LOG`, else `log_level` of the section `[plugin.outrider-outliers-datasource]` in
@@ -53,7 +55,42 @@ fn filter(wanted: Option<&str>) -> EnvFilter {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_log_entry() {
+        let written = Written::default();
+        let writer = written.clone();
+        let format = tracing_subscriber::fmt::layer().json().with_writer(move || writer.clone());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(format), || {
+            let usual = std::panic::take_hook();
+            std::panic::set_hook(Box::new(log_panic));
+            let ended = std::panic::catch_unwind(|| panic!("boom"));
+            std::panic::set_hook(usual);
+            assert!(ended.is_err());
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let entry: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(entry["fields"]["panic"], "boom");
+        assert!(entry["fields"]["place"].as_str().unwrap().contains("logging.rs"), "{text}");
+    }
 
     #[test]
     fn the_level_comes_from_the_environment_or_from_grafana_ini() {
