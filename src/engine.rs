@@ -5,6 +5,7 @@
 //! range, the panel's width, or the time of asking. Input is a [`Job`], output an [`Outcome`].
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,9 @@ pub struct Outcome {
 }
 
 /// A run of judged time and the training time before it; both half-open, in ms.
+///
+/// The first block is judged from its own begin, though the visible range may begin later: detectors that look back
+/// then see the same past in every range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Block {
     train_from: i64,
@@ -160,6 +164,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
     let Fetched { series, step_ms: known_step_ms, executed, mut notices } = fetched;
     let points_in = series.iter().map(Series::len).sum();
 
+    let visible = job.visible;
     let settings = settings_text(&job.query, source_kind, step_ms);
     let judged = workers
         .run(move |cancel| {
@@ -168,14 +173,8 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
             fingerprint.update(settings);
             let mut judged = Vec::with_capacity(series.len());
             for series in series {
-                judged.push(judge_series(
-                    series,
-                    known_step_ms,
-                    &blocks,
-                    &*detector,
-                    &mut fingerprint,
-                    cancel,
-                )?);
+                let series = with_gaps_marked(series, known_step_ms);
+                judged.push(judge_series(series, visible, &blocks, &*detector, &mut fingerprint, cancel)?);
             }
             Ok((judged, fingerprint.finalize(), started.elapsed()))
         })
@@ -233,11 +232,11 @@ fn plan(job: &Job) -> Result<Vec<Block>> {
     }
     Ok((first..=last)
         .map(|block| {
-            let begin = block * refit_ms;
+            let begin = block.saturating_mul(refit_ms);
             Block {
                 train_from: begin.saturating_sub(window_ms),
                 train_to: begin,
-                judge_from: begin.max(from_ms),
+                judge_from: begin,
                 judge_to: begin.saturating_add(refit_ms).min(end),
             }
         })
@@ -250,42 +249,42 @@ struct Judged {
     shortage: Option<String>,
 }
 
+fn with_gaps_marked(mut series: Series, known_step_ms: Option<i64>) -> Series {
+    if let Some(step_ms) = known_step_ms.or_else(|| series.regular_step_ms()) {
+        series.mark_gaps(step_ms);
+    }
+    series
+}
+
 fn judge_series(
-    mut series: Series,
-    known_step_ms: Option<i64>,
+    series: Series,
+    visible: TimeRange,
     blocks: &[Block],
     detector: &dyn AnyDetector,
     fingerprint: &mut Sha256,
     cancel: &CancellationToken,
 ) -> Result<Judged> {
-    if let Some(step_ms) = known_step_ms.or_else(|| series.regular_step_ms()) {
-        series.mark_gaps(step_ms);
-    }
-    let points = |from, to| {
-        let range = series.index_range(from, to);
-        Points { times: &series.times[range.clone()], values: &series.values[range] }
-    };
+    let points =
+        |range: Range<usize>| Points { times: &series.times[range.clone()], values: &series.values[range] };
+    let shown = series.index_range(visible.from_ms, visible.to_ms.saturating_add(1));
     let mut all = Judgement::default();
     for block in blocks {
         if cancel.is_cancelled() {
             return Err(Error::cancelled());
         }
-        let training = points(block.train_from, block.train_to);
-        let judged = points(block.judge_from, block.judge_to);
-        if judged.times.is_empty() {
+        let judged = series.index_range(block.judge_from, block.judge_to);
+        if judged.is_empty() || judged.end <= shown.start {
             continue;
         }
+        let training = points(series.index_range(block.train_from, block.train_to));
         hash_points(fingerprint, block.train_to, training);
-        append(&mut all, detector.judge(training, judged));
+        let unseen = shown.start.saturating_sub(judged.start);
+        append(&mut all, detector.judge(training, points(judged)), unseen);
     }
-    let visible = match (blocks.first(), blocks.last()) {
-        (Some(first), Some(last)) => series.index_range(first.judge_from, last.judge_to),
-        _ => 0..0,
-    };
     let series = Series {
-        times: series.times[visible.clone()].to_vec(),
-        values: series.values[visible.clone()].to_vec(),
-        truth: series.truth.map(|truth| truth[visible].to_vec()),
+        times: series.times[shown.clone()].to_vec(),
+        values: series.values[shown.clone()].to_vec(),
+        truth: series.truth.map(|truth| truth[shown].to_vec()),
         name: series.name,
         labels: series.labels,
         unit: series.unit,
@@ -296,14 +295,20 @@ fn judge_series(
     Ok(Judged { detection, shortage })
 }
 
-fn append(all: &mut Judgement, block: Judgement) {
-    let offset = all.verdicts.len();
-    all.verdicts.extend(block.verdicts);
-    all.scores.extend(block.scores);
-    all.expected.extend(block.expected);
-    all.lower.extend(block.lower);
-    all.upper.extend(block.upper);
-    all.reasons.extend(block.reasons.into_iter().map(|(index, reason)| (offset + index, reason)));
+/// Appends the verdicts on a block but for its first `unseen` points, which lie before the visible range.
+fn append(all: &mut Judgement, block: Judgement, unseen: usize) {
+    let before = all.verdicts.len();
+    all.verdicts.extend(block.verdicts.into_iter().skip(unseen));
+    for (all, block) in [
+        (&mut all.scores, block.scores),
+        (&mut all.expected, block.expected),
+        (&mut all.lower, block.lower),
+        (&mut all.upper, block.upper),
+    ] {
+        all.extend(block.into_iter().skip(unseen));
+    }
+    let seen = block.reasons.into_iter().filter(|(row, _)| *row >= unseen);
+    all.reasons.extend(seen.map(|(row, reason)| (before + row - unseen, reason)));
     all.shortage = all.shortage.take().or(block.shortage);
 }
 
@@ -358,12 +363,7 @@ mod tests {
         assert_eq!(
             blocks,
             [
-                Block {
-                    train_from: 3 * DAY,
-                    train_to: 10 * DAY,
-                    judge_from: 10 * DAY + HOUR,
-                    judge_to: 11 * DAY
-                },
+                Block { train_from: 3 * DAY, train_to: 10 * DAY, judge_from: 10 * DAY, judge_to: 11 * DAY },
                 Block { train_from: 4 * DAY, train_to: 11 * DAY, judge_from: 11 * DAY, judge_to: 12 * DAY },
                 Block {
                     train_from: 5 * DAY,
@@ -399,6 +399,47 @@ mod tests {
                 let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
                 assert_eq!(bits(&wide.scores[cut]), bits(&narrow.scores));
             }
+        }
+    }
+
+    /// Scores a point by its place in the run it is given.
+    struct ByPlace;
+
+    impl AnyDetector for ByPlace {
+        fn kind(&self) -> &'static str {
+            "by-place"
+        }
+
+        fn seed(&self) -> Option<u64> {
+            None
+        }
+
+        fn judge(&self, _training: Points<'_>, judged: Points<'_>) -> Judgement {
+            let scores: Vec<f64> = (0..judged.values.len()).map(|place| place as f64).collect();
+            let mut judgement = Judgement::none(judged.values, String::new());
+            judgement.reasons = (0..scores.len()).map(|row| (row, row.to_string())).collect();
+            Judgement { scores, ..judgement }
+        }
+    }
+
+    #[test]
+    fn a_detector_that_looks_back_sees_the_same_past_in_every_range() {
+        let points = (0..96).map(|hour| (hour * HOUR, 1.0)).collect();
+        let (series, _) = Series::from_points("s".into(), crate::series::Labels::new(), points);
+        let judge = |from_ms, to_ms| {
+            let visible = TimeRange { from_ms, to_ms };
+            let blocks = plan(&job("{}", from_ms, to_ms)).unwrap();
+            let cancel = CancellationToken::new();
+            judge_series(series.clone(), visible, &blocks, &ByPlace, &mut Sha256::new(), &cancel)
+                .unwrap()
+                .detection
+        };
+        let wide = judge(0, 4 * DAY);
+        let narrow = judge(DAY + 5 * HOUR, 2 * DAY + 2 * HOUR);
+        assert_eq!(narrow.scores[..3], [5.0, 6.0, 7.0]);
+        assert_eq!(narrow.scores, wide.scores[29..=50]);
+        for (row, reason) in &narrow.reasons {
+            assert_eq!(*reason, narrow.scores[*row].to_string());
         }
     }
 
