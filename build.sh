@@ -83,7 +83,9 @@ assemble() {
   rm -rf "$DIST/img" "$DIST/dashboards"
   mkdir -p "$DIST/dashboards"
   cp -r img "$DIST/img"
-  cp provisioning/dashboards/outrider.json "$DIST/dashboards/"
+  # A uid of its own: Grafana refuses to import over the dashboard that provisioning made.
+  sed 's/"uid": "outrider-first-look"/"uid": "outrider-bundled"/' provisioning/dashboards/outrider.json \
+    >"$DIST/dashboards/outrider.json"
   cp README.md CHANGELOG.md LICENSE "$DIST/"
 }
 
@@ -122,7 +124,9 @@ demo() {
 grafana() {
   local home=${GRAFANA_HOME:-} server
   if [ -n "$home" ]; then
-    server=$(ls "$home/bin/grafana" "$home/bin/grafana-server" 2>/dev/null | head -1)
+    for server in "$home/bin/grafana" "$home/bin/grafana-server" ""; do
+      if [ -x "$server" ]; then break; fi
+    done
     [ -n "$server" ] || die "GRAFANA_HOME is $home, but there is no bin/grafana in it"
   elif have grafana; then
     server=$(command -v grafana)
@@ -133,16 +137,18 @@ grafana() {
   fi
   build
   step "Grafana on http://localhost:3000"
-  local data
-  data=$(mktemp -d)
-  mkdir -p "$data/plugins"
-  ln -s "$DIST" "$data/plugins/$PLUGIN_ID"
-  export GF_PATHS_DATA="$data" GF_PATHS_PLUGINS="$data/plugins" GF_PATHS_LOGS="$data/log"
+  # Not local: the trap runs after this function has ended.
+  GRAFANA_DATA=$(mktemp -d)
+  trap 'rm -rf "$GRAFANA_DATA"' EXIT
+  mkdir -p "$GRAFANA_DATA/plugins"
+  ln -s "$DIST" "$GRAFANA_DATA/plugins/$PLUGIN_ID"
+  export GF_PATHS_DATA="$GRAFANA_DATA" GF_PATHS_PLUGINS="$GRAFANA_DATA/plugins" GF_PATHS_LOGS="$GRAFANA_DATA/log"
+  # Everyone who reaches it is an administrator, so only this machine may.
+  export GF_SERVER_HTTP_ADDR="${GF_SERVER_HTTP_ADDR:-127.0.0.1}"
   export GF_PATHS_PROVISIONING="$PWD/provisioning" GF_SERVER_HTTP_PORT="${GF_SERVER_HTTP_PORT:-3000}"
   export GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS="$PLUGIN_ID"
   export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin
   export OUTRIDER_DASHBOARDS="$PWD/provisioning/dashboards"
-  trap 'rm -rf "$data"' EXIT
   case "$server" in
     *-server) "$server" --homepath "$home" ;;
     *) "$server" server --homepath "$home" ;;

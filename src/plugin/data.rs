@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
 use super::metrics::QueryKinds;
-use super::{Shared, arrow};
+use super::{Shared, arrow, instances};
 use crate::detector;
 use crate::engine::{self, Job};
 use crate::error::{Category, Error, Result};
@@ -43,8 +43,9 @@ impl Data for DataService {
         request: Request<QueryDataRequest>,
     ) -> std::result::Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
-        let for_alert = is_for_alert(&headers);
+        let for_alert = is_for_expression(&headers);
         let source = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
+        let datasource = instances::uid(plugin_context.as_ref());
         // Dropped with this future when Grafana goes away, and every task with it.
         let mut tasks = JoinSet::new();
         let mut ref_ids = HashMap::with_capacity(queries.len());
@@ -60,19 +61,25 @@ impl Data for DataService {
                 Err(error) => (error.id(), (QueryKinds::UNKNOWN, Err(panicked()))),
             };
             let ref_id = ref_ids.remove(&id).unwrap_or_default();
-            responses.insert(ref_id.clone(), self.to_response(&ref_id, kinds, answered));
+            responses.insert(ref_id.clone(), self.to_response(datasource, &ref_id, kinds, answered));
         }
         Ok(Response::new(QueryDataResponse { responses }))
     }
 }
 
 impl DataService {
-    fn to_response(&self, ref_id: &str, kinds: QueryKinds, answered: Result<Vec<Vec<u8>>>) -> DataResponse {
+    fn to_response(
+        &self,
+        datasource: &str,
+        ref_id: &str,
+        kinds: QueryKinds,
+        answered: Result<Vec<Vec<u8>>>,
+    ) -> DataResponse {
         self.shared.metrics.count_query(kinds, answered.as_ref().err().map(Error::category));
         match answered {
             Ok(frames) => DataResponse { frames, error: String::new(), json_meta: Vec::new(), status: 200 },
             Err(error) => {
-                tracing::warn!(ref_id, category = %error.category(), error = %error, "query failed");
+                tracing::warn!(datasource, ref_id, category = %error.category(), error = %error, "query failed");
                 DataResponse {
                     frames: Vec::new(),
                     status: i32::from(error.category().http_status()),
@@ -84,12 +91,16 @@ impl DataService {
     }
 }
 
-/// Whether an alert rule asks. Grafana has sent the header in several spellings, with and without a prefix.
-fn is_for_alert(headers: &HashMap<String, String>) -> bool {
+/// Whether an alert rule or another server-side expression asks: both reduce and compare numbers, and must get the
+/// same ones.
+///
+/// Grafana has sent `FromAlert` in several spellings, with and without a prefix. Expressions of dashboards carry the
+/// other header in newer versions; Grafana 9 sends none, and its expressions need `output: alert`.
+fn is_for_expression(headers: &HashMap<String, String>) -> bool {
     headers.iter().any(|(name, value)| {
         let name = name.to_ascii_lowercase();
-        name.strip_prefix("http_").unwrap_or(&name) == "fromalert"
-            && value.trim().eq_ignore_ascii_case("true")
+        let name = name.strip_prefix("http_").unwrap_or(&name);
+        matches!(name, "fromalert" | "x-grafana-from-expr") && value.trim().eq_ignore_ascii_case("true")
     })
 }
 
@@ -275,16 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn the_alert_header_is_seen_in_any_spelling() {
+    fn the_headers_of_alerts_and_expressions_are_seen_in_any_spelling() {
         for (name, value, expected) in [
             ("FromAlert", "true", true),
             ("fromalert", "True", true),
             ("http_FromAlert", "true", true),
             ("FROMALERT", "false", false),
             ("X-FromAlert", "true", false),
+            ("X-Grafana-From-Expr", "true", true),
+            ("http_X-Grafana-From-Expr", "true", true),
         ] {
             assert_eq!(
-                is_for_alert(&HashMap::from([(name.to_owned(), value.to_owned())])),
+                is_for_expression(&HashMap::from([(name.to_owned(), value.to_owned())])),
                 expected,
                 "{name}"
             );

@@ -11,7 +11,7 @@ use grafana_plugin_sdk::pluginv2::{
 use serde_json::json;
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, instances};
 use crate::error::Result;
 use crate::source::Reached;
 
@@ -37,7 +37,8 @@ impl Diagnostics for DiagnosticsService {
         request: Request<CheckHealthRequest>,
     ) -> std::result::Result<Response<CheckHealthResponse>, Status> {
         let started = Instant::now();
-        let checked = self.check(request.get_ref().plugin_context.as_ref()).await;
+        let context = request.get_ref().plugin_context.as_ref();
+        let checked = self.check(context).await;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let (status, message, details) = match checked {
             Ok(Reached { message, details }) => {
@@ -45,7 +46,7 @@ impl Diagnostics for DiagnosticsService {
             }
             Err(error) => {
                 let category = error.category();
-                tracing::warn!(%category, error = %error, "health check failed");
+                tracing::warn!(datasource = instances::uid(context), %category, error = %error, "health check failed");
                 let details = json!({
                     "verboseMessage": error.to_string(), "category": category.name(), "latencyMs": latency_ms,
                 });

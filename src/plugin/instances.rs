@@ -80,6 +80,13 @@ impl Instances {
     }
 }
 
+/// The uid of the data source that `context` names, for the log; empty if it names none.
+pub(super) fn uid(context: Option<&pluginv2::PluginContext>) -> &str {
+    context
+        .and_then(|context| context.data_source_instance_settings.as_ref())
+        .map_or("", |settings| settings.uid.as_str())
+}
+
 fn digest(stored: &pluginv2::DataSourceInstanceSettings) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {

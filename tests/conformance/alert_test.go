@@ -34,7 +34,7 @@ func alerting(t *testing.T, answer Answer, count int, name string) {
 }
 
 func TestAlertHeader(t *testing.T) {
-	for _, header := range []string{"FromAlert", "fromalert", "FROMALERT", "Fromalert", "fromAlert"} {
+	for _, header := range []string{"FromAlert", "fromalert", "FROMALERT", "Fromalert", "fromAlert", "http_X-Grafana-From-Expr"} {
 		t.Run(header, func(t *testing.T) {
 			asked := query(JSON{"source": everySeries}, 24*time.Hour)
 			alerting(t, host(t).framesWith(t, generator, map[string]string{header: "true"}, asked), 4, "outlier")
