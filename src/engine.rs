@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::detector::{self, AnyDetector, Judgement, Points, Verdict};
-use crate::error::{Category, Error, Result};
+use crate::detector::{self, AnyDetector, Built, Judgement, Points, Verdict};
+use crate::error::{Category, Error, Result, list_names};
 use crate::query::{DurationMs, Query, Step, Training};
 use crate::series::{Series, TimeRange};
 use crate::source::{self, AnySource, FetchRequest, Fetched};
@@ -145,7 +145,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
     let source = source::select(own_source, &job.query.source)?;
     let source_kind = source.kind();
     let prepared = source.prepare(&job.query.source)?;
-    let detector = detector::build(&job.query.detector, job.query.direction)?;
+    let Built { detector, unknown_options } = detector::build(&job.query.detector, job.query.direction)?;
     let blocks = plan(&job)?;
     let step_ms = match job.query.step {
         Step::Fixed(step_ms) => step_ms,
@@ -180,6 +180,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
         })
         .await?;
     let (judged, fingerprint, detect_time) = judged;
+    notices.extend(unknown_options_notice(prepared.unknown_options().iter().chain(&unknown_options)));
     notices.extend(shortage_notices(&judged));
 
     Ok(Outcome {
@@ -320,6 +321,13 @@ fn hash_points(hash: &mut Sha256, block: i64, points: Points<'_>) {
     }
 }
 
+fn unknown_options_notice<'a>(unknown: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<&str> = unknown.map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!("unknown options are ignored: {}; correct their spelling or remove them", list_names(names))
+    })
+}
+
 /// One notice for all series that could not be judged throughout.
 fn shortage_notices(judged: &[Judged]) -> Option<String> {
     let short: Vec<&Judged> = judged.iter().filter(|judged| judged.shortage.is_some()).collect();
@@ -456,7 +464,7 @@ mod tests {
         let prepared = source.prepare(&crate::query::Kind::default()).unwrap();
         let training = prepared.fetch(&request).await.unwrap().series.remove(0);
         let detector =
-            detector::build(&crate::query::Kind::default(), crate::query::Direction::Both).unwrap();
+            detector::build(&crate::query::Kind::default(), crate::query::Direction::Both).unwrap().detector;
         let shown = &outcome.detections[0];
         let judgement = detector.judge(
             Points { times: &training.times, values: &training.values },
@@ -480,6 +488,16 @@ mod tests {
         assert_eq!(a, detect("{}", T0, T0 + HOUR).await.fingerprint);
         assert_ne!(a, detect(r#"{"detector":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
         assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+    }
+
+    #[tokio::test]
+    async fn a_misspelt_option_is_told() {
+        let outcome = detect(r#"{"source":{"seeed":1},"detector":{"treshold":0.9}}"#, T0, T0 + HOUR).await;
+        assert!(
+            outcome.notices[0].contains("\"source.seeed\" and \"detector.treshold\""),
+            "{:?}",
+            outcome.notices
+        );
     }
 
     #[tokio::test]

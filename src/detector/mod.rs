@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 pub use isolation_forest::IsolationForest;
 
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::{Direction, Kind};
+use crate::query::{Direction, Kind, Parsed};
 
 /// Points of one series: `times` in ms since the epoch, strictly ascending; `values` as many, NaN for a gap.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +143,15 @@ impl<D: Detector> AnyDetector for D {
     }
 }
 
+/// A detector, built.
+#[derive(Debug)]
+pub struct Built {
+    /// The detector.
+    pub detector: Box<dyn AnyDetector>,
+    /// Names of options its kind does not know.
+    pub unknown_options: Vec<String>,
+}
+
 /// One kind of detector as the table lists it.
 #[derive(Clone, Copy)]
 pub struct DetectorEntry {
@@ -152,7 +161,7 @@ pub struct DetectorEntry {
     pub label: &'static str,
     /// One sentence for the editor.
     pub description: &'static str,
-    build: fn(&Kind, Direction) -> Result<Box<dyn AnyDetector>>,
+    build: fn(&Kind, Direction) -> Result<Built>,
 }
 
 impl fmt::Debug for DetectorEntry {
@@ -166,7 +175,10 @@ const fn entry<D: Detector>() -> DetectorEntry {
         kind: D::KIND,
         label: D::LABEL,
         description: D::DESCRIPTION,
-        build: |options, direction| Ok(Box::new(D::new(options.parse("detector")?, direction)?)),
+        build: |options, direction| {
+            let Parsed { options, unknown } = options.parse("detector")?;
+            Ok(Built { detector: Box::new(D::new(options, direction)?), unknown_options: unknown })
+        },
     }
 }
 
@@ -189,7 +201,7 @@ pub fn find(wanted: &Kind) -> Result<&'static DetectorEntry> {
 ///
 /// # Errors
 /// Those of [`find`], and [`Category::Query`] if an option is wrong.
-pub fn build(wanted: &Kind, direction: Direction) -> Result<Box<dyn AnyDetector>> {
+pub fn build(wanted: &Kind, direction: Direction) -> Result<Built> {
     (find(wanted)?.build)(wanted, direction)
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 pub use duration::DurationMs;
 pub use macros::{MacroValues, expand};
-pub use options::{Kind, Ratio, Whole, parse_options};
+pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
 
 use crate::error::{Category, Error, Result};
 

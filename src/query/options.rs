@@ -1,7 +1,7 @@
 //! Building blocks of the options on the wire: a kind with its options, and numbers that carry their range.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::error::{Category, Error, Result};
@@ -30,9 +30,28 @@ impl Kind {
     ///
     /// # Errors
     /// [`Category::Query`], naming the option.
-    pub fn parse<T: DeserializeOwned>(&self, place: &str) -> Result<T> {
-        parse_options(place, &Value::Object(self.0.clone()))
+    pub fn parse<T: DeserializeOwned>(&self, place: &str) -> Result<Parsed<T>> {
+        let value = Value::Object(self.0.clone());
+        let mut unknown = Vec::new();
+        let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
+        let noting = serde_ignored::Deserializer::new(&value, &mut note);
+        let options = read(place, noting)?;
+        unknown.retain(|option| option != "kind");
+        for option in &mut unknown {
+            *option = format!("{place}.{option}");
+        }
+        Ok(Parsed { options, unknown })
     }
+}
+
+/// Options that were understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed<T> {
+    /// The options.
+    pub options: T,
+    /// Names of options the kind does not know, such as misspelt ones. They are no error, since an older version of
+    /// the plugin may meet the query of a newer one; but the user should hear of them.
+    pub unknown: Vec<String>,
 }
 
 /// Reads `value` as `T`, with errors that name the option by its path below `place`.
@@ -40,7 +59,14 @@ impl Kind {
 /// # Errors
 /// [`Category::Query`] with the path of the offending option and what was expected there.
 pub fn parse_options<T: DeserializeOwned>(place: &str, value: &Value) -> Result<T> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
+    read(place, value)
+}
+
+fn read<'de, T: Deserialize<'de>>(
+    place: &str,
+    from: impl Deserializer<'de, Error = serde_json::Error>,
+) -> Result<T> {
+    serde_path_to_error::deserialize(from).map_err(|error| {
         let path = error.path().to_string();
         let option = match (place, path.as_str()) {
             ("", ".") => "the query".to_owned(),
@@ -135,7 +161,13 @@ mod tests {
     }
 
     fn parse(json: &str) -> Result<Options> {
-        serde_json::from_str::<Kind>(json).unwrap().parse("detector")
+        serde_json::from_str::<Kind>(json).unwrap().parse("detector").map(|parsed| parsed.options)
+    }
+
+    #[test]
+    fn unknown_options_are_named_and_the_kind_is_not_one() {
+        let kind: Kind = serde_json::from_str(r#"{"kind":"x","treshold":1,"nTrees":2}"#).unwrap();
+        assert_eq!(kind.parse::<Options>("detector").unwrap().unknown, ["detector.treshold"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use generator::Generator;
 pub use http_json::HttpJson;
 
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::Kind;
+use crate::query::{Kind, Parsed};
 use crate::series::{Series, TimeRange};
 use crate::settings::Settings;
 
@@ -141,6 +141,9 @@ impl fmt::Debug for dyn AnySource {
 /// A query whose options were understood, ready to be asked.
 #[async_trait]
 pub trait PreparedQuery: Send + Sync {
+    /// Names of options the source does not know.
+    fn unknown_options(&self) -> &[String];
+
     /// See [`Source::default_step_ms`].
     fn default_step_ms(&self) -> Option<i64>;
 
@@ -160,10 +163,15 @@ impl fmt::Debug for dyn PreparedQuery {
 struct Prepared<S: Source> {
     source: Arc<S>,
     options: S::Options,
+    unknown: Vec<String>,
 }
 
 #[async_trait]
 impl<S: Source> PreparedQuery for Prepared<S> {
+    fn unknown_options(&self) -> &[String] {
+        &self.unknown
+    }
+
     fn default_step_ms(&self) -> Option<i64> {
         self.source.default_step_ms(&self.options)
     }
@@ -180,7 +188,8 @@ impl<S: Source> AnySource for S {
     }
 
     fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>> {
-        Ok(Box::new(Prepared { options: options.parse("source")?, source: self }))
+        let Parsed { options, unknown } = options.parse("source")?;
+        Ok(Box::new(Prepared { source: self, options, unknown }))
     }
 
     async fn check(&self) -> Result<Reached> {
