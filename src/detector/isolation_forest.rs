@@ -113,8 +113,8 @@ impl Detector for IsolationForest {
         };
         let band = self.band(&forest, expected, threshold);
         let mut judgement = Judgement::default();
-        for (index, value) in judged.values.iter().copied().enumerate() {
-            let score = forest.score(value);
+        let scores = forest.scores(judged.values);
+        for (index, (value, score)) in judged.values.iter().copied().zip(scores).enumerate() {
             let verdict = self.verdict(value, score, threshold, expected);
             judgement.verdicts.push(verdict);
             judgement.scores.push(score);
@@ -156,8 +156,8 @@ impl IsolationForest {
 
 /// The smallest score that at most `share` of the training points exceed.
 fn upper_quantile(forest: &StepForest, training: &[f64], share: f64) -> f64 {
-    let mut scores: Vec<f64> =
-        training.iter().filter(|value| value.is_finite()).map(|value| forest.score(*value)).collect();
+    let mut scores = forest.scores(training);
+    scores.retain(|score| !score.is_nan());
     let above = ((scores.len() as f64 * share) as usize).min(scores.len() - 1);
     let (_, &mut cut, _) = scores.select_nth_unstable_by(above, |a, b| b.total_cmp(a));
     cut

@@ -6,14 +6,20 @@
 //!
 //! In one dimension a tree is a step function of the value, and so is the sum over all trees. The forest therefore
 //! collapses, without approximation, into one sorted table of breakpoints; scoring is one search in it, whatever the
-//! number of trees.
+//! number of trees. Path lengths are summed exactly, as integers, so that no order of summing shows in the result.
+//! `docs/performance.md` has the speed.
 
 mod grow;
+mod index;
+mod order;
+mod random;
+mod sample;
 
-use rand::SeedableRng;
-use rand_xoshiro::Xoshiro256PlusPlus;
-
-use grow::{Tree, grow_tree};
+use grow::Grower;
+use index::Index;
+use order::Sorter;
+use random::Random;
+use sample::{FiniteValues, Sampler};
 
 /// The knobs of a forest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,65 +40,122 @@ pub struct StepForest {
     /// Score between two breakpoints: `scores[i]` holds for `breakpoints[i - 1] <= x < breakpoints[i]`. One longer than
     /// `breakpoints`.
     scores: Vec<f64>,
+    /// Finds the interval of a value.
+    index: Index,
 }
 
 /// Path lengths are summed as multiples of 2⁻⁴⁰, so that a sum is exact and independent of its order. 10,000 trees of
 /// the largest depth still fit an `i64` ten times over.
-const FIXED_POINT: f64 = (1_u64 << 40) as f64;
+const FIXED_POINT: f64 = (1_u64 << FIXED_POINT_BITS) as f64;
+const FIXED_POINT_BITS: u32 = 40;
+
+fn to_fixed(path_length: f64) -> i64 {
+    (path_length * FIXED_POINT).round() as i64
+}
 
 impl StepForest {
     /// Grows a forest on the finite values among `training`.
     ///
-    /// `None` if there are fewer than two of them, since nothing can be isolated then. Time O(t·ψ·log ψ), memory
-    /// O(t·ψ), both independent of how many values there are beyond the sample.
+    /// `None` if there are fewer than two of them, since nothing can be isolated then. Time O(t·ψ·log ψ) and memory
+    /// O(t·ψ) beyond one pass over `training` to see what is finite; where something is not, an index of 1/64 of its
+    /// length is kept meanwhile.
+    ///
+    /// ```
+    /// use outrider::forest::{ForestOptions, StepForest};
+    ///
+    /// let options = ForestOptions { n_trees: 100, sample_size: 256, seed: 42 };
+    /// let training: Vec<f64> = (0..1_000).map(|i| f64::from(i % 100)).collect();
+    /// let forest = StepForest::fit(&training, &options).expect("1,000 values are finite");
+    /// assert!(forest.score(50.0) < 0.5 && forest.score(500.0) > 0.6);
+    ///
+    /// assert_eq!(StepForest::fit(&[1.0, f64::NAN], &options), None);
+    /// ```
     #[must_use]
     pub fn fit(training: &[f64], options: &ForestOptions) -> Option<Self> {
-        let finite: Vec<f64> = training.iter().copied().filter(|value| value.is_finite()).collect();
+        let finite = FiniteValues::new(training);
         if finite.len() < 2 {
             return None;
         }
         let sample_size = options.sample_size.clamp(2, finite.len());
-        let mut steps: Vec<(f64, i64)> = Vec::new();
-        let mut lowest: i64 = 0;
+        let mut sampler = Sampler::new(&finite, sample_size);
+        let mut sample = Vec::with_capacity(sample_size);
+        let mut sorter = Sorter::new();
+        let mut grower = Grower::new(sample_size);
         for tree in 0..options.n_trees {
             // Counter-based: tree i is the same however many trees are grown, and whoever grows it.
-            let seed = options.seed ^ (tree as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-            let Tree { splits, path_lengths } = grow_tree(&finite, sample_size, &mut rng);
-            let fixed: Vec<i64> = path_lengths.iter().map(|h| (h * FIXED_POINT).round() as i64).collect();
-            lowest += fixed[0];
-            steps
-                .extend(splits.iter().zip(fixed.windows(2)).map(|(split, pair)| (*split, pair[1] - pair[0])));
+            let mut random = Random::for_tree(options.seed, tree);
+            sampler.draw(&mut random, &mut sample);
+            sorter.sort(&mut sample, |value| *value);
+            grower.grow_tree(&sample, &mut random);
         }
-        steps.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let Grower { mut steps, lowest, .. } = grower;
+        Sorter::new().sort(&mut steps, |step| step.at);
 
         // Rounded like the path lengths, so that a tree that is one leaf scores exactly 0.5.
-        let normaliser = options.n_trees as f64 * (average_path_length(sample_size) * FIXED_POINT).round();
+        let normaliser = options.n_trees as f64 * to_fixed(average_path_length(sample_size)) as f64;
         // Equation 2: s(x, ψ) = 2^(−E[h(x)] / c(ψ)).
         let score_of = |sum: i64| (-(sum as f64) / normaliser).exp2();
         let mut breakpoints = Vec::with_capacity(steps.len());
         let mut scores = Vec::with_capacity(steps.len() + 1);
         let mut sum = lowest;
         scores.push(score_of(sum));
-        for (breakpoint, step) in steps {
-            sum += step;
-            let score = score_of(sum);
-            if breakpoints.last() == Some(&breakpoint) {
-                if let Some(last) = scores.last_mut() {
-                    *last = score;
-                }
-            } else {
-                breakpoints.push(breakpoint);
-                scores.push(score);
-            }
+        for together in steps.chunk_by(|a, b| a.at == b.at) {
+            sum += together.iter().map(|step| step.by).sum::<i64>();
+            breakpoints.push(together[0].at);
+            scores.push(score_of(sum));
         }
-        Some(Self { breakpoints, scores })
+        let index = Index::new(&breakpoints);
+        Some(Self { breakpoints, scores, index })
     }
 
     /// Score of `value`, 0 to 1: about 0.5 or less is normal, near 1 stands alone. NaN for what is not finite.
     #[must_use]
     pub fn score(&self, value: f64) -> f64 {
         if value.is_finite() { self.scores[self.interval(value)] } else { f64::NAN }
+    }
+
+    /// Writes the score of each of `values` to the same place of `scores`, bit for bit as [`Self::score`] has it.
+    ///
+    /// # Panics
+    ///
+    /// If the two differ in length.
+    pub fn score_into(&self, values: &[f64], scores: &mut [f64]) {
+        assert_eq!(values.len(), scores.len(), "one score for each value");
+        let mut out = scores.iter_mut();
+        self.index.places(&self.breakpoints, values, |value, place| {
+            if let Some(score) = out.next() {
+                *score = if value.is_finite() { self.scores[place] } else { f64::NAN };
+            }
+        });
+    }
+
+    /// [`Self::score_into`] on up to `threads` threads, which pays from about 100,000 values on. The scores are the
+    /// same, bit for bit: each depends on its value only.
+    ///
+    /// # Panics
+    ///
+    /// If the two slices differ in length.
+    pub fn score_into_on(&self, values: &[f64], scores: &mut [f64], threads: usize) {
+        assert_eq!(values.len(), scores.len(), "one score for each value");
+        let share = values.len().div_ceil(threads.max(1)).max(1);
+        std::thread::scope(|scope| {
+            let mut shares = values.chunks(share).zip(scores.chunks_mut(share));
+            let own = shares.next();
+            for (values, scores) in shares {
+                scope.spawn(|| self.score_into(values, scores));
+            }
+            if let Some((values, scores)) = own {
+                self.score_into(values, scores);
+            }
+        });
+    }
+
+    /// The score of each of `values`, in their order.
+    #[must_use]
+    pub fn scores(&self, values: &[f64]) -> Vec<f64> {
+        let mut scores = vec![0.0; values.len()];
+        self.score_into(values, &mut scores);
+        scores
     }
 
     /// The widest interval around `centre` in which no score exceeds `threshold`; an end is infinite where even the
@@ -178,24 +241,87 @@ mod tests {
         assert!(forest.score(f64::NAN).is_nan() && forest.score(f64::INFINITY).is_nan());
     }
 
+    /// The tree as the paper has it: a path length found by descending, with points that are not sorted.
+    fn walk(sample: &[f64], value: f64, splits: &mut dyn FnMut(&[f64]) -> f64, depth: u32) -> f64 {
+        let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if depth == 8 || low == high {
+            return f64::from(depth) + average_path_length(sample.len());
+        }
+        let split = splits(sample);
+        let (left, right): (Vec<f64>, Vec<f64>) = sample.iter().partition(|value| **value < split);
+        // Both sides are grown, in the same order, since both draw from the same stream.
+        let lengths = [&left, &right].map(|side| walk(side, value, splits, depth + 1));
+        lengths[usize::from(value >= split)]
+    }
+
     #[test]
     fn the_table_equals_walking_every_tree() {
         let training = bell_with_outlier();
         let forest = StepForest::fit(&training, &OPTIONS).unwrap();
-        let trees: Vec<Tree> = (0..100_u64)
-            .map(|tree| {
-                let seed = OPTIONS.seed ^ tree.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                grow_tree(&training, 256, &mut Xoshiro256PlusPlus::seed_from_u64(seed))
-            })
-            .collect();
+        let finite = FiniteValues::new(&training);
         for value in [-50.0, -3.0, -0.1, 0.0, 0.2, 2.5, 6.0, 40.0, 41.0] {
-            let walked: f64 = trees
-                .iter()
-                .map(|tree| tree.path_lengths[tree.splits.partition_point(|split| *split <= value)])
+            let walked: f64 = (0..100)
+                .map(|tree| {
+                    let mut random = Random::for_tree(OPTIONS.seed, tree);
+                    let mut sample = Vec::new();
+                    Sampler::new(&finite, 256).draw(&mut random, &mut sample);
+                    let mut split = |sample: &[f64]| {
+                        let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
+                        let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                        let u = random.unit();
+                        (low * (1.0 - u) + high * u).clamp(low.next_up(), high)
+                    };
+                    walk(&sample, value, &mut split, 0)
+                })
                 .sum();
             let score = (-(walked / 100.0) / average_path_length(256)).exp2();
             assert!((forest.score(value) - score).abs() < 1e-11, "{value}");
         }
+    }
+
+    #[test]
+    fn a_batch_scores_as_one_by_one() {
+        let mut training = bell_with_outlier();
+        for stretch in [1.0, 1e6, 1e300] {
+            training.push(stretch);
+            let forest = StepForest::fit(&training, &OPTIONS).unwrap();
+            let probes: Vec<f64> =
+                training.iter().flat_map(|at| [*at, at + 1e-9, at * 1.1, f64::NAN]).collect();
+            let one_by_one: Vec<u64> = probes.iter().map(|value| forest.score(*value).to_bits()).collect();
+            let batch: Vec<u64> = forest.scores(&probes).iter().map(|score| score.to_bits()).collect();
+            assert_eq!(batch, one_by_one);
+            for threads in [0, 1, 2, 3, 8] {
+                let mut scores = vec![0.0; probes.len()];
+                forest.score_into_on(&probes, &mut scores, threads);
+                let scores: Vec<u64> = scores.iter().map(|score| score.to_bits()).collect();
+                assert_eq!(scores, one_by_one, "{threads} threads");
+            }
+        }
+        forest_of_two().score_into_on(&[], &mut [], 2);
+    }
+
+    fn forest_of_two() -> StepForest {
+        StepForest::fit(&[1.0, 2.0], &OPTIONS).unwrap()
+    }
+
+    #[test]
+    fn gaps_in_the_training_change_nothing() {
+        let training = bell_with_outlier();
+        let gappy: Vec<f64> = training.iter().flat_map(|value| [f64::NAN, *value]).collect();
+        assert_eq!(StepForest::fit(&gappy, &OPTIONS), StepForest::fit(&training, &OPTIONS));
+    }
+
+    #[test]
+    fn one_more_tree_leaves_the_others_as_they_are() {
+        let training = bell_with_outlier();
+        let path_length = |n_trees: usize| {
+            let forest = StepForest::fit(&training, &ForestOptions { n_trees, ..OPTIONS }).unwrap();
+            -forest.score(0.3).log2() * n_trees as f64 * average_path_length(256)
+        };
+        // Trees of 256 points are 8 levels high, and a leaf there holds at most 249.
+        let added = path_length(51) - path_length(50);
+        assert!((1.0..18.3).contains(&added), "{added}");
     }
 
     #[test]
@@ -264,6 +390,34 @@ mod tests {
                 (StepForest::fit(&values, &OPTIONS).unwrap(), StepForest::fit(&scaled, &OPTIONS).unwrap());
             for (value, scaled) in values.iter().zip(&scaled) {
                 prop_assert_eq!(forest.score(*value), other.score(*scaled));
+            }
+        }
+
+        /// A shift rounds, and may so move a value across a split beside it: but nearly all scores stay.
+        #[test]
+        fn scores_hardly_depend_on_the_origin(values in proptest::collection::vec(-1e3..1e3_f64, 20..300), shift in -1e6..1e6_f64) {
+            let shifted: Vec<f64> = values.iter().map(|value| value + shift).collect();
+            let (forest, other) =
+                (StepForest::fit(&values, &OPTIONS).unwrap(), StepForest::fit(&shifted, &OPTIONS).unwrap());
+            let differences = forest.scores(&values).into_iter().zip(other.scores(&shifted)).map(|(a, b)| (a - b).abs());
+            let mean = differences.sum::<f64>() / values.len() as f64;
+            prop_assert!(mean < 1e-3, "{}", mean);
+        }
+
+        /// With all values in every sample, their order has nothing left to act on.
+        #[test]
+        fn the_order_does_not_matter_to_whole_samples(values in proptest::collection::vec(-1e3..1e3_f64, 2..250)) {
+            let reversed: Vec<f64> = values.iter().rev().copied().collect();
+            prop_assert_eq!(StepForest::fit(&values, &OPTIONS), StepForest::fit(&reversed, &OPTIONS));
+        }
+
+        #[test]
+        fn a_batch_scores_any_numbers_as_one_by_one(
+            training in proptest::collection::vec(any::<f64>(), 2..300), values in proptest::collection::vec(any::<f64>(), 0..600),
+        ) {
+            let Some(forest) = StepForest::fit(&training, &OPTIONS) else { return Ok(()) };
+            for (value, score) in values.iter().zip(forest.scores(&values)) {
+                prop_assert_eq!(score.to_bits(), forest.score(*value).to_bits());
             }
         }
     }
