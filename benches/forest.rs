@@ -1,7 +1,7 @@
 //! Fit and score of the one-dimensional forest beside `extended-isolation-forest` on the same standardised data:
 //! `cargo bench --bench forest`. Read the ratio of the two, not the times.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use extended_isolation_forest::{Forest, ForestOptions as ReferenceOptions};
 use outrider::forest::{ForestOptions, StepForest};
 use rand::{RngExt, SeedableRng};
@@ -21,7 +21,7 @@ fn fit_and_score(criterion: &mut Criterion) {
             let options = ForestOptions { n_trees: 100, sample_size: 256, seed: 1 };
             bencher.iter(|| {
                 let forest = StepForest::fit(values, &options);
-                forest.map(|forest| values.iter().map(|value| forest.score(*value)).sum::<f64>())
+                forest.map(|forest| forest.scores(values))
             });
         });
         let rows: Vec<[f64; 1]> = values.iter().map(|value| [*value]).collect();
@@ -30,12 +30,29 @@ fn fit_and_score(criterion: &mut Criterion) {
                 ReferenceOptions { n_trees: 100, sample_size: 256, max_tree_depth: None, extension_level: 0 };
             bencher.iter(|| {
                 let forest = Forest::from_slice(rows, &options);
-                forest.map(|forest| rows.iter().map(|row| forest.score(row)).sum::<f64>())
+                forest.map(|forest| rows.iter().map(|row| forest.score(row)).collect::<Vec<f64>>())
             });
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, fit_and_score);
+/// Scoring alone, per kind of search index: even data takes one level of buckets, skewed data two, and an exponential
+/// over many magnitudes is left to binary search.
+fn score(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("score 100,000 values");
+    group.throughput(Throughput::Elements(100_000));
+    let even = values(100_000);
+    let skewed: Vec<f64> = even.iter().map(|value| value.exp()).collect();
+    let stretched: Vec<f64> = even.iter().map(|value| (20.0 * value).exp()).collect();
+    for (name, values) in [("even", even), ("skewed", skewed), ("stretched", stretched)] {
+        let options = ForestOptions { n_trees: 100, sample_size: 256, seed: 1 };
+        let Some(forest) = StepForest::fit(&values, &options) else { continue };
+        let mut scores = vec![0.0; values.len()];
+        group.bench_function(name, |bencher| bencher.iter(|| forest.score_into(&values, &mut scores)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, fit_and_score, score);
 criterion_main!(benches);

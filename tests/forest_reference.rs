@@ -49,7 +49,7 @@ fn it_separates_outliers_as_well_as_the_reference() {
         let (values, outliers) = labelled(seed);
         let forest =
             StepForest::fit(&values, &ForestOptions { n_trees: 100, sample_size: 256, seed }).unwrap();
-        let ours: Vec<f64> = values.iter().map(|value| forest.score(*value)).collect();
+        let ours = forest.scores(&values);
 
         let rows: Vec<[f64; 1]> = values.iter().map(|value| [*value]).collect();
         let options =
@@ -61,4 +61,34 @@ fn it_separates_outliers_as_well_as_the_reference() {
         assert!(ours > 0.97, "seed {seed}: AUC {ours:.4}");
         assert!(ours > theirs - 0.01, "seed {seed}: AUC {ours:.4}, the reference has {theirs:.4}");
     }
+}
+
+/// The paper's claim behind its 100 trees: more of them rank hardly better.
+#[test]
+fn a_hundred_trees_rank_nearly_as_well_as_five_thousand() {
+    for seed in [1, 2, 3] {
+        let (values, outliers) = labelled(seed);
+        let [few, many] = [100, 5_000].map(|n_trees| {
+            let options = ForestOptions { n_trees, sample_size: 256, seed };
+            auc(&StepForest::fit(&values, &options).unwrap().scores(&values), &outliers)
+        });
+        assert!(few > many - 0.005, "seed {seed}: AUC {few:.4} with 100 trees, {many:.4} with 5,000");
+    }
+}
+
+/// Neighbouring seeds must give forests as independent as any others.
+#[test]
+fn more_trees_of_neighbouring_seeds_approach_one_ranking() {
+    let (values, _) = labelled(1);
+    let distance = |n_trees| {
+        let [a, b] = [1, 2].map(|seed| {
+            StepForest::fit(&values, &ForestOptions { n_trees, sample_size: 256, seed })
+                .unwrap()
+                .scores(&values)
+        });
+        a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<f64>() / values.len() as f64
+    };
+    let (few, many) = (distance(100), distance(6_400));
+    // A mean over 64 times as many independent trees deviates an eighth as much.
+    assert!((4.0..16.0).contains(&(few / many)), "{few} with 100 trees, {many} with 6,400");
 }
