@@ -28,9 +28,6 @@ struct Arguments {
     d: u32,
     /// Where to write the scores.
     scores: PathBuf,
-    /// Threads that score; one fits.
-    #[arg(long, default_value_t = 1)]
-    threads: usize,
 }
 
 const OPTIONS: ForestOptions = ForestOptions { n_trees: 100, sample_size: 256, seed: 1 };
@@ -59,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let forest = StepForest::fit(&values, &OPTIONS).ok_or("fewer than two values are finite")?;
     let fit = start.elapsed();
     let mut scores = vec![0.0; values.len()];
-    forest.score_into_on(&values, &mut scores, arguments.threads);
+    forest.score_into(&values, &mut scores);
     let (total, cpu) = (start.elapsed(), cpu_time() - cpu_start);
     let peak_rss = status_kb("VmHWM:")?;
 

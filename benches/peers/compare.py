@@ -7,7 +7,7 @@
 
 100 trees of 256 points, fit and score of the same points, one process for each measurement. Rounds are interleaved
 (every engine once, the order rotated), so that a busy machine disturbs all alike. Imports and a small warm-up are not
-timed, page faults of the output are. All run with one and with two threads.
+timed, page faults of the output are. Outrider runs on one thread, the peers on one and on two.
 """
 import argparse
 import json
@@ -22,7 +22,7 @@ import numpy as np
 
 TREES, SAMPLE, PERIOD = 100, 256, 288
 PEERS = ["scikit-learn, 1 thread", "scikit-learn, 2 threads", "isotree, 1 thread", "isotree, 2 threads"]
-OUTRIDER = {"Outrider, 1 thread": "1", "Outrider, 2 threads": "2"}
+OUTRIDER = "Outrider"
 
 
 def series(points):
@@ -82,8 +82,7 @@ def compare(points, rounds, program, folder):
     file, scores = folder / "values.f64", folder / "scores.f64"
     values.astype("<f8").tofile(file)
     commands = {name: [sys.executable, __file__, "--peer", name, str(file), str(scores)] for name in PEERS}
-    for name, threads in OUTRIDER.items():
-        commands[name] = [program, str(file), str(points), "1", str(scores), "--threads", threads]
+    commands[OUTRIDER] = [program, str(file), str(points), "1", str(scores)]
     results, areas = {name: [] for name in commands}, {}
     for number in range(rounds):
         names = list(commands)[number % len(commands):] + list(commands)[:number % len(commands)]

@@ -49,9 +49,6 @@ pub struct StepForest {
 const FIXED_POINT: f64 = (1_u64 << FIXED_POINT_BITS) as f64;
 const FIXED_POINT_BITS: u32 = 40;
 
-/// The fewest values worth a thread of their own.
-const LEAST_SHARE: usize = 1 << 16;
-
 fn to_fixed(path_length: f64) -> i64 {
     (path_length * FIXED_POINT).round() as i64
 }
@@ -128,27 +125,6 @@ impl StepForest {
         self.index.places(&self.breakpoints, values, |value, place| {
             if let Some(score) = out.next() {
                 *score = if value.is_finite() { self.scores[place] } else { f64::NAN };
-            }
-        });
-    }
-
-    /// [`Self::score_into`] on up to `threads` threads, each with 65,536 values at least: with fewer, starting it costs
-    /// more than it saves. The scores are the same, bit for bit: each depends on its value only.
-    ///
-    /// # Panics
-    ///
-    /// If the two slices differ in length.
-    pub fn score_into_on(&self, values: &[f64], scores: &mut [f64], threads: usize) {
-        assert_eq!(values.len(), scores.len(), "one score for each value");
-        let share = values.len().div_ceil(threads.max(1)).max(LEAST_SHARE);
-        std::thread::scope(|scope| {
-            let mut shares = values.chunks(share).zip(scores.chunks_mut(share));
-            let own = shares.next();
-            for (values, scores) in shares {
-                scope.spawn(|| self.score_into(values, scores));
-            }
-            if let Some((values, scores)) = own {
-                self.score_into(values, scores);
             }
         });
     }
@@ -294,21 +270,6 @@ mod tests {
             let one_by_one: Vec<u64> = probes.iter().map(|value| forest.score(*value).to_bits()).collect();
             let batch: Vec<u64> = forest.scores(&probes).iter().map(|score| score.to_bits()).collect();
             assert_eq!(batch, one_by_one);
-        }
-    }
-
-    #[test]
-    fn threads_change_no_score() {
-        let training = bell_with_outlier();
-        let forest = StepForest::fit(&training, &OPTIONS).unwrap();
-        let values: Vec<f64> = training.iter().copied().cycle().take(3 * LEAST_SHARE + 7).collect();
-        let expected = forest.scores(&values);
-        for (len, threads) in
-            [(values.len(), 2), (values.len(), 8), (2 * LEAST_SHARE, 2), (7, 3), (7, 0), (0, 2)]
-        {
-            let mut scores = vec![0.0; len];
-            forest.score_into_on(&values[..len], &mut scores, threads);
-            assert_eq!(scores, expected[..len], "{threads} threads");
         }
     }
 
