@@ -1,5 +1,7 @@
 //! Credentials arrive where they should, and nowhere else.
 
+use std::process::Command;
+
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use outrider::error::Category;
@@ -82,9 +84,25 @@ async fn parrot() -> Upstream {
     .await
 }
 
-/// On one thread, so that the log of the test is the log of everything it starts.
-#[tokio::test]
-async fn secrets_are_in_no_error_no_answer_no_debug_text_and_no_log() {
+/// In a process of its own: tracing remembers for every place in the code whether anyone listens there, and tests
+/// beside this one, to which nobody listens, can be first to reach a place.
+#[test]
+fn secrets_are_in_no_error_no_answer_no_debug_text_and_no_log() {
+    const NAME: &str = "secrets::secrets_are_in_no_error_no_answer_no_debug_text_and_no_log";
+    const ALONE: &str = "OUTRIDER_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        // One thread, so that the log of the test is the log of everything it starts.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(look_for_secrets());
+    }
+    let this_program = std::env::current_exe().unwrap();
+    let alone =
+        Command::new(this_program).args(["--exact", NAME, "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&alone.stdout) + String::from_utf8_lossy(&alone.stderr);
+    assert!(alone.status.success() && said.contains("1 passed"), "{said}");
+}
+
+async fn look_for_secrets() {
     let log = Log::default();
     let upstream = parrot().await;
     let mut texts = Vec::new();
