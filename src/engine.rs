@@ -130,8 +130,7 @@ impl Workers {
             if error.is_cancelled() {
                 return Error::cancelled();
             }
-            Error::new(Category::Internal, "the detection stopped at a defect of the plugin")
-                .hint("look for \"panicked\" in the plugin's log and report it")
+            Error::panicked("the detection")
         })?
     }
 }
@@ -139,8 +138,8 @@ impl Workers {
 /// Answers one query.
 ///
 /// # Errors
-/// Of the category that fits; nothing is returned for a query that failed in part of its series: those are left out
-/// with a notice.
+/// Of the category that fits: the query's own ([`Category::Query`], [`Category::Limit`]), the upstream's, or
+/// [`Category::Cancelled`].
 pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -> Result<Outcome> {
     let source = source::select(own_source, &job.query.source)?;
     let source_kind = source.kind();
@@ -267,6 +266,11 @@ fn judge_series(
 ) -> Result<Judged> {
     let points =
         |range: Range<usize>| Points { times: &series.times[range.clone()], values: &series.values[range] };
+    if let (Some(first), Some(last)) = (blocks.first(), blocks.last()) {
+        // Once for all blocks: their windows overlap, and each would hash most of the same points again.
+        let training = points(series.index_range(first.train_from, last.train_to));
+        hash_points(fingerprint, (first.train_from, last.train_to), training);
+    }
     let shown = series.index_range(visible.from_ms, visible.to_ms.saturating_add(1));
     let mut all = Judgement::default();
     for block in blocks {
@@ -278,7 +282,6 @@ fn judge_series(
             continue;
         }
         let training = points(series.index_range(block.train_from, block.train_to));
-        hash_points(fingerprint, block.train_to, training);
         let unseen = shown.start.saturating_sub(judged.start);
         append(&mut all, detector.judge(training, points(judged)), unseen);
     }
@@ -313,8 +316,9 @@ fn append(all: &mut Judgement, block: Judgement, unseen: usize) {
     all.shortage = all.shortage.take().or(block.shortage);
 }
 
-fn hash_points(hash: &mut Sha256, block: i64, points: Points<'_>) {
-    hash.update(block.to_le_bytes());
+fn hash_points(hash: &mut Sha256, (from_ms, to_ms): (i64, i64), points: Points<'_>) {
+    hash.update(from_ms.to_le_bytes());
+    hash.update(to_ms.to_le_bytes());
     for (time, value) in points.times.iter().zip(points.values) {
         hash.update(time.to_le_bytes());
         hash.update(value.to_bits().to_le_bytes());

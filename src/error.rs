@@ -113,6 +113,13 @@ impl Error {
         self
     }
 
+    /// The error of `what` having panicked. The panic itself is in the log, where it can name a place in the code.
+    #[must_use]
+    pub fn panicked(what: &str) -> Self {
+        Self::new(Category::Internal, format!("{what} stopped at a defect of the plugin"))
+            .hint("look for \"panicked\" in the plugin's log and report it")
+    }
+
     /// What kind of trouble this is.
     #[must_use]
     pub fn category(&self) -> Category {

@@ -87,8 +87,8 @@ impl Field {
 pub struct View {
     /// What is returned.
     pub output: Output,
-    /// Whether an alert rule asks: then the frames are those of [`Output::Alert`].
-    pub for_alert: bool,
+    /// Whether an alert rule or another server-side expression asks: then the frames are those of [`Output::Alert`].
+    pub for_expression: bool,
     /// How many points the panel can show.
     pub max_data_points: usize,
 }
@@ -97,24 +97,19 @@ pub struct View {
 #[must_use]
 pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
     let named = name_series(outcome);
-    let mut frames = if view.for_alert || view.output == Output::Alert {
-        points::alert_frames(&named, view.output)
-    } else {
-        match view.output {
-            Output::All | Output::Alert => points::all_frames(&named, view.max_data_points),
-            Output::State => points::state_frames(&named, view.max_data_points),
-            Output::Score => points::score_frames(&named, view.max_data_points),
-            Output::Events => Vec::new(),
+    let mut frames = match view.output {
+        output if view.for_expression => points::alert_frames(&named, output),
+        Output::Alert => points::alert_frames(&named, Output::Alert),
+        Output::All => {
+            let mut frames = points::all_frames(&named, view.max_data_points);
+            frames.extend(events::inline_annotations(&named));
+            frames
         }
+        Output::State => points::state_frames(&named, view.max_data_points),
+        Output::Score => points::score_frames(&named, view.max_data_points),
+        Output::Events if named.is_empty() => Vec::new(),
+        Output::Events => vec![events::table(&named)],
     };
-    if !view.for_alert {
-        match view.output {
-            Output::Events if named.is_empty() => {}
-            Output::Events => frames.push(events::table(&named)),
-            Output::All => frames.extend(events::inline_annotations(&named)),
-            Output::State | Output::Score | Output::Alert => {}
-        }
-    }
     if frames.is_empty() {
         frames.push(Frame::default());
     }

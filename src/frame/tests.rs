@@ -56,7 +56,7 @@ fn outcome(detections: Vec<Detection>) -> Outcome {
 }
 
 fn view(output: Output) -> View {
-    View { output, for_alert: false, max_data_points: 100 }
+    View { output, for_expression: false, max_data_points: 100 }
 }
 
 /// A frame as readable JSON: the form the snapshots beside this file are kept in.
@@ -103,7 +103,7 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
         (Output::Score, "score"),
     ];
     for (output, name) in outputs {
-        let frames = render(&outcome, &View { for_alert: true, ..view(output) });
+        let frames = render(&outcome, &View { for_expression: true, ..view(output) });
         assert_eq!(frames.len(), 3, "{output:?}");
         let mut labels = std::collections::HashSet::new();
         for frame in &frames {
@@ -117,7 +117,7 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
     }
     assert_eq!(
         render(&outcome, &view(Output::Alert)),
-        render(&outcome, &View { for_alert: true, ..view(Output::All) }),
+        render(&outcome, &View { for_expression: true, ..view(Output::All) }),
         "output alert gives a dashboard the very frames an alert rule gets"
     );
 }

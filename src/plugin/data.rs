@@ -43,7 +43,7 @@ impl Data for DataService {
         request: Request<QueryDataRequest>,
     ) -> std::result::Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
-        let for_alert = is_for_expression(&headers);
+        let for_expression = is_for_expression(&headers);
         let source = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
         let datasource = instances::uid(plugin_context.as_ref());
         // Dropped with this future when Grafana goes away, and every task with it.
@@ -51,14 +51,14 @@ impl Data for DataService {
         let mut ref_ids = HashMap::with_capacity(queries.len());
         for query in queries {
             let (shared, source, ref_id) = (self.shared.clone(), source.clone(), query.ref_id.clone());
-            let task = tasks.spawn(async move { answer(&shared, source, query, for_alert).await });
+            let task = tasks.spawn(async move { answer(&shared, source, query, for_expression).await });
             ref_ids.insert(task.id(), ref_id);
         }
         let mut responses = HashMap::with_capacity(ref_ids.len());
         while let Some(ended) = tasks.join_next_with_id().await {
             let (id, (kinds, answered)) = match ended {
                 Ok(ended) => ended,
-                Err(error) => (error.id(), (QueryKinds::UNKNOWN, Err(panicked()))),
+                Err(error) => (error.id(), (QueryKinds::UNKNOWN, Err(Error::panicked("the query")))),
             };
             let ref_id = ref_ids.remove(&id).unwrap_or_default();
             responses.insert(ref_id.clone(), self.to_response(datasource, &ref_id, kinds, answered));
@@ -104,21 +104,18 @@ fn is_for_expression(headers: &HashMap<String, String>) -> bool {
     })
 }
 
-fn panicked() -> Error {
-    Error::new(Category::Internal, "the query stopped at a defect of the plugin")
-        .hint("look for \"panicked\" in the plugin's log and report it")
-}
-
 /// Answers one query with encoded frames, and says which kinds it turned out to be of.
 async fn answer(
     shared: &Shared,
     source: Result<Arc<dyn AnySource>>,
     query: DataQuery,
-    for_alert: bool,
+    for_expression: bool,
 ) -> (QueryKinds, Result<Vec<Vec<u8>>>) {
     let understood = source.and_then(|source| Ok((Plan::new(&query, &source)?, source)));
     match understood {
-        Ok((plan, source)) => (plan.kinds, plan.carry_out(shared, &source, query.ref_id, for_alert).await),
+        Ok((plan, source)) => {
+            (plan.kinds, plan.carry_out(shared, &source, query.ref_id, for_expression).await)
+        }
         Err(error) => (QueryKinds::UNKNOWN, Err(error)),
     }
 }
@@ -149,10 +146,10 @@ impl Plan {
         shared: &Shared,
         source: &Arc<dyn AnySource>,
         ref_id: String,
-        for_alert: bool,
+        for_expression: bool,
     ) -> Result<Vec<Vec<u8>>> {
         let view =
-            View { output: self.job.query.output, for_alert, max_data_points: self.job.max_data_points };
+            View { output: self.job.query.output, for_expression, max_data_points: self.job.max_data_points };
         let outcome = engine::run(self.job, source, &shared.workers).await?;
 
         let metrics = &shared.metrics;

@@ -147,7 +147,7 @@ impl Source for Generator {
         // Making millions of points takes a while, and the async threads are for waiting.
         tokio::task::spawn_blocking(move || generate(&options, &request))
             .await
-            .map_err(|error| Error::new(Category::Internal, format!("the generator failed: {error}")))
+            .map_err(|_| Error::panicked("the generator"))
     }
 
     async fn check(&self) -> Result<Reached> {

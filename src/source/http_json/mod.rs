@@ -139,10 +139,7 @@ impl Source for HttpJson {
         // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let secrets = self.client.secrets();
         let decoded = tokio::task::spawn_blocking(move || rows::decode(&bytes, &layout, &secrets)).await;
-        let (series, notices) = decoded.map_err(|_| {
-            Error::new(Category::Internal, "the decoder of JSON answers failed")
-                .hint("please report the query and an example of the answer")
-        })??;
+        let (series, notices) = decoded.map_err(|_| Error::panicked("the decoder of JSON answers"))??;
         Ok(Fetched { series, step_ms: None, executed, notices })
     }
 
