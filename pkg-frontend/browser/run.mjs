@@ -108,9 +108,13 @@ async function runCase(browser, url, upstream, run) {
   };
   const host = (key) => page.evaluate((k) => window.host[k], key);
   const screenshot = async (name) => {
-    // No tooltip of the field that happens to have the focus.
+    // No tooltip of the field that happens to have the focus, nor of the one before, which fades out.
     await page.evaluate(() => document.activeElement?.blur());
-    await page.getByRole('tooltip').waitFor({ state: 'hidden' });
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll('[role="tooltip"]')].every(
+        (tooltip) => !tooltip.checkVisibility({ visibilityProperty: true }),
+      ),
+    );
     await page.waitForLoadState('networkidle');
     await page.screenshot({ path: resolve(ARTIFACTS, `${name}.png`), fullPage: true });
   };
