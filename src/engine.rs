@@ -5,7 +5,6 @@
 //! range, the panel's width, or the time of asking. Input is a [`Job`], output an [`Outcome`].
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::detector::{self, AnyDetector, Built, Judgement, Points, Verdict};
+use crate::detector::{self, AnyDetector, Built, Judgement, Member, Points, Verdict};
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{DurationMs, Query, Step, Training};
 use crate::series::{Series, TimeRange};
@@ -170,11 +169,10 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
             let started = Instant::now();
             let mut fingerprint = Sha256::new();
             fingerprint.update(settings);
-            let mut judged = Vec::with_capacity(series.len());
-            for series in series {
-                let series = with_gaps_marked(series, known_step_ms);
-                judged.push(judge_series(series, visible, &blocks, &*detector, &mut fingerprint, cancel)?);
-            }
+            let panel: Vec<Series> =
+                series.into_iter().map(|series| with_gaps_marked(series, known_step_ms)).collect();
+            hash_training(&mut fingerprint, &panel, &blocks);
+            let judged = judge_panel(panel, visible, &blocks, &*detector, cancel)?;
             Ok((judged, fingerprint.finalize(), started.elapsed()))
         })
         .await?;
@@ -243,6 +241,7 @@ fn plan(job: &Job) -> Result<Vec<Block>> {
         .collect())
 }
 
+/// One series with the verdicts on its visible points.
 struct Judged {
     detection: Detection,
     /// The first block that could not be judged, with the reason.
@@ -256,35 +255,63 @@ fn with_gaps_marked(mut series: Series, known_step_ms: Option<i64>) -> Series {
     series
 }
 
-fn judge_series(
-    series: Series,
+/// Judges series that are compared with each other block by block, and others one by one.
+fn judge_panel(
+    panel: Vec<Series>,
     visible: TimeRange,
     blocks: &[Block],
     detector: &dyn AnyDetector,
-    fingerprint: &mut Sha256,
     cancel: &CancellationToken,
-) -> Result<Judged> {
-    let points =
-        |range: Range<usize>| Points { times: &series.times[range.clone()], values: &series.values[range] };
-    if let (Some(first), Some(last)) = (blocks.first(), blocks.last()) {
-        // Once for all blocks: their windows overlap, and each would hash most of the same points again.
-        let training = points(series.index_range(first.train_from, last.train_to));
-        hash_points(fingerprint, (first.train_from, last.train_to), training);
+) -> Result<Vec<Judged>> {
+    let groups: Vec<Vec<Series>> = if detector.across_series() {
+        vec![panel]
+    } else {
+        panel.into_iter().map(|series| vec![series]).collect()
+    };
+    let mut judged = Vec::new();
+    for group in groups {
+        let mut all = vec![Judgement::default(); group.len()];
+        for block in blocks {
+            if cancel.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            judge_block(&group, visible, *block, detector, &mut all);
+        }
+        judged.extend(group.into_iter().zip(all).map(|(series, all)| cut(series, visible, all)));
     }
+    Ok(judged)
+}
+
+/// Appends the verdicts on one block of a group of series.
+fn judge_block(
+    group: &[Series],
+    visible: TimeRange,
+    block: Block,
+    detector: &dyn AnyDetector,
+    all: &mut [Judgement],
+) {
+    let shown = |series: &Series| series.index_range(visible.from_ms, visible.to_ms.saturating_add(1)).start;
+    let judged = |series: &Series| series.index_range(block.judge_from, block.judge_to);
+    if !group.iter().any(|series| !judged(series).is_empty() && judged(series).end > shown(series)) {
+        return;
+    }
+    let members: Vec<Member<'_>> = group
+        .iter()
+        .map(|series| Member {
+            name: &series.name,
+            labels: &series.labels,
+            training: series.points(series.index_range(block.train_from, block.train_to)),
+            judged: series.points(judged(series)),
+        })
+        .collect();
+    for ((series, all), judgement) in group.iter().zip(all).zip(detector.judge_panel(&members)) {
+        append(all, judgement, shown(series).saturating_sub(judged(series).start));
+    }
+}
+
+/// Cuts a series to its visible points, to which `all` belongs.
+fn cut(series: Series, visible: TimeRange, all: Judgement) -> Judged {
     let shown = series.index_range(visible.from_ms, visible.to_ms.saturating_add(1));
-    let mut all = Judgement::default();
-    for block in blocks {
-        if cancel.is_cancelled() {
-            return Err(Error::cancelled());
-        }
-        let judged = series.index_range(block.judge_from, block.judge_to);
-        if judged.is_empty() || judged.end <= shown.start {
-            continue;
-        }
-        let training = points(series.index_range(block.train_from, block.train_to));
-        let unseen = shown.start.saturating_sub(judged.start);
-        append(&mut all, detector.judge(training, points(judged)), unseen);
-    }
     let series = Series {
         times: series.times[shown.clone()].to_vec(),
         values: series.values[shown.clone()].to_vec(),
@@ -296,7 +323,16 @@ fn judge_series(
     let Judgement { verdicts, scores, expected, lower, upper, reasons, shortage } = all;
     let reasons = reasons.into_iter().collect();
     let detection = Detection { series, verdicts, scores, expected, lower, upper, reasons };
-    Ok(Judged { detection, shortage })
+    Judged { detection, shortage }
+}
+
+/// Adds the training data of every block to the fingerprint: once for all blocks, as their windows overlap.
+fn hash_training(hash: &mut Sha256, panel: &[Series], blocks: &[Block]) {
+    let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else { return };
+    for series in panel {
+        let training = series.points(series.index_range(first.train_from, last.train_to));
+        hash_points(hash, (first.train_from, last.train_to), training);
+    }
 }
 
 /// Appends the verdicts on a block but for its first `unseen` points, which lie before the visible range.
@@ -350,6 +386,8 @@ fn shortage_notices(judged: &[Judged]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detector::Detector;
+    use crate::query::Direction;
     use crate::settings::Settings;
 
     const HOUR: i64 = 3_600_000;
@@ -417,9 +455,14 @@ mod tests {
     /// Scores a point by its place in the run it is given.
     struct ByPlace;
 
-    impl AnyDetector for ByPlace {
-        fn kind(&self) -> &'static str {
-            "by-place"
+    impl Detector for ByPlace {
+        const KIND: &'static str = "by-place";
+        const LABEL: &'static str = "";
+        const DESCRIPTION: &'static str = "";
+        type Options = ();
+
+        fn new((): (), _: Direction) -> Result<Self> {
+            Ok(Self)
         }
 
         fn seed(&self) -> Option<u64> {
@@ -442,9 +485,8 @@ mod tests {
             let visible = TimeRange { from_ms, to_ms };
             let blocks = plan(&job("{}", from_ms, to_ms)).unwrap();
             let cancel = CancellationToken::new();
-            judge_series(series.clone(), visible, &blocks, &ByPlace, &mut Sha256::new(), &cancel)
-                .unwrap()
-                .detection
+            let mut judged = judge_panel(vec![series.clone()], visible, &blocks, &ByPlace, &cancel).unwrap();
+            judged.remove(0).detection
         };
         let wide = judge(0, 4 * DAY);
         let narrow = judge(DAY + 5 * HOUR, 2 * DAY + 2 * HOUR);
@@ -467,8 +509,7 @@ mod tests {
         let source = source::connect(&Settings::default()).unwrap();
         let prepared = source.prepare(&crate::query::Kind::default()).unwrap();
         let training = prepared.fetch(&request).await.unwrap().series.remove(0);
-        let detector =
-            detector::build(&crate::query::Kind::default(), crate::query::Direction::Both).unwrap().detector;
+        let detector = detector::build(&crate::query::Kind::default(), Direction::Both).unwrap().detector;
         let shown = &outcome.detections[0];
         let judgement = detector.judge(
             Points { times: &training.times, values: &training.values },

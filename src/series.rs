@@ -48,6 +48,15 @@ pub struct Series {
     pub truth: Option<Vec<f64>>,
 }
 
+/// A run of points of one series: `times` in ms since the epoch, strictly ascending; `values` as many, NaN for a gap.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    /// Ms since the epoch.
+    pub times: &'a [i64],
+    /// One value a time.
+    pub values: &'a [f64],
+}
+
 /// What [`Series::from_points`] had to mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mended {
@@ -102,6 +111,12 @@ impl Series {
         let start = self.times.partition_point(|time| *time < from_ms);
         let end = self.times.partition_point(|time| *time < to_ms);
         start..end.max(start)
+    }
+
+    /// The points at `range`, an index range.
+    #[must_use]
+    pub fn points(&self, range: std::ops::Range<usize>) -> Points<'_> {
+        Points { times: &self.times[range.clone()], values: &self.values[range] }
     }
 
     /// The usual distance between points, in ms: the median one, if at least nine of ten points keep to it within a

@@ -15,14 +15,20 @@ pub use isolation_forest::IsolationForest;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Direction, Kind, Parsed};
+use crate::series::Labels;
+pub use crate::series::Points;
 
-/// Points of one series: `times` in ms since the epoch, strictly ascending; `values` as many, NaN for a gap.
+/// One series of a panel with what it is judged by, for detectors that compare series with each other.
 #[derive(Debug, Clone, Copy)]
-pub struct Points<'a> {
-    /// Ms since the epoch.
-    pub times: &'a [i64],
-    /// One value a time.
-    pub values: &'a [f64],
+pub struct Member<'a> {
+    /// Name shown to people.
+    pub name: &'a str,
+    /// Labels that tell the series of one query apart.
+    pub labels: &'a Labels,
+    /// The points before the block.
+    pub training: Points<'a>,
+    /// The points of the block.
+    pub judged: Points<'a>,
 }
 
 /// What a detector makes of one point.
@@ -111,6 +117,15 @@ pub trait Detector: Sized + Send + Sync + 'static {
     /// Judges each of `judged` by what `training` says is normal. The two are the same for `training: visible-range`;
     /// else training ends before the first judged point.
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
+
+    /// Whether the verdict on a series depends on the other series of its panel. If so, the engine asks
+    /// [`Detector::judge_panel`] and never [`Detector::judge`].
+    const ACROSS_SERIES: bool = false;
+
+    /// Judges one block of all series of a panel: one judgement for each of `members`, in their order.
+    fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
+        members.iter().map(|member| self.judge(member.training, member.judged)).collect()
+    }
 }
 
 /// A [`Detector`] of any kind.
@@ -121,6 +136,10 @@ pub trait AnyDetector: Send + Sync {
     fn seed(&self) -> Option<u64>;
     /// See [`Detector::judge`].
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
+    /// See [`Detector::ACROSS_SERIES`].
+    fn across_series(&self) -> bool;
+    /// See [`Detector::judge_panel`].
+    fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement>;
 }
 
 impl fmt::Debug for dyn AnyDetector {
@@ -140,6 +159,14 @@ impl<D: Detector> AnyDetector for D {
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
         Detector::judge(self, training, judged)
+    }
+
+    fn across_series(&self) -> bool {
+        D::ACROSS_SERIES
+    }
+
+    fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
+        Detector::judge_panel(self, members)
     }
 }
 
