@@ -57,6 +57,14 @@ pub struct Points<'a> {
     pub values: &'a [f64],
 }
 
+impl<'a> Points<'a> {
+    /// The points of an index range.
+    #[must_use]
+    pub fn range(&self, range: std::ops::Range<usize>) -> Points<'a> {
+        Points { times: &self.times[range.clone()], values: &self.values[range] }
+    }
+}
+
 /// What [`Series::from_points`] had to mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mended {

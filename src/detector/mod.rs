@@ -4,13 +4,16 @@
 //! [`Detector`]. Adding one is that file, its `mod` line, and its entry in [`DETECTORS`]. Detectors know nothing of
 //! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
 
+mod auto;
 mod isolation_forest;
 mod robust;
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
+pub use auto::Auto;
 pub use isolation_forest::IsolationForest;
 
 use crate::error::{Category, Error, Result, list_names};
@@ -29,6 +32,70 @@ pub struct Member<'a> {
     pub training: Points<'a>,
     /// The points of the block.
     pub judged: Points<'a>,
+}
+
+/// A block of a run of points, as index ranges into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// What the block's model learns from: all points of the training window. The same as `judged` for
+    /// `training: visible-range`; else it ends where `judged` begins.
+    pub training: Range<usize>,
+    /// What is judged.
+    pub judged: Range<usize>,
+}
+
+/// What is known of the times of a run of points, whatever part of it was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Grid {
+    /// The usual distance between points, in ms, if it is regular.
+    pub step_ms: Option<i64>,
+    /// Length of the blocks, in ms; they begin at multiples of it. `None` for `training: visible-range`.
+    pub refit_ms: Option<i64>,
+}
+
+impl Grid {
+    /// Cuts all of `times` into the blocks that the judged ones are some of. Without a known length: what is before
+    /// the first judged point, and each judged block.
+    #[must_use]
+    pub fn cells(&self, times: &[i64], blocks: &[Block]) -> Vec<Range<usize>> {
+        if let Some(refit_ms) = self.refit_ms {
+            return by_time(times, refit_ms);
+        }
+        let first = blocks.first().map_or(times.len(), |block| block.judged.start);
+        let judged = blocks.iter().map(|block| block.judged.clone());
+        std::iter::once(0..first).chain(judged).filter(|cell| !cell.is_empty()).collect()
+    }
+
+    /// Cuts all of `times` at multiples of `points` steps; of six hours, if there is no regular step.
+    #[must_use]
+    pub fn chunks(&self, times: &[i64], points: usize) -> Vec<Range<usize>> {
+        const SIX_HOURS_MS: i64 = 6 * 3_600_000;
+        let length = self.step_ms.map(|step| step.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX)));
+        by_time(times, length.unwrap_or(SIX_HOURS_MS))
+    }
+}
+
+/// Index ranges of the times between multiples of `length_ms`.
+fn by_time(times: &[i64], length_ms: i64) -> Vec<Range<usize>> {
+    let mut end = 0;
+    let ranges = times.chunk_by(|a, b| a.div_euclid(length_ms) == b.div_euclid(length_ms));
+    ranges
+        .map(|range| {
+            let start = end;
+            end += range.len();
+            start..end
+        })
+        .collect()
+}
+
+/// How far beyond its training window and its block a detector looks, in ms. The engine fetches as much more, so that
+/// the verdict on a point is the same whatever range it was asked in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Before the first training point.
+    pub lookback_ms: i64,
+    /// Before the first point whose verdict is wanted: blocks this much earlier are judged along with it.
+    pub run_in_ms: i64,
 }
 
 /// What a detector makes of one point.
@@ -92,6 +159,15 @@ impl Judgement {
             shortage: Some(shortage),
         }
     }
+
+    /// Appends the verdict on the next point, with its score, expected value and band.
+    pub(crate) fn push(&mut self, verdict: Verdict, score: f64, expected: f64, band: (f64, f64)) {
+        self.verdicts.push(verdict);
+        self.scores.push(score);
+        self.expected.push(expected);
+        self.lower.push(band.0);
+        self.upper.push(band.1);
+    }
 }
 
 /// One kind of detector, with the options of one query.
@@ -118,6 +194,20 @@ pub trait Detector: Sized + Send + Sync + 'static {
     /// else training ends before the first judged point.
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
 
+    /// What [`Detector::judge_blocks`] needs besides training windows and blocks, for points `step_ms` apart.
+    fn reach(&self, _step_ms: i64) -> Reach {
+        Reach::default()
+    }
+
+    /// Judges successive blocks of one series, for detectors that share work between them or follow events from one
+    /// into the next: one judgement for each of `blocks`, in their order.
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], _grid: Grid) -> Vec<Judgement> {
+        blocks
+            .iter()
+            .map(|block| self.judge(points.range(block.training.clone()), points.range(block.judged.clone())))
+            .collect()
+    }
+
     /// Whether the verdict on a series depends on the other series of its panel. If so, the engine asks
     /// [`Detector::judge_panel`] and never [`Detector::judge`].
     const ACROSS_SERIES: bool = false;
@@ -136,6 +226,10 @@ pub trait AnyDetector: Send + Sync {
     fn seed(&self) -> Option<u64>;
     /// See [`Detector::judge`].
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
+    /// See [`Detector::reach`].
+    fn reach(&self, step_ms: i64) -> Reach;
+    /// See [`Detector::judge_blocks`].
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement>;
     /// See [`Detector::ACROSS_SERIES`].
     fn across_series(&self) -> bool;
     /// See [`Detector::judge_panel`].
@@ -159,6 +253,14 @@ impl<D: Detector> AnyDetector for D {
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
         Detector::judge(self, training, judged)
+    }
+
+    fn reach(&self, step_ms: i64) -> Reach {
+        Detector::reach(self, step_ms)
+    }
+
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
+        Detector::judge_blocks(self, points, blocks, grid)
     }
 
     fn across_series(&self) -> bool {
@@ -210,7 +312,7 @@ const fn entry<D: Detector>() -> DetectorEntry {
 }
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
-pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>()];
+pub const DETECTORS: &[DetectorEntry] = &[entry::<Auto>(), entry::<IsolationForest>()];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///

@@ -1,0 +1,187 @@
+//! What a point is expected to be: the usual level, or what was seen at the same time of day or of the week.
+//!
+//! Three simple forecasts run side by side, each robust because it is a median, and each block believes the one that
+//! was nearest to the truth in the days before it. Which season a series has, if any, is thus found without being asked
+//! for, and forgotten again when it ends.
+
+use std::ops::Range;
+
+use chrono::{Offset, TimeZone};
+use chrono_tz::Tz;
+
+use super::calibration::SortedRange;
+use super::statistics::{median, recent_medians};
+
+pub(super) const DAY_MS: i64 = 86_400_000;
+
+/// Length of the past whose median is the usual level.
+const LEVEL_MS: i64 = 7 * DAY_MS;
+
+/// Points the usual level needs.
+const MIN_LEVEL_POINTS: usize = 20;
+
+/// Length of the past in which forecasts are compared.
+const COMPARED_MS: i64 = 4 * DAY_MS;
+
+/// A season in days, and how many of its past cycles a forecast is the median of.
+const SEASONS: [Season; 2] = [Season { days: 1, cycles: 5 }, Season { days: 7, cycles: 3 }];
+
+struct Season {
+    days: i64,
+    cycles: i64,
+}
+
+/// What a forecast rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// The usual level.
+    Level,
+    /// The same time of the days before.
+    Day,
+    /// The same time of the weeks before.
+    Week,
+}
+
+impl Basis {
+    /// After "the expected 12.3", in plain words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Level => "",
+            Self::Day => " at this time of day",
+            Self::Week => " at this time of the week",
+        }
+    }
+}
+
+/// Ms before the first training point that forecasts look at.
+pub(super) const LOOKBACK_MS: i64 = 21 * DAY_MS + COMPARED_MS;
+
+/// What each point is expected to be, and why.
+#[derive(Debug)]
+pub(super) struct Expectation {
+    pub(super) expected: Vec<f64>,
+    pub(super) basis: Vec<Basis>,
+}
+
+impl Expectation {
+    /// `filled` are the values at `times` without gaps; `blocks` are index ranges that cover them, in which the same
+    /// forecast is believed. Nothing but points before a block decides which.
+    pub(super) fn new(times: &[i64], filled: &[f64], blocks: &[Range<usize>], zone: Tz) -> Self {
+        let level = levels(times, filled, blocks);
+        let day = seasonal(times, filled, &SEASONS[0], zone);
+        let week = seasonal(times, filled, &SEASONS[1], zone);
+        let mut expectation =
+            Self { expected: Vec::with_capacity(times.len()), basis: Vec::with_capacity(times.len()) };
+        let errors: Vec<[Error; 3]> = blocks
+            .iter()
+            .map(|block| [&level, &day, &week].map(|forecast| Error::of(filled, forecast, block)))
+            .collect();
+        for (number, block) in blocks.iter().enumerate() {
+            let Some(begin) = times.get(block.start) else { continue };
+            let compared =
+                (0..number).rev().take_while(|past| times[blocks[*past].start] >= begin - COMPARED_MS);
+            let total = compared.fold([Error::default(); 3], |total, past| {
+                std::array::from_fn(|forecast| total[forecast].plus(errors[past][forecast]))
+            });
+            let forecasts = [(Basis::Level, &level), (Basis::Day, &day), (Basis::Week, &week)];
+            for index in block.clone() {
+                let usable =
+                    forecasts.iter().zip(total).filter(|((_, forecast), _)| forecast[index].is_finite());
+                // A season must have been tried for half of the points that the level was.
+                let tried = usable.filter(|((basis, _), error)| {
+                    *basis == Basis::Level || error.points * 2 > total[0].points
+                });
+                let best = tried.min_by(|(_, a), (_, b)| a.mean().total_cmp(&b.mean()));
+                let (basis, expected) = best
+                    .map_or((Basis::Level, filled[index]), |((basis, forecast), _)| {
+                        (*basis, forecast[index])
+                    });
+                expectation.expected.push(expected);
+                expectation.basis.push(basis);
+            }
+        }
+        expectation
+    }
+}
+
+/// How far a forecast was off.
+#[derive(Debug, Clone, Copy, Default)]
+struct Error {
+    sum: f64,
+    points: usize,
+}
+
+impl Error {
+    fn of(values: &[f64], forecast: &[f64], block: &Range<usize>) -> Self {
+        let off = block
+            .clone()
+            .map(|index| (values[index] - forecast[index]).abs())
+            .filter(|error| error.is_finite());
+        off.fold(Self::default(), |all, error| all.plus(Self { sum: error, points: 1 }))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { sum: self.sum + other.sum, points: self.points + other.points }
+    }
+
+    fn mean(self) -> f64 {
+        if self.points == 0 { f64::INFINITY } else { self.sum / self.points as f64 }
+    }
+}
+
+/// The median of [`LEVEL_MS`] before each block; before there is one, that of the last few points.
+fn levels(times: &[i64], filled: &[f64], blocks: &[Range<usize>]) -> Vec<f64> {
+    let mut past = SortedRange::new(filled);
+    let mut level = Vec::with_capacity(filled.len());
+    let mut recent: Option<Vec<f64>> = None;
+    for block in blocks {
+        let Some(begin) = times.get(block.start) else { continue };
+        let from = times.partition_point(|time| *time < begin - LEVEL_MS);
+        let sorted = past.move_to(from, block.start);
+        if sorted.len() >= MIN_LEVEL_POINTS {
+            level.resize(block.end, sorted[sorted.len() / 2]);
+        } else {
+            level.extend_from_slice(&recent.get_or_insert_with(|| recent_medians(filled))[block.clone()]);
+        }
+    }
+    level
+}
+
+/// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
+/// than three.
+fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64> {
+    let shift: Vec<i64> = times.iter().map(|time| offset_ms(zone, *time)).collect();
+    // Where each past cycle has got to; it only moves forward, but for an hour where clocks are set back.
+    let mut places = vec![0_usize; usize::try_from(season.cycles).unwrap_or(0)];
+    let mut seen = Vec::new();
+    (0..times.len())
+        .map(|index| {
+            seen.clear();
+            for (cycle, place) in (1..).zip(&mut places) {
+                let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
+                // The same time on the clock, whatever the clock did in between.
+                let wanted = before.saturating_add(shift[index] - offset_ms(zone, before));
+                while *place > 0 && times[*place] > wanted {
+                    *place -= 1;
+                }
+                while *place + 1 < times.len() && times[*place + 1] <= wanted {
+                    *place += 1;
+                }
+                // Half an hour off is another time of day.
+                if times[*place].abs_diff(wanted) < 1_800_000 {
+                    seen.extend(filled[place.saturating_sub(1)..(*place + 2).min(index)].iter().copied());
+                }
+            }
+            if seen.len() < 3 { f64::NAN } else { median(&mut seen) }
+        })
+        .collect()
+}
+
+/// How far local time is ahead of UTC at `time_ms`.
+fn offset_ms(zone: Tz, time_ms: i64) -> i64 {
+    if zone == Tz::UTC {
+        return 0;
+    }
+    let utc = chrono::DateTime::from_timestamp_millis(time_ms).unwrap_or_default().naive_utc();
+    i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * 1_000
+}

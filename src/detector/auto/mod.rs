@@ -1,0 +1,387 @@
+//! The detector that needs no tuning, and the default.
+//!
+//! Twenty statistics watch a series at several scales (`statistics`): how far the value and the mean of the last few
+//! points are from what is expected at this time (`expectation` finds the season), jumps, changes of level and of
+//! unrest, flat lines, and runs that look like nothing before (`discord`). What each did in the training window says how
+//! surprising it is now (`calibration`). The surprises are averaged, the large ones counting more, into two scores: the
+//! *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms become incidents,
+//! each told once (`incidents`).
+//!
+//! Cost: O(2,016) steps a point for the nearest neighbours, and O(training points) a block for every statistic;
+//! about 200 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
+//! [`MIN_FLAGGING_POINTS`] for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
+//! comparing series with each other, nor for limits that are known beforehand.
+
+mod calibration;
+mod discord;
+mod expectation;
+mod incidents;
+mod statistics;
+
+use std::ops::Range;
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use self::calibration::{SortedRange, Tail};
+use self::expectation::Expectation;
+use self::incidents::{Incidents, Part};
+use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
+use super::isolation_forest::Short;
+use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
+use crate::error::{Category, Error, Result};
+use crate::query::{Direction, Whole};
+
+/// Training points without which nothing is flagged: what is rare cannot be told from fewer.
+const MIN_FLAGGING_POINTS: usize = 150;
+
+/// Alarm at which the default sensitivity flags, and where the score is ½.
+const THRESHOLD: f64 = 2.05;
+
+/// How much the alarm threshold moves from the middle of the sensitivity to either end.
+const THRESHOLD_REACH: f64 = 1.0;
+
+/// Highest score of a point that is no peak of the alarm.
+const MAX_QUIET_SCORE: f64 = 0.35;
+
+/// Surprise at which the band ends: about one point in 300 is outside by chance.
+const BAND_SURPRISE: f64 = 2.5;
+
+/// Alarm of a value that is zero, or not the constant, for the first time.
+const NEVER_BEFORE_ALARM: f64 = 3.0;
+
+/// The automatic detector with the options of one query.
+#[derive(Debug, Clone)]
+pub struct Auto {
+    threshold: f64,
+    refractory: usize,
+    zone: Tz,
+    direction: Direction,
+}
+
+/// What a query can say to the automatic detector. The doc comments are the user documentation.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Options {
+    /// How easily a point is flagged, 0 (only the grossest) to 100 (many false alarms), default 50.
+    pub sensitivity: Whole<0, 100>,
+    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300.
+    pub refractory: Whole<0, 10_000>,
+    /// IANA time zone whose clock the daily and weekly season follow, across changes to and from summer time; default
+    /// `UTC`.
+    pub time_zone: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            sensitivity: Whole::constant(50),
+            refractory: Whole::constant(300),
+            time_zone: "UTC".to_owned(),
+        }
+    }
+}
+
+impl Detector for Auto {
+    const KIND: &'static str = "auto";
+    const LABEL: &'static str = "Automatic";
+    const DESCRIPTION: &'static str =
+        "Finds season, level and unrest by itself and flags what is new; works with no tuning";
+    type Options = Options;
+
+    fn new(options: Options, direction: Direction) -> Result<Self> {
+        let zone = options.time_zone.trim();
+        let zone = if zone.is_empty() { "UTC" } else { zone };
+        let zone: Tz = zone.parse().map_err(|_| {
+            Error::new(Category::Query, format!("option detector.timeZone: \"{zone}\" is no time zone"))
+                .hint("use an IANA name such as \"Europe/Berlin\" or \"UTC\"")
+        })?;
+        let eased = (options.sensitivity.get() as f64 - 50.0) / 50.0 * THRESHOLD_REACH;
+        Ok(Self { threshold: THRESHOLD - eased, refractory: options.refractory.get(), zone, direction })
+    }
+
+    fn seed(&self) -> Option<u64> {
+        None
+    }
+
+    fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
+        if training.times == judged.times {
+            // Training on the visible range: the same points, not the ones before.
+            let blocks = [Block { training: 0..judged.times.len(), judged: 0..judged.times.len() }];
+            return self.judge_blocks(judged, &blocks, Grid::default()).remove(0);
+        }
+        let times = [training.times, judged.times].concat();
+        let values = [training.values, judged.values].concat();
+        let split = training.times.len();
+        let blocks = [Block { training: 0..split, judged: split..times.len() }];
+        self.judge_blocks(Points { times: &times, values: &values }, &blocks, Grid::default()).remove(0)
+    }
+
+    fn reach(&self, step_ms: i64) -> Reach {
+        let points = |count: usize| step_ms.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
+        Reach {
+            lookback_ms: points(LOOKBACK_POINTS).max(expectation::LOOKBACK_MS),
+            // An incident can have begun one refractory time ago, and what opened it depends on the one before.
+            run_in_ms: points(2 * self.refractory),
+        }
+    }
+
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
+        let filled = fill_gaps(points.values);
+        let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
+        let cells = grid.cells(points.times, blocks);
+        let expectation = Expectation::new(points.times, &filled, &cells, self.zone);
+        let chunks: Vec<Range<usize>> = grid
+            .chunks(points.times, discord::CHUNK)
+            .into_iter()
+            .filter(|chunk| chunk.end > first_training)
+            .collect();
+        let statistics = statistics::all(points.values, &filled, &expectation.expected, &chunks);
+        let series = Watch { points, expectation: &expectation, statistics: &statistics };
+        let mut calibrator = Calibrator::new(points.values, &statistics);
+        let mut incidents = Incidents::new(self.threshold, self.refractory);
+        blocks
+            .iter()
+            .map(|block| match calibrator.calibrate(&block.training) {
+                Some(calibration) => self.judge_block(&series, &calibration, block, &mut incidents),
+                None => {
+                    for _ in block.judged.clone() {
+                        incidents.next(0.0, false);
+                    }
+                    let usable = finite(&points.values[block.training.clone()]);
+                    Judgement::none(
+                        &points.values[block.judged.clone()],
+                        format!(
+                            "{usable} of the {} training points needed are available",
+                            calibration::MIN_VALUES
+                        ),
+                    )
+                }
+            })
+            .collect()
+    }
+}
+
+impl Auto {
+    fn judge_block(
+        &self,
+        series: &Watch<'_>,
+        calibration: &Calibration,
+        block: &Block,
+        incidents: &mut Incidents,
+    ) -> Judgement {
+        let mut judgement = Judgement::default();
+        for index in block.judged.clone() {
+            let value = series.points.values[index];
+            let expected = series.expectation.expected[index];
+            if value.is_nan() {
+                incidents.next(0.0, false);
+                judgement.push(Verdict::Missing, f64::NAN, f64::NAN, (f64::NAN, f64::NAN));
+                continue;
+            }
+            let seen = calibration.look(series, index);
+            let side = if seen.is_high { Verdict::High } else { Verdict::Low };
+            let wanted = match self.direction {
+                Direction::Both => true,
+                Direction::High => seen.is_high,
+                Direction::Low => !seen.is_high,
+            };
+            let part = incidents.next(seen.alarm, wanted && calibration.may_flag);
+            let verdict = if matches!(part, Part::Onset | Part::Ongoing) { side } else { Verdict::Normal };
+            let score = match part {
+                Part::Onset | Part::Peak => seen.alarm / (seen.alarm + THRESHOLD),
+                Part::Ongoing | Part::Quiet => MAX_QUIET_SCORE * seen.severity / (seen.severity + 1.0),
+            };
+            if verdict.is_outlier() {
+                judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));
+            }
+            judgement.push(verdict, score, expected, calibration.band(expected));
+        }
+        judgement
+    }
+}
+
+/// One series with everything that is the same for all its blocks.
+struct Watch<'a> {
+    points: Points<'a>,
+    expectation: &'a Expectation,
+    statistics: &'a [Statistic],
+}
+
+/// Calibrates block after block.
+struct Calibrator<'a> {
+    values: SortedRange<'a>,
+    statistics: Vec<(Kind, SortedRange<'a>)>,
+}
+
+impl<'a> Calibrator<'a> {
+    fn new(values: &'a [f64], statistics: &'a [Statistic]) -> Self {
+        Self {
+            values: SortedRange::new(values),
+            statistics: statistics.iter().map(|of| (of.kind, SortedRange::new(&of.values))).collect(),
+        }
+    }
+
+    /// `None` if `training` holds too few points.
+    fn calibrate(&mut self, training: &Range<usize>) -> Option<Calibration> {
+        let values = self.values.move_to(training.start, training.end);
+        if values.len() < calibration::MIN_VALUES {
+            return None;
+        }
+        let (lowest, highest) = (values[0], values[values.len() - 1]);
+        let training_points = values.len();
+        let tails = self
+            .statistics
+            .iter_mut()
+            .map(|(kind, values)| {
+                let sorted = values.move_to(training.start, training.end);
+                (Tail::high(sorted), if kind.is_signed() { Tail::low(sorted) } else { None })
+            })
+            .collect();
+        Some(Calibration {
+            tails,
+            lowest,
+            highest,
+            training_points,
+            may_flag: training_points >= MIN_FLAGGING_POINTS,
+        })
+    }
+}
+
+/// What the training window says of each statistic.
+struct Calibration {
+    /// The high and the low tail of each.
+    tails: Vec<(Option<Tail>, Option<Tail>)>,
+    /// The lowest and the highest training value.
+    lowest: f64,
+    highest: f64,
+    training_points: usize,
+    may_flag: bool,
+}
+
+/// Power of the mean in which the surprises are averaged: the large ones count more, but none decides alone.
+fn power_mean(sum: f64, weights: f64) -> f64 {
+    (sum / weights).sqrt()
+}
+
+/// How much of a two-sided surprise is chance: either side could have been the more surprising one (log₁₀ 2).
+const TWO_SIDES: f64 = 0.3;
+
+impl Calibration {
+    fn look(&self, series: &Watch<'_>, index: usize) -> Seen {
+        let mut seen = Seen {
+            alarm: 0.0,
+            severity: 0.0,
+            is_high: true,
+            drivers: [(0.0, Kind::Flat, true); 2],
+            never: None,
+        };
+        let (mut alarm, mut alarm_weights) = (0.0, 0.0);
+        let (mut severity, mut severity_weights) = (0.0, 0.0);
+        let mut lean = 0.0;
+        for ((watched, statistic), (high, low)) in WATCHED.iter().zip(series.statistics).zip(&self.tails) {
+            alarm_weights += watched.alarm;
+            severity_weights += watched.severity;
+            let value = statistic.values[index];
+            if value.is_nan() {
+                continue;
+            }
+            let high = high.as_ref().map_or(0.0, |tail| tail.surprise(value));
+            let (surprise, is_high) = match low {
+                None => (high, true),
+                Some(low) => {
+                    let low = low.surprise(-value);
+                    ((high.max(low) - TWO_SIDES).max(0.0), high >= low)
+                }
+            };
+            let weighted = watched.alarm * surprise * surprise;
+            alarm += weighted;
+            severity += watched.severity * surprise * surprise.sqrt();
+            if statistic.kind.has_side() {
+                lean += if is_high { weighted } else { -weighted };
+            }
+            seen.note(weighted, statistic.kind, is_high);
+        }
+        seen.alarm = power_mean(alarm, alarm_weights);
+        seen.severity = (severity / severity_weights).powf(2.0 / 3.0);
+        seen.is_high = lean >= 0.0;
+        let value = series.points.values[index];
+        if self.lowest == self.highest && value != self.lowest {
+            seen.is_high = value > self.lowest;
+            seen.never = Some("it was constant all through the training window");
+        } else if value == 0.0
+            && self.lowest > 0.0
+            && seen.drivers.iter().any(|(_, kind, high)| kind.has_side() && !high)
+        {
+            seen.is_high = false;
+            seen.never = Some("it was never zero in the training window");
+        }
+        if seen.never.is_some() {
+            seen.alarm = seen.alarm.max(NEVER_BEFORE_ALARM);
+        }
+        seen
+    }
+
+    /// Ends of the normal band around `expected`.
+    fn band(&self, expected: f64) -> (f64, f64) {
+        // The first statistic is the residual of the value itself.
+        let (Some(high), Some(low)) = &self.tails[0] else { return (f64::NAN, f64::NAN) };
+        (expected - low.value_at(BAND_SURPRISE), expected + high.value_at(BAND_SURPRISE))
+    }
+}
+
+/// What was seen at one point.
+struct Seen {
+    alarm: f64,
+    severity: f64,
+    is_high: bool,
+    /// The statistics that count most: share of the alarm, kind, whether it is high.
+    drivers: [(f64, Kind, bool); 2],
+    /// Why it is an outlier by itself, whatever the statistics say.
+    never: Option<&'static str>,
+}
+
+impl Seen {
+    fn note(&mut self, weighted: f64, kind: Kind, is_high: bool) {
+        if weighted > self.drivers[0].0 {
+            self.drivers = [(weighted, kind, is_high), self.drivers[0]];
+        } else if weighted > self.drivers[1].0 {
+            self.drivers[1] = (weighted, kind, is_high);
+        }
+    }
+
+    fn reason(&self, series: &Watch<'_>, index: usize, calibration: &Calibration) -> String {
+        let value = series.points.values[index];
+        let side = if self.is_high { "high" } else { "low" };
+        let expected = Short(series.expectation.expected[index]);
+        let season = series.expectation.basis[index].words();
+        let mut why: Vec<String> = self.never.iter().map(|never| (*never).to_owned()).collect();
+        why.extend(
+            self.drivers.iter().filter(|(share, ..)| *share > 0.0).map(|(_, kind, high)| kind.words(*high)),
+        );
+        format!(
+            "{} is {side}, expected {expected}{season}: {} ({} training points)",
+            Short(value),
+            why.join("; "),
+            calibration.training_points
+        )
+    }
+}
+
+fn finite(values: &[f64]) -> usize {
+    values.iter().filter(|value| value.is_finite()).count()
+}
+
+/// The values with every gap carrying on the last value before it; a gap at the begin takes the first value after.
+fn fill_gaps(values: &[f64]) -> Vec<f64> {
+    let mut last = values.iter().copied().find(|value| value.is_finite()).unwrap_or(0.0);
+    values
+        .iter()
+        .map(|value| {
+            if value.is_finite() {
+                last = *value;
+            }
+            last
+        })
+        .collect()
+}

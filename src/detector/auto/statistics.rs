@@ -1,0 +1,234 @@
+//! The statistics *auto* watches: one number a point each, from the points up to and including it.
+//!
+//! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in. Sums
+//! are taken anew for each point: a running sum would carry the rounding of all points before.
+
+use super::discord::{self, Discords};
+
+/// One statistic: what it is called, how it counts and its value at each point.
+#[derive(Debug)]
+pub(super) struct Statistic {
+    pub(super) kind: Kind,
+    pub(super) values: Vec<f64>,
+}
+
+/// What a statistic measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Mean distance from what was expected, over so many points.
+    Residual(usize),
+    /// Distance from the median of the 13 points before.
+    Jump,
+    /// Change from the point before.
+    Change,
+    /// Mean of so many points less the mean of as many before them.
+    Level(usize),
+    /// Standard deviation over so many points.
+    Spread(usize),
+    /// Its logarithm, in which quiet is as visible as unrest.
+    LogSpread(usize),
+    /// Mean absolute change from point to point, over so many points.
+    Movement(usize),
+    /// Number of points for which the value has not changed.
+    Flat,
+    /// Distance of the window of so many points from the most similar one before it.
+    Discord(usize),
+    /// The same with the mean of each window taken away: its shape alone.
+    ShapeDiscord(usize),
+}
+
+/// A statistic with its weights in the two scores.
+pub(super) struct Watched {
+    pub(super) kind: Kind,
+    /// Weight in the alarm, which finds onsets.
+    pub(super) alarm: f64,
+    /// Weight in the severity, which ranks points.
+    pub(super) severity: f64,
+}
+
+const fn watched(kind: Kind, alarm: f64, severity: f64) -> Watched {
+    Watched { kind, alarm, severity }
+}
+
+/// All statistics. The weights were found by coordinate search over {0, ½, 1, 2} on labelled series
+/// (`docs/quality.md`); most lie on a plateau, where halving or doubling one changes little.
+pub(super) const WATCHED: [Watched; 20] = [
+    watched(Kind::Residual(1), 0.5, 0.0),
+    watched(Kind::Residual(4), 1.0, 0.0),
+    watched(Kind::Residual(12), 1.0, 0.0),
+    watched(Kind::Residual(36), 1.0, 0.0),
+    watched(Kind::Residual(144), 0.5, 0.0),
+    watched(Kind::Jump, 1.0, 0.0),
+    watched(Kind::Change, 1.0, 2.0),
+    watched(Kind::Level(100), 1.0, 0.5),
+    watched(Kind::Spread(48), 0.5, 0.0),
+    watched(Kind::LogSpread(48), 0.5, 0.0),
+    watched(Kind::LogSpread(144), 0.5, 0.0),
+    watched(Kind::Movement(48), 1.0, 0.0),
+    watched(Kind::Flat, 1.0, 2.0),
+    watched(Kind::Discord(12), 0.0, 2.0),
+    watched(Kind::ShapeDiscord(12), 0.0, 2.0),
+    watched(Kind::Discord(24), 1.0, 0.0),
+    watched(Kind::ShapeDiscord(24), 0.0, 2.0),
+    watched(Kind::Discord(48), 0.5, 2.0),
+    watched(Kind::ShapeDiscord(48), 0.0, 2.0),
+    watched(Kind::Discord(96), 0.0, 2.0),
+];
+
+/// Points any statistic looks back, those of the nearest neighbours among them.
+pub(super) const LOOKBACK_POINTS: usize = discord::HISTORY + 96 + discord::CHUNK;
+
+impl Kind {
+    /// Whether low values are as telling as high ones.
+    pub(super) fn is_signed(self) -> bool {
+        !matches!(
+            self,
+            Self::Spread(_) | Self::Movement(_) | Self::Flat | Self::Discord(_) | Self::ShapeDiscord(_)
+        )
+    }
+
+    /// Whether a high value of it means that the series is high.
+    pub(super) fn has_side(self) -> bool {
+        matches!(self, Self::Residual(_) | Self::Jump | Self::Change | Self::Level(_))
+    }
+
+    /// What a high or a low value of it means, in plain words.
+    pub(super) fn words(self, high: bool) -> String {
+        let side = |high_words: &str, low_words: &str| {
+            if high { high_words.to_owned() } else { low_words.to_owned() }
+        };
+        match self {
+            Self::Residual(1) => {
+                side("the value is above what is expected", "the value is below what is expected")
+            }
+            Self::Residual(points) => side(
+                &format!("the last {points} points are above what is expected"),
+                &format!("the last {points} points are below what is expected"),
+            ),
+            Self::Jump => side("it rose from the recent median", "it fell from the recent median"),
+            Self::Change => side("it jumped up from the point before", "it dropped from the point before"),
+            Self::Level(_) => side("the level rose", "the level fell"),
+            Self::Spread(points) | Self::LogSpread(points) => side(
+                &format!("the last {points} points vary more than usual"),
+                &format!("the last {points} points vary less than usual"),
+            ),
+            Self::Movement(points) => format!("the last {points} points are more restless than usual"),
+            Self::Flat => "it has not changed for unusually long".to_owned(),
+            Self::Discord(points) | Self::ShapeDiscord(points) => {
+                format!("no earlier run of {points} points looks like the last one")
+            }
+        }
+    }
+}
+
+/// All of [`WATCHED`], in its order.
+///
+/// `values` may hold NaN; `filled` is the same with each gap carrying the last value before it; `expected` is what each
+/// point was expected to be; `chunks` are the index ranges in which nearest neighbours are searched as one.
+pub(super) fn all(
+    values: &[f64],
+    filled: &[f64],
+    expected: &[f64],
+    chunks: &[std::ops::Range<usize>],
+) -> Vec<Statistic> {
+    let residual: Vec<f64> = filled.iter().zip(expected).map(|(value, expected)| value - expected).collect();
+    let change: Vec<f64> =
+        (0..filled.len()).map(|i| if i == 0 { 0.0 } else { filled[i] - filled[i - 1] }).collect();
+    let movement: Vec<f64> = change.iter().map(|change| change.abs()).collect();
+    let mut discords = Discords::new(filled, chunks, &[12, 24, 48, 96]);
+    WATCHED
+        .iter()
+        .map(|watched| {
+            let values = match watched.kind {
+                Kind::Residual(points) => rolling(&residual, points, mean),
+                Kind::Jump => jumps(filled),
+                Kind::Change => change.clone(),
+                Kind::Level(points) => levels(filled, points),
+                Kind::Spread(points) => rolling(filled, points, deviation),
+                Kind::LogSpread(points) => rolling(filled, points, |window| {
+                    (deviation(window) + 0.01 * mean_movement(window)).max(f64::MIN_POSITIVE).ln()
+                }),
+                Kind::Movement(points) => rolling(&movement, points, mean),
+                Kind::Flat => flat(values),
+                Kind::Discord(points) => discords.take(points),
+                Kind::ShapeDiscord(points) => discords.take_shape(points),
+            };
+            Statistic { kind: watched.kind, values }
+        })
+        .collect()
+}
+
+/// `of` the last `points` points at each point; of fewer at the begin.
+fn rolling(values: &[f64], points: usize, of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    (1..=values.len()).map(|end| of(&values[end.saturating_sub(points)..end])).collect()
+}
+
+fn mean(window: &[f64]) -> f64 {
+    window.iter().sum::<f64>() / window.len() as f64
+}
+
+fn deviation(window: &[f64]) -> f64 {
+    let mean = mean(window);
+    (window.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / window.len() as f64).sqrt()
+}
+
+fn mean_movement(window: &[f64]) -> f64 {
+    window.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>() / window.len() as f64
+}
+
+/// Points whose median a jump is measured from.
+const JUMP_POINTS: usize = 13;
+
+fn jumps(values: &[f64]) -> Vec<f64> {
+    let medians = recent_medians(values);
+    values.iter().zip(medians).map(|(value, median)| value - median).collect()
+}
+
+/// The median of the [`JUMP_POINTS`] points before each point; the first point's own value at the first.
+pub(super) fn recent_medians(values: &[f64]) -> Vec<f64> {
+    let mut window = Vec::with_capacity(JUMP_POINTS);
+    (0..values.len())
+        .map(|index| {
+            window.clear();
+            window.extend_from_slice(&values[index.saturating_sub(JUMP_POINTS)..index.max(1)]);
+            median(&mut window)
+        })
+        .collect()
+}
+
+/// The upper median; NaN of nothing. Reorders `values`, which hold no NaN.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+fn levels(values: &[f64], points: usize) -> Vec<f64> {
+    (1..=values.len())
+        .map(|end| {
+            if end < 2 * points {
+                return 0.0;
+            }
+            mean(&values[end - points..end]) - mean(&values[end - 2 * points..end - points])
+        })
+        .collect()
+}
+
+/// Points a flat run is counted up to, so that it looks back no further.
+const MAX_FLAT: f64 = discord::HISTORY as f64;
+
+fn flat(values: &[f64]) -> Vec<f64> {
+    let mut run = 0.0;
+    (0..values.len())
+        .map(|index| {
+            run = if index > 0 && values[index] == values[index - 1] {
+                f64::min(run + 1.0, MAX_FLAT)
+            } else {
+                0.0
+            };
+            run
+        })
+        .collect()
+}
