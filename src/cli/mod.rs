@@ -6,6 +6,7 @@ mod arrival;
 mod blocks;
 mod detect;
 mod parallel;
+mod plot;
 mod quality;
 mod table;
 
@@ -30,6 +31,7 @@ struct Cli {
 enum Command {
     Detect(detect::Arguments),
     Quality(quality::Arguments),
+    Plot(plot::Arguments),
 }
 
 /// Which detector judges.
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Quality(arguments) => quality::run(&arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,11 +33,19 @@ pub(super) struct Row {
 const GAPS: [&str; 4] = ["", "nan", "null", "na"];
 
 impl Table {
-    /// Reads a file whose first line names the columns.
+    /// Reads a file of `timestamp` and `value`.
     ///
     /// # Errors
     /// [`Category::Query`] naming the file, and the line where it cannot be understood.
     pub(super) fn read(path: &Path, times: TimeFormat) -> Result<Self> {
+        Self::read_column(path, times, "value")
+    }
+
+    /// Reads a file whose first line names the columns, with the values from `value_column`.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub(super) fn read_column(path: &Path, times: TimeFormat, value_column: &str) -> Result<Self> {
         let wrong = |what: String| Error::new(Category::Query, format!("{}: {what}", path.display()));
         let bytes = std::fs::read(path)
             .map_err(|error| wrong(format!("cannot be read: {error}")).hint("check the path"))?;
@@ -56,10 +64,10 @@ impl Table {
         let column = |name: &str| {
             header.iter().position(|column| column == name).ok_or_else(|| {
                 wrong(format!("line 1: there is no column \"{name}\""))
-                    .hint("the first line must name the columns: timestamp,value")
+                    .hint(format!("the first line must name the columns: timestamp,{value_column}"))
             })
         };
-        let (time_column, value_column) = (column("timestamp")?, column("value")?);
+        let (time_column, value_column) = (column("timestamp")?, column(value_column)?);
         let is_other = |index: usize| index != time_column && index != value_column;
         let others = |record: &csv::StringRecord| -> Vec<String> {
             let cells = record.iter().enumerate().filter(|(index, _)| is_other(*index));
@@ -87,6 +95,13 @@ impl Table {
             });
         }
         Ok(Self { other_columns: others(&header), rows })
+    }
+
+    /// The numbers in another column, NaN where there is none; `None` if there is no such column.
+    pub(super) fn numbers(&self, column: &str) -> Option<Vec<f64>> {
+        let index = self.other_columns.iter().position(|other| other == column)?;
+        let number = |row: &Row| read_value(&row.others[index]).unwrap_or(f64::NAN);
+        Some(self.rows.iter().map(number).collect())
     }
 }
 
