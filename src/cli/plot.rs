@@ -3,6 +3,7 @@
 //! Drawn are the values with the normal band, labelled outliers as a shade behind them, flagged rows as dots, and the
 //! score below. Long files are thinned so that extremes and flags stay.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -163,9 +164,11 @@ fn draw(picture: &Picture) -> String {
     band(&mut svg, &scale, picture);
     line(&mut svg, "#73bf69", &scale, &picture.times, &picture.values, |value| scale.y(value));
     line(&mut svg, "#b877d9", &scale, &picture.times, &picture.scores, score_y);
+    let mut drawn = HashSet::new();
     for row in (0..picture.times.len()).filter(|row| picture.flags[*row]) {
         let (x, y) = (scale.x(picture.times[row]), scale.y(picture.values[row]));
-        if !y.is_nan() {
+        // A dot that hides another one is enough for both.
+        if !y.is_nan() && drawn.insert((x.round() as i64, y.round() as i64)) {
             put(&mut svg, &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#f2495c\"/>"));
         }
     }
