@@ -244,7 +244,7 @@ fn axes(svg: &mut String, scale: &Scale) {
 
 /// A number with as many digits as an axis of length `range` needs.
 fn short(value: f64, range: f64) -> String {
-    if range >= 1e6 || range < 1e-3 {
+    if !(1e-3..1e6).contains(&range) {
         return format!("{value:.1e}");
     }
     let digits = (2.0 - range.log10().floor()).clamp(0.0, 5.0) as usize;

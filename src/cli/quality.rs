@@ -100,7 +100,7 @@ pub(super) fn panel_detector() -> &'static str {
 
 /// Looks for CSV files in the folder `below` of `data` and in those below it, in the order of their names.
 fn find_tasks(data: &Path, below: &Path, panel: &Pattern, tasks: &mut Vec<Task>) -> Result<()> {
-    let folder = data.join(below);
+    let folder: PathBuf = data.components().chain(below.components()).collect();
     let unreadable = |error: std::io::Error| {
         Error::new(Category::Query, format!("{}: cannot be read: {error}", folder.display()))
             .hint("give a folder you may read with --data")
