@@ -208,6 +208,18 @@ fn options_of_the_query_are_heeded() {
 }
 
 #[test]
+fn nothing_is_said_where_nobody_watches() {
+    let folder = Folder::new();
+    let file = folder.write("data.csv", &csv(&rows(3, &[400])));
+    // No progress bar, as stderr is no terminal; and no notice, as every row is judged.
+    let quiet = outrider(&[&["detect", &file, "--training", "visible-range"], &PLAIN[..]].concat());
+    assert_eq!(String::from_utf8(quiet.stderr).unwrap(), "");
+    let notice = outrider(&[&["detect", &file], &PLAIN[..]].concat());
+    let notice = String::from_utf8(notice.stderr).unwrap();
+    assert!(notice.contains("is not judged") && notice.lines().count() == 1, "{notice}");
+}
+
+#[test]
 fn the_number_of_threads_changes_nothing() {
     let folder = Folder::new();
     let file = folder.write("data.csv", &csv(&rows(8, &[200, 400])));
