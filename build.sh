@@ -53,7 +53,7 @@ build_backend() {
   target=$(rust_target)
   # With an explicit target the flag does not reach build scripts and procedural macros, which must stay dynamic.
   RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
-    cargo build --release --locked --target "$target" --bin gpx_outrider
+    cargo build --release --locked --target "$target" --no-default-features --bin gpx_outrider
   mkdir -p "$DIST"
   install -m 0755 "${CARGO_TARGET_DIR:-target}/$target/release/gpx_outrider" "$BINARY"
 }

@@ -196,6 +196,21 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
     })
 }
 
+/// Judges series that are already there, with the blocks and the code of [`run`].
+///
+/// `panel` holds all series of the query, gaps marked, from the begin of the first block's training on; `visible` is
+/// the range whose points are judged. Returns one detection a series, and what the user should know.
+///
+/// # Errors
+/// [`Category::Query`] if the detector cannot be built, [`Category::Limit`] if there are too many blocks.
+pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(Vec<Detection>, Vec<String>)> {
+    let Built { detector, .. } = detector::build(&query.detector, query.direction)?;
+    let blocks = plan(&Job { query: query.clone(), visible, max_data_points: 0 })?;
+    let judged = judge_panel(panel, visible, &blocks, &*detector, &CancellationToken::new())?;
+    let notices = shortage_notices(&judged).into_iter().collect();
+    Ok((judged.into_iter().map(|judged| judged.detection).collect(), notices))
+}
+
 /// What the models depend on besides the data, for the fingerprint.
 fn settings_text(query: &Query, source: &str, step_ms: i64) -> String {
     let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();

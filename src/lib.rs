@@ -6,9 +6,12 @@
 //!
 //! Data flows one way and each arrow is one type: [`query::Query`], [`source::FetchRequest`],
 //! [`series::Series`], [`engine::Detection`], [`frame::Frame`]. Sources know nothing of detectors, detectors
-//! nothing of Grafana, frames nothing of upstreams; only [`plugin`] knows Grafana's protocol.
+//! nothing of Grafana, frames nothing of upstreams; only [`plugin`] knows Grafana's protocol. The command line (`cli`)
+//! puts files at both ends of the same engine.
 //! `ARCHITECTURE.md` says where to find each feature.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod detector;
 pub mod engine;
 pub mod error;

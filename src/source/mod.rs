@@ -17,6 +17,8 @@ use serde_json::Value;
 
 pub use generator::Generator;
 pub use http_json::HttpJson;
+#[cfg(feature = "cli")]
+pub(crate) use http_json::TimeFormat;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Kind, Parsed};

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use self::pointer::Pointer;
 use self::points::Layout;
-use self::time::TimeFormat;
+pub(crate) use self::time::TimeFormat;
 use super::http::{Answer, HttpClient, HttpRequest};
 use super::{FetchRequest, Fetched, Reached, Source};
 use crate::error::{Category, Error, Result};

@@ -42,12 +42,14 @@ impl TimeFormat {
         match cell {
             Cell::Int(number) => self.integer(*number),
             Cell::Float(number) => self.decimal(*number),
-            Cell::Text(text) => self.text(text.trim()),
+            Cell::Text(text) => self.text(text),
             Cell::Missing | Cell::Null | Cell::Bool(_) | Cell::Array | Cell::Object => None,
         }
     }
 
-    fn text(self, text: &str) -> Option<i64> {
+    /// As `parse`, of a text.
+    pub(crate) fn text(self, text: &str) -> Option<i64> {
+        let text = text.trim();
         if self == Self::Iso8601 {
             return iso8601(text);
         }

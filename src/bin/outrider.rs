@@ -1,0 +1,7 @@
+//! `outrider`: the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    outrider::cli::main()
+}

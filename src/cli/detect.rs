@@ -1,0 +1,199 @@
+//! `outrider detect`: the verdict on every row of one file.
+//!
+//! Rows are the points of one query; a column besides `timestamp` and `value` tells series apart. Rows may be in any
+//! order and repeat a time: each gets the verdict of its series at its time, where the last row of that time counts.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::blocks::{self, RowVerdict};
+use super::parallel::{Threads, progress_bar};
+use super::table::{Output, Row, Table, number};
+use super::{DetectorArguments, parse_query};
+use crate::error::{Error, Result};
+use crate::query::Query;
+use crate::series::{Labels, Series};
+use crate::source::TimeFormat;
+
+/// Judge every row of a CSV file.
+///
+/// Reads the columns timestamp (s, ms, µs or ns since the epoch, or ISO 8601; UTC where it names no zone) and value;
+/// every other column is a label that tells series apart, but for a column "label" of 0 and 1, which is never looked
+/// at. Writes timestamp,value,score,flag,expected,lower,upper,reason: one row for every row read, in their order.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The file to read.
+    file: PathBuf,
+    #[command(flatten)]
+    detector: DetectorArguments,
+    /// History a point is judged by; ends where the point's block begins [default: 7d].
+    #[arg(long, value_name = "DURATION")]
+    train: Option<String>,
+    /// Length of a block, all points of which are judged by the same model [default: 1d].
+    #[arg(long, value_name = "DURATION")]
+    refit: Option<String>,
+    /// Learn from the window before each block, or from all the rows that are judged.
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["train", "refit"])]
+    training: TrainingChoice,
+    /// Which side of the expected value may be flagged.
+    #[arg(long, value_enum, default_value_t)]
+    direction: DirectionChoice,
+    /// How numbers in the column timestamp are meant; by their size if left out.
+    #[arg(long, value_enum, default_value_t)]
+    time_unit: TimeUnit,
+    /// Also write the input's other columns, after the eight.
+    #[arg(long)]
+    keep_columns: bool,
+    #[command(flatten)]
+    threads: Threads,
+    /// The file to write; stdout if left out.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum TrainingChoice {
+    #[default]
+    Window,
+    VisibleRange,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum DirectionChoice {
+    #[default]
+    Both,
+    High,
+    Low,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum TimeUnit {
+    #[default]
+    Auto,
+    S,
+    Ms,
+    Us,
+    Ns,
+}
+
+impl From<TimeUnit> for TimeFormat {
+    fn from(unit: TimeUnit) -> Self {
+        match unit {
+            TimeUnit::Auto => Self::Auto,
+            TimeUnit::S => Self::S,
+            TimeUnit::Ms => Self::Ms,
+            TimeUnit::Us => Self::Us,
+            TimeUnit::Ns => Self::Ns,
+        }
+    }
+}
+
+const COLUMNS: [&str; 8] = ["timestamp", "value", "score", "flag", "expected", "lower", "upper", "reason"];
+
+/// Reads, judges and writes.
+///
+/// # Errors
+/// Wrong arguments, a file that cannot be read, understood or written.
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let query = query(arguments)?;
+    let table = Table::read(&arguments.file, arguments.time_unit.into())?;
+    let (series_of_row, panel) = split(&table, &arguments.file.display().to_string());
+    let verdicts = judge(&query, &table.rows, &series_of_row, &panel, &arguments.threads)?;
+
+    let mut header = COLUMNS.to_vec();
+    if arguments.keep_columns {
+        header.extend(table.other_columns.iter().map(String::as_str));
+    }
+    let mut output = Output::create(arguments.out.as_deref(), &header)?;
+    for (row, verdict) in table.rows.iter().zip(verdicts) {
+        let kept = if arguments.keep_columns { row.others.as_slice() } else { &[] };
+        output.write(cells(row, verdict).iter().chain(kept))?;
+    }
+    output.finish()
+}
+
+fn query(arguments: &Arguments) -> Result<Query> {
+    let mut query = json!({
+        "detector": arguments.detector.to_json()?,
+        "direction": match arguments.direction {
+            DirectionChoice::Both => "both",
+            DirectionChoice::High => "high",
+            DirectionChoice::Low => "low",
+        },
+        "training": match arguments.training {
+            TrainingChoice::Window => "window",
+            TrainingChoice::VisibleRange => "visible-range",
+        },
+    });
+    for (name, given) in [("trainingWindow", &arguments.train), ("refitInterval", &arguments.refit)] {
+        if let Some(duration) = given {
+            query[name] = Value::from(duration.as_str());
+        }
+    }
+    parse_query(&query)
+}
+
+/// The series the rows belong to: which one each row is of, and the series themselves, with gaps marked.
+fn split(table: &Table, file: &str) -> (Vec<usize>, Vec<Series>) {
+    let is_label: Vec<bool> = (0..table.other_columns.len()).map(|column| !is_truth(table, column)).collect();
+    let mut known: HashMap<Vec<&str>, usize> = HashMap::new();
+    let mut series_of_row = Vec::with_capacity(table.rows.len());
+    let mut points: Vec<(Labels, Vec<(i64, f64)>)> = Vec::new();
+    for row in &table.rows {
+        let labelled = || table.other_columns.iter().zip(&row.others).zip(&is_label).filter(|(_, is)| **is);
+        let key = labelled().map(|((_, value), _)| value.as_str()).collect();
+        let number = *known.entry(key).or_insert_with(|| {
+            let labels = labelled().map(|((name, value), _)| (name.clone(), value.clone())).collect();
+            points.push((labels, Vec::new()));
+            points.len() - 1
+        });
+        series_of_row.push(number);
+        points[number].1.push((row.time, row.value));
+    }
+    let series = points.into_iter().map(|(labels, points)| {
+        let named: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let name = if named.is_empty() { file.to_owned() } else { named.join(", ") };
+        let (mut series, _) = Series::from_points(name, labels, points);
+        if let Some(step_ms) = series.regular_step_ms() {
+            series.mark_gaps(step_ms);
+        }
+        series
+    });
+    let series = series.collect();
+    (series_of_row, series)
+}
+
+/// Whether a column holds what is true of each row, and so must be kept from the detector.
+fn is_truth(table: &Table, column: usize) -> bool {
+    table.other_columns[column] == "label"
+        && table.rows.iter().all(|row| matches!(row.others[column].as_str(), "" | "0" | "1" | "0.0" | "1.0"))
+}
+
+fn judge(
+    query: &Query,
+    rows: &[Row],
+    series_of_row: &[usize],
+    panel: &[Series],
+    threads: &Threads,
+) -> Result<Vec<RowVerdict>> {
+    let spans = blocks::spans(query.training, rows.iter().map(|row| row.time));
+    let span_of = |time: i64| spans.partition_point(|span| span.to_ms < time);
+    let bar = progress_bar(spans.len() as u64, "parts");
+    let judged = threads.map(spans.clone(), &bar, |_| 1, |span| blocks::judge_span(query, panel, span));
+    let judged = judged.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    if let Some(notice) = judged.iter().flat_map(|span| &span.notices).next() {
+        eprintln!("outrider: {notice}");
+    }
+    let verdict = |(row, series): (&Row, &usize)| judged[span_of(row.time)].at(*series, row.time);
+    Ok(rows.iter().zip(series_of_row).map(verdict).collect())
+}
+
+fn cells(row: &Row, verdict: RowVerdict) -> [String; 8] {
+    let RowVerdict { verdict, score, expected, lower, upper, reason } = verdict;
+    let flag = u8::from(verdict.is_outlier()).to_string();
+    let (timestamp, value) = (row.timestamp.clone(), row.value_text.clone());
+    [timestamp, value, number(score), flag, number(expected), number(lower), number(upper), reason]
+}
