@@ -63,6 +63,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
 export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
+  auto: { sensitivity: 50, refractory: 300, timeZone: 'UTC' },
   'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
 };
 
@@ -79,6 +80,8 @@ export const LIMITS = {
   nTrees: { min: 1, max: 10_000, integer: true },
   sampleSize: { min: 2, max: 65_536, integer: true, unit: 'points' },
   threshold: { min: 0, max: 1 },
+  sensitivity: { min: 0, max: 100, integer: true },
+  refractory: { min: 0, max: 10_000, integer: true, unit: 'points' },
   contamination: { above: 0, max: 0.5 },
 } satisfies Record<string, NumberLimits>;
 

@@ -55,6 +55,11 @@ export const selectors = {
     unit: 'outrider-http-json-unit',
     labels: 'outrider-http-json-labels',
   },
+  auto: {
+    sensitivity: 'outrider-auto-sensitivity',
+    refractory: 'outrider-auto-refractory',
+    timeZone: 'outrider-auto-time-zone',
+  },
   isolationForest: {
     threshold: 'outrider-isolation-forest-threshold',
     contamination: 'outrider-isolation-forest-contamination',

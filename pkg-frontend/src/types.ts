@@ -57,8 +57,17 @@ export interface IsolationForestOptions {
   contamination: number | null;
 }
 
+export interface AutoOptions {
+  sensitivity: number;
+  /** In points. */
+  refractory: number;
+  /** IANA name. */
+  timeZone: string;
+}
+
 /** Every detector kind with its options. */
 export interface DetectorOptions {
+  auto: AutoOptions;
   'isolation-forest': IsolationForestOptions;
 }
 

@@ -56,10 +56,16 @@ impl Tail {
         }
         let quantile = |share: f64| value(((count - 1) as f64 * share) as usize);
         let median = quantile(0.5);
-        let in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL);
-        // Where half of the values are equal, nothing may be divided by zero.
-        let scale = (quantile(0.75) - median).max(1e-9 * median.abs()).max(1e-12);
-        let begin = (value(count - in_tail - 1) - median).max(scale);
+        // Less than this is rounding.
+        let smallest = (1e-9 * median.abs()).max(1e-12);
+        let mut in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL);
+        let mut begin = value(count - in_tail - 1) - median;
+        if begin < smallest {
+            // Nearly all values are equal: what few others there are say how far values go, not how they are spread.
+            in_tail = 1;
+            begin = value(count - 1) - median;
+        }
+        let begin = begin.max(quantile(0.75) - median).max(smallest);
         let log_excess: f64 =
             (count - in_tail..count).map(|rank| ((value(rank) - median) / begin).max(1.0).ln()).sum();
         let index = (log_excess + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
@@ -201,6 +207,16 @@ mod tests {
         assert!(tail.surprise(5.0) < 0.5);
         assert_eq!(tail.surprise(5.1), MAX_SURPRISE);
         assert!(Tail::high(&[5.0; 39]).is_none());
+    }
+
+    #[test]
+    fn a_rare_event_surprises_by_its_rarity() {
+        let mut mostly_zero = vec![0.0; 995];
+        mostly_zero.extend([1.0, 1.0, 1.0, 2.0, 5.0]);
+        let tail = Tail::high(&mostly_zero).unwrap();
+        assert!((1.7..2.5).contains(&tail.surprise(1.0)), "{}", tail.surprise(1.0));
+        assert!((2.9..3.1).contains(&tail.surprise(5.0)), "{}", tail.surprise(5.0));
+        assert!(tail.surprise(50.0) > 3.9);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) struct Incidents {
 }
 
 /// Alarms below this are ordinary and no peak.
-pub(super) const ORDINARY: f64 = 1.2;
+pub(super) const ORDINARY: f64 = 1.75;
 
 impl Incidents {
     /// `threshold` in the unit of the alarms, `refractory` in points.

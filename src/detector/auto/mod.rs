@@ -352,7 +352,12 @@ impl Seen {
 
     fn reason(&self, series: &Watch<'_>, index: usize, calibration: &Calibration) -> String {
         let value = series.points.values[index];
-        let side = if self.is_high { "high" } else { "low" };
+        let told_by_side = self.never.is_some() || self.drivers[0].1.has_side();
+        let side = match (told_by_side, self.is_high) {
+            (false, _) => "unusual",
+            (true, true) => "high",
+            (true, false) => "low",
+        };
         let expected = Short(series.expectation.expected[index]);
         let season = series.expectation.basis[index].words();
         let mut why: Vec<String> = self.never.iter().map(|never| (*never).to_owned()).collect();
