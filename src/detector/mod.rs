@@ -4,14 +4,22 @@
 //! [`Detector`]. Adding one is that file, its `mod` line, and its entry in [`DETECTORS`]. Detectors know nothing of
 //! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
 
+mod fences;
+mod iqr;
 mod isolation_forest;
+mod mad;
 mod robust;
+mod window;
+mod z_score;
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 
+pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
+pub use mad::Mad;
+pub use z_score::ZScore;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Direction, Kind, Parsed};
@@ -210,7 +218,8 @@ const fn entry<D: Detector>() -> DetectorEntry {
 }
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
-pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>()];
+pub const DETECTORS: &[DetectorEntry] =
+    &[entry::<IsolationForest>(), entry::<Mad>(), entry::<ZScore>(), entry::<Iqr>()];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///
