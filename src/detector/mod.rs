@@ -4,11 +4,13 @@
 //! [`Detector`]. Adding one is that file, its `mod` line, and its entry in [`DETECTORS`]. Detectors know nothing of
 //! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
 
+mod changepoint;
 mod fences;
 mod iqr;
 mod isolation_forest;
 mod mad;
 mod robust;
+mod whiten;
 mod window;
 mod z_score;
 
@@ -16,6 +18,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 
+pub use changepoint::Changepoint;
 pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
 pub use mad::Mad;
@@ -219,7 +222,7 @@ const fn entry<D: Detector>() -> DetectorEntry {
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
 pub const DETECTORS: &[DetectorEntry] =
-    &[entry::<IsolationForest>(), entry::<Mad>(), entry::<ZScore>(), entry::<Iqr>()];
+    &[entry::<IsolationForest>(), entry::<Mad>(), entry::<ZScore>(), entry::<Iqr>(), entry::<Changepoint>()];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///
