@@ -4,14 +4,15 @@
 //! weekly pattern is taken out, then what each value carries over from the one before, then the innovations become
 //! normal scores. Each is standardised by the mean of its regime so far, with √(1 + 1/m) for a mean of m values, so
 //! that they are independent and of variance 1 from the first points of a regime on (recursive residuals: Brown, Durbin
-//! and Evans, *Techniques for Testing the Constancy of Regression Relationships over Time*, JRSS B 37, 1975, section
-//! 2.2; self-starting charts: Hawkins, *Self-Starting Cusum Charts for Location and Scale*, The Statistician 36, 1987).
+//! and Evans, *Techniques for Testing the Constancy of Regression Relationships over Time*, JRSS B 37, 1975; self-starting
+//! charts: Hawkins, *Self-Starting Cusum Charts for Location and Scale*, The Statistician 36, 1987).
 //!
 //! Four cumulative sums g ← max(0, g + z − k) then add up the evidence (Page, *Continuous Inspection Schemes*,
 //! Biometrika 41, 1954): for the level up and down, and, fed with the normal scores of the sizes, for more noise and for
-//! less. A change is where one exceeds its threshold h; it began where the sum was last 0 (Basseville and Nikiforov,
-//! *Detection of Abrupt Changes*, Prentice Hall, 1993, section 2.2). The level, or the noise, is then learnt anew from
-//! the points since that onset, and all sums start from 0: a change is flagged once, and what follows it is normal.
+//! less. A change is where one exceeds its threshold h; it began, at the earliest where the sum was last 0, where the
+//! likelihood of what followed is largest (Basseville and Nikiforov, *Detection of Abrupt Changes*, Prentice Hall, 1993,
+//! section 2.4.3). The level, or the noise, is then learnt anew from the points since that onset, and all sums start from
+//! 0: a change is flagged once, and what follows it is normal.
 //!
 //! h follows from how many false alarms a week are acceptable: the mean number of points between them, for each of the
 //! charts, is (exp(2kb) − 2kb − 1) / 2k² with b = h + 1.166 (Siegmund, *Sequential Analysis*, Springer, 1985, section
