@@ -482,7 +482,12 @@ impl<'a> Watch<'a> {
         self.regime = Some(match what {
             What::Level => Regime { mean: centre, mean_of: lasted as f64 - 1.0, ..regime },
             What::Noise => {
-                Regime { sigma: MAD_TO_SIGMA * size(regime.mean), sigma_of: lasted as f64, ..regime }
+                // The mean, as in `learn`; outliers are cut by what most sizes are, unless that is nothing.
+                let usual = Noise::REACH * MAD_TO_SIGMA * size(regime.mean);
+                let reach = if usual > 0.0 { usual } else { f64::INFINITY };
+                let sizes = since.iter().map(|seen| (seen.innovation - regime.mean).abs().min(reach));
+                let sigma = sizes.map(|size| size / lasted as f64).sum::<f64>() / self.noise.mean_distance;
+                Regime { sigma, sigma_of: lasted as f64, ..regime }
             }
         });
         let (sum, height) = (self.charts[index].sum, self.of_charts()[index].height);

@@ -72,7 +72,7 @@ impl Rule {
         &self,
         training: Points<'_>,
         judged: Points<'_>,
-        normal: impl Fn(&S) -> Normal,
+        normal: impl Fn(&mut S) -> Normal,
     ) -> Judgement {
         match self.window {
             Window::Training => self.by_training(training, judged, normal),
@@ -84,7 +84,7 @@ impl Rule {
         &self,
         training: Points<'_>,
         judged: Points<'_>,
-        normal: impl Fn(&S) -> Normal,
+        normal: impl Fn(&mut S) -> Normal,
     ) -> Judgement {
         let values: Vec<f64> = training.values.iter().copied().filter(|value| value.is_finite()).collect();
         let usable = values.len();
@@ -96,7 +96,7 @@ impl Rule {
         }
         let mut summary = S::over(values);
         summary.look_at(0..usable);
-        let normal = normal(&summary);
+        let normal = normal(&mut summary);
         let mut judgement = Judgement::default();
         for value in judged.values {
             self.add(&mut judgement, *value, Some((normal, usable)));
@@ -109,7 +109,7 @@ impl Rule {
         length: DurationMs,
         training: Points<'_>,
         judged: Points<'_>,
-        normal: impl Fn(&S) -> Normal,
+        normal: impl Fn(&mut S) -> Normal,
     ) -> Judgement {
         let Some(begin) = judged.times.first() else { return Judgement::default() };
         let needed = training.times.partition_point(|time| *time < begin.saturating_sub(length.as_millis()));
@@ -129,7 +129,7 @@ impl Rule {
             end += times[end..].partition_point(|other| other < time);
             summary.look_at(start..end);
             let count = summary.count();
-            let known = (count >= MIN_TRAINING_POINTS).then(|| (normal(&summary), count));
+            let known = (count >= MIN_TRAINING_POINTS).then(|| (normal(&mut summary), count));
             if known.is_none() && value.is_finite() {
                 judgement.shortage.get_or_insert_with(|| {
                     format!(

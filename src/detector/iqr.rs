@@ -10,7 +10,7 @@
 //! as in [`mad`](super::mad). Points between the quartiles score 0.
 //!
 //! Cost: O(n log n) to sort the values of a block's window once; then O(1) a point against the training window, or
-//! O(log n) against a rolling one (O(n) where the range is 0). Memory: 24 bytes a value. Warm-up:
+//! O(log n) against a rolling one. Memory: 24 bytes a value, 40 where the range is 0. Warm-up:
 //! [`MIN_TRAINING_POINTS`] values in the window. Not for series whose normal level depends on the time of day, and not
 //! where a quarter of the points are outliers.
 //!
@@ -78,7 +78,7 @@ impl Detector for Iqr {
     }
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
-        self.rule.judge(training, judged, |ranks: &Ranks| {
+        self.rule.judge(training, judged, |ranks: &mut Ranks| {
             let [low_from, median, high_from] = [0.25, 0.5, 0.75].map(|share| ranks.quantile(share));
             let range = high_from - low_from;
             let unit =

@@ -8,7 +8,7 @@
 //! score*.
 //!
 //! Cost: O(n log n) to sort the values of a block's window once; then O(1) a point against the training window, or
-//! O(log² n) against a rolling one (O(n) where the MAD is 0). Memory: 24 bytes a value. Warm-up:
+//! O(log² n) against a rolling one. Memory: 24 bytes a value, 40 where the MAD is 0. Warm-up:
 //! [`MIN_TRAINING_POINTS`] values in the window. Not for series whose normal level depends on the time of day, and not
 //! where up to half of the points are outliers.
 //!
@@ -74,7 +74,7 @@ impl Detector for Mad {
     }
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
-        self.rule.judge(training, judged, |ranks: &Ranks| {
+        self.rule.judge(training, judged, |ranks: &mut Ranks| {
             let median = ranks.quantile(0.5);
             Normal {
                 expected: median,
@@ -87,7 +87,7 @@ impl Detector for Mad {
 }
 
 /// `scale` · MAD; from the mean absolute deviation, on the same scale, where that is 0; 0 only for a constant.
-pub(super) fn robust_sigma(ranks: &Ranks, median: f64, scale: f64) -> f64 {
+pub(super) fn robust_sigma(ranks: &mut Ranks, median: f64, scale: f64) -> f64 {
     let mad = ranks.median_distance(median);
     if mad > 0.0 {
         return scale * mad;

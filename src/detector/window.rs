@@ -56,7 +56,8 @@ pub(super) trait Summary {
 /// Every value is ranked among all of them once; a Fenwick tree (Fenwick, *A New Data Structure for Cumulative
 /// Frequency Tables*, Software: Practice and Experience 24, 1994) over the ranks counts those in the range. A value
 /// enters or leaves in O(log n) and an order statistic takes O(log n). Ranks only say where a value is counted, so
-/// those outside the range have no part in any answer. 16 bytes a value, and 8 for the value itself.
+/// those outside the range have no part in any answer. 24 bytes a value, and 16 more where mean
+/// distances are asked for.
 pub(super) struct Ranks {
     /// In order of time.
     values: Vec<f64>,
@@ -64,6 +65,8 @@ pub(super) struct Ranks {
     rank_of: Vec<u32>,
     tree: Vec<u32>,
     range: Range<usize>,
+    /// Distances from the median last asked for.
+    distances: Option<(f64, Runs<f64>)>,
 }
 
 impl Summary for Ranks {
@@ -76,7 +79,7 @@ impl Summary for Ranks {
         }
         let ascending = order.iter().map(|index| values[*index as usize]).collect();
         let tree = vec![0; values.len() + 1];
-        Self { values, ascending, rank_of, tree, range: 0..0 }
+        Self { values, ascending, rank_of, tree, range: 0..0, distances: None }
     }
 
     fn look_at(&mut self, range: Range<usize>) {
@@ -174,29 +177,65 @@ impl Ranks {
         }
     }
 
-    /// Mean of the distances from `median`: recomputed in O(n), in order of time.
-    pub(super) fn mean_distance(&self, median: f64) -> f64 {
-        let window = &self.values[self.range.clone()];
-        let count = window.len() as f64;
-        window.iter().map(|value| (value - median).abs() / count).sum()
+    /// Mean of the distances from `median`, in O(log n) for the second time with the same median, else O(n).
+    pub(super) fn mean_distance(&mut self, median: f64) -> f64 {
+        if self.distances.as_ref().is_none_or(|(from, _)| *from != median) {
+            let distances = self.values.iter().map(|value| (value - median).abs()).collect();
+            self.distances = Some((median, Runs::of(distances, |a, b| a + b)));
+        }
+        let sum = self.distances.as_ref().and_then(|(_, runs)| runs.fold(self.range.clone(), |a, b| a + b));
+        sum.unwrap_or(0.0) / self.count() as f64
     }
 }
 
-/// Mean and standard deviation of the values looked at.
+/// A sum, of any kind, over every run of 2^k items that begins at a multiple of 2^k. The sum over any range is merged
+/// from O(log n) of them. Nothing ever leaves a sum, so no rounding accumulates; and where the runs lie does not depend
+/// on how many items follow.
+struct Runs<T> {
+    /// Runs of 2^k items by k.
+    by_length: Vec<Vec<T>>,
+}
+
+impl<T: Copy> Runs<T> {
+    fn of(items: Vec<T>, merge: impl Fn(T, T) -> T) -> Self {
+        let mut by_length = Vec::new();
+        let mut runs = items;
+        while !runs.is_empty() {
+            let longer = runs.chunks_exact(2).map(|pair| merge(pair[0], pair[1])).collect();
+            by_length.push(runs);
+            runs = longer;
+        }
+        Self { by_length }
+    }
+
+    /// The sum over `range`; `None` of nothing.
+    fn fold(&self, range: Range<usize>, merge: impl Fn(T, T) -> T) -> Option<T> {
+        let Range { mut start, end } = range;
+        let mut whole = None;
+        while start < end {
+            // The longest run that begins here and ends within.
+            let aligned = if start == 0 { usize::BITS } else { start.trailing_zeros() };
+            let length = aligned.min((end - start).ilog2()) as usize;
+            let run = self.by_length[length][start >> length];
+            whole = Some(whole.map_or(run, |before| merge(before, run)));
+            start += 1 << length;
+        }
+        whole
+    }
+}
+
+/// Mean and standard deviation of the values looked at, in O(log n).
 ///
-/// Moments are kept of every run of 2^k values that begins at a multiple of 2^k; those of a range are merged from
-/// O(log n) such runs (Chan, Golub and LeVeque, *Algorithms for Computing the Sample Variance*, The American
-/// Statistician 37, 1983, equation 2.1). Nothing leaves a sum, so no rounding accumulates, and where the runs lie
-/// does not depend on how many values follow. 48 bytes a value.
+/// Moments of [`Runs`] of values are merged by Chan, Golub and LeVeque, *Algorithms for Computing the Sample Variance*,
+/// The American Statistician 37, 1983, equation 2.1. 48 bytes a value.
 pub(super) struct Moments {
-    /// Runs of 2^k values by k.
-    runs: Vec<Vec<Moment>>,
+    runs: Runs<Moment>,
     /// A power of two by which values are divided, exactly, so that their squares do not overflow.
     unit: f64,
     range: Range<usize>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Moment {
     count: f64,
     mean: f64,
@@ -206,9 +245,6 @@ struct Moment {
 
 impl Moment {
     fn merge(self, other: Self) -> Self {
-        if self.count == 0.0 {
-            return other;
-        }
         let count = self.count + other.count;
         let apart = other.mean - self.mean;
         let share = other.count / count;
@@ -224,15 +260,9 @@ impl Summary for Moments {
     fn over(values: Vec<f64>) -> Self {
         let largest = values.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
         let unit = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits());
-        let mut level: Vec<Moment> =
+        let single =
             values.iter().map(|value| Moment { count: 1.0, mean: value / unit, squares: 0.0 }).collect();
-        let mut runs = Vec::new();
-        while !level.is_empty() {
-            let above = level.chunks_exact(2).map(|pair| pair[0].merge(pair[1])).collect();
-            runs.push(level);
-            level = above;
-        }
-        Self { runs, unit, range: 0..0 }
+        Self { runs: Runs::of(single, Moment::merge), unit, range: 0..0 }
     }
 
     fn look_at(&mut self, range: Range<usize>) {
@@ -245,17 +275,10 @@ impl Summary for Moments {
 }
 
 impl Moments {
-    /// Mean and sample standard deviation (n − 1) of a range of at least two values.
+    /// Mean and sample standard deviation (n − 1) of a range of at least two values; NaN of none.
     pub(super) fn mean_and_deviation(&self) -> (f64, f64) {
-        let Range { mut start, end } = self.range;
-        let mut whole = Moment::default();
-        while start < end {
-            // The longest run that begins here and ends within.
-            let aligned = if start == 0 { usize::BITS } else { start.trailing_zeros() };
-            let level = aligned.min((end - start).ilog2()) as usize;
-            whole = whole.merge(self.runs[level][start >> level]);
-            start += 1 << level;
-        }
+        let nothing = Moment { count: 0.0, mean: f64::NAN, squares: f64::NAN };
+        let whole = self.runs.fold(self.range.clone(), Moment::merge).unwrap_or(nothing);
         (self.unit * whole.mean, self.unit * (whole.squares / (whole.count - 1.0)).sqrt())
     }
 }
@@ -336,6 +359,8 @@ mod tests {
                 let median = middle(&expected);
                 let distances: Vec<f64> = expected.iter().map(|value| (value - median).abs()).collect();
                 prop_assert_eq!(ranks.median_distance(median), middle(&sorted(&distances)));
+                let mean = distances.iter().sum::<f64>() / distances.len() as f64;
+                prop_assert!((ranks.mean_distance(median) - mean).abs() < 1e-9);
             }
         }
 

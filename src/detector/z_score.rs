@@ -67,7 +67,7 @@ impl Detector for ZScore {
     }
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
-        self.rule.judge(training, judged, |moments: &Moments| {
+        self.rule.judge(training, judged, |moments: &mut Moments| {
             let (mean, unit) = moments.mean_and_deviation();
             Normal { expected: mean, low_from: mean, high_from: mean, unit }
         })
