@@ -1,5 +1,5 @@
 import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
-import { screen, within } from '@testing-library/react';
+import { cleanup, screen, within } from '@testing-library/react';
 import { NEVER, of } from 'rxjs';
 
 import { selectors } from './selectors';
@@ -256,6 +256,44 @@ describe('the detector', () => {
     await user.tab();
     expect(field(selectors.isolationForest.threshold).getByRole('alert')).toHaveTextContent('Write 0 to 1.');
     expect(threshold).toBeInvalid();
+  });
+});
+
+describe('every detector', () => {
+  it('is edited with its own options, and saves what differs', async () => {
+    for (const [kind, label, typed, option] of [
+      ['mad', 'Threshold', '5', { threshold: 5 }],
+      ['mad', 'Scale', '1', { scale: 1 }],
+      ['z-score', 'Threshold', '4', { threshold: 4 }],
+      ['z-score', 'Window', '6h', { window: '6h' }],
+      ['iqr', 'Factor', '1.5', { factor: 1.5 }],
+      ['iqr', 'Window', '1d', { window: '1d' }],
+      ['changepoint', 'False alarms', '1', { falseAlarmsPerWeek: 1 }],
+      ['changepoint', 'Smallest shift', '3', { minShift: 3 }],
+      ['changepoint', 'Shortest', '12', { minSize: 12 }],
+    ] as const) {
+      const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+      const input = screen.getByLabelText(label);
+      await user.clear(input);
+      await user.type(input, `${typed}{Enter}`);
+      expect(last()?.detector).toStrictEqual({ kind, ...option });
+      cleanup();
+    }
+  });
+
+  it('has the kinds of changes in sight', async () => {
+    const { user, last } = await mountQuery({ detector: { kind: 'changepoint' } }, newDataSource());
+    await user.click(screen.getByRole('radio', { name: 'Noise' }));
+    expect(last()?.detector).toStrictEqual({ kind: 'changepoint', kinds: 'variance' });
+  });
+
+  it('says what a window may be', async () => {
+    const { user } = await mountQuery({ detector: { kind: 'mad' } }, newDataSource());
+    const window = screen.getByLabelText('Window');
+    await user.clear(window);
+    await user.type(window, 'all');
+    await user.tab();
+    expect(field(selectors.mad.window).getByRole('alert')).toHaveTextContent('or training');
   });
 });
 

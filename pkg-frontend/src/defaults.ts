@@ -65,6 +65,11 @@ export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
 export const DETECTOR_DEFAULTS: DetectorOptions = {
   auto: { sensitivity: 50, refractory: 300, timeZone: 'UTC' },
   'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
+  // The backend's scale has more digits; a saved 1.4826 means the same.
+  mad: { window: 'training', threshold: 3.5, scale: 1.4826 },
+  'z-score': { window: 'training', threshold: 3 },
+  iqr: { window: 'training', factor: 3 },
+  changepoint: { kinds: 'both', falseAlarmsPerWeek: 0.1, minShift: 2, minSize: 5 },
 };
 
 const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
@@ -83,6 +88,12 @@ export const LIMITS = {
   sensitivity: { min: 0, max: 100, integer: true },
   refractory: { min: 0, max: 10_000, integer: true, unit: 'points' },
   contamination: { above: 0, max: 0.5 },
+  sigmas: { above: 0, max: 1000, unit: 'sigmas' },
+  scale: { above: 0, max: 1000 },
+  factor: { above: 0, max: 1000 },
+  falseAlarmsPerWeek: { above: 0, max: 1000, unit: 'a week' },
+  minShift: { above: 0, max: 10, unit: 'sigmas' },
+  minSize: { min: 2, max: 1000, integer: true, unit: 'points' },
 } satisfies Record<string, NumberLimits>;
 
 export const DURATION_LIMITS = {
@@ -90,6 +101,7 @@ export const DURATION_LIMITS = {
   refitInterval: { min: '1m', max: '31d' },
   step: { min: '1ms', max: '31d', word: 'auto' },
   period: { min: '1s', max: '400d' },
+  window: { min: '1s', max: '400d', word: 'training' },
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */

@@ -1,7 +1,7 @@
 /** The choices of a query that are no kinds. */
 import { type SelectableValue } from '@grafana/data';
 
-import { type CommonOptions, type Direction, type Output, type Training } from './types';
+import { type ChangeKinds, type CommonOptions, type Direction, type Output, type Training } from './types';
 
 export const DIRECTIONS: Array<SelectableValue<Direction>> = [
   { value: 'both', label: 'Both' },
@@ -20,6 +20,12 @@ export const OUTPUTS: Array<SelectableValue<Output>> = [
   { value: 'events', label: 'Events', description: 'One row an outlier, for annotations and tables' },
   { value: 'score', label: 'Score', description: '0 to 1, one series each' },
   { value: 'alert', label: 'Alert', description: '1 where there is an outlier, else 0; for expressions' },
+];
+
+export const CHANGE_KINDS: Array<SelectableValue<ChangeKinds>> = [
+  { value: 'level', label: 'Level' },
+  { value: 'variance', label: 'Noise' },
+  { value: 'both', label: 'Both' },
 ];
 
 /** How the models are trained, in a few words. */

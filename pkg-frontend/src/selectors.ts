@@ -67,6 +67,25 @@ export const selectors = {
     sampleSize: 'outrider-isolation-forest-sample-size',
     seed: 'outrider-isolation-forest-seed',
   },
+  mad: {
+    threshold: 'outrider-mad-threshold',
+    window: 'outrider-mad-window',
+    scale: 'outrider-mad-scale',
+  },
+  zScore: {
+    threshold: 'outrider-z-score-threshold',
+    window: 'outrider-z-score-window',
+  },
+  iqr: {
+    factor: 'outrider-iqr-factor',
+    window: 'outrider-iqr-window',
+  },
+  changepoint: {
+    kinds: 'outrider-changepoint-kinds',
+    falseAlarmsPerWeek: 'outrider-changepoint-false-alarms-per-week',
+    minShift: 'outrider-changepoint-min-shift',
+    minSize: 'outrider-changepoint-min-size',
+  },
 } as const;
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */

@@ -65,10 +65,40 @@ export interface AutoOptions {
   timeZone: string;
 }
 
+export interface MadOptions {
+  /** `training`, or a duration: the points of that length before the judged one. */
+  window: string;
+  threshold: number;
+  scale: number;
+}
+
+export interface ZScoreOptions {
+  window: string;
+  threshold: number;
+}
+
+export interface IqrOptions {
+  window: string;
+  factor: number;
+}
+
+export type ChangeKinds = 'level' | 'variance' | 'both';
+
+export interface ChangepointOptions {
+  kinds: ChangeKinds;
+  falseAlarmsPerWeek: number;
+  minShift: number;
+  minSize: number;
+}
+
 /** Every detector kind with its options. */
 export interface DetectorOptions {
   auto: AutoOptions;
   'isolation-forest': IsolationForestOptions;
+  mad: MadOptions;
+  'z-score': ZScoreOptions;
+  iqr: IqrOptions;
+  changepoint: ChangepointOptions;
 }
 
 /** A kind with those of its options that differ from the default. */

@@ -5,8 +5,15 @@
 //! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
 
 mod auto;
+mod changepoint;
+mod fences;
+mod iqr;
 mod isolation_forest;
+mod mad;
 mod robust;
+mod whiten;
+mod window;
+mod z_score;
 
 use std::fmt;
 use std::ops::Range;
@@ -14,7 +21,11 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 
 pub use auto::Auto;
+pub use changepoint::Changepoint;
+pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
+pub use mad::Mad;
+pub use z_score::ZScore;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Direction, Kind, Parsed};
@@ -312,7 +323,14 @@ const fn entry<D: Detector>() -> DetectorEntry {
 }
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
-pub const DETECTORS: &[DetectorEntry] = &[entry::<Auto>(), entry::<IsolationForest>()];
+pub const DETECTORS: &[DetectorEntry] = &[
+    entry::<IsolationForest>(),
+    entry::<Auto>(),
+    entry::<Mad>(),
+    entry::<ZScore>(),
+    entry::<Iqr>(),
+    entry::<Changepoint>(),
+];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///

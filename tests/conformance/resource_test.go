@@ -106,7 +106,7 @@ func TestResourceKinds(t *testing.T) {
 		}
 	}
 	check("source", all.Sources, "generator", "http-json")
-	check("detector", all.Detectors, "isolation-forest")
+	check("detector", all.Detectors, "isolation-forest", "mad", "z-score", "iqr", "changepoint")
 }
 
 func TestEveryKindOfDetectorAnswers(t *testing.T) {

@@ -39,6 +39,12 @@ func TestSamePointSameVerdict(t *testing.T) {
 			"source": everySeries, "training": "window",
 			"detector": JSON{"kind": "isolation-forest", "contamination": 0.02},
 		}},
+		"against a rolling window": {generator, JSON{
+			"source": everySeries, "training": "window", "detector": JSON{"kind": "mad", "window": "6h"},
+		}},
+		"from regime to regime": {generator, JSON{
+			"source": everySeries, "training": "window", "detector": JSON{"kind": "changepoint"},
+		}},
 	}
 	for source, each := range inOrder(sources) {
 		reference := host(t).frames(t, each.settings, Query{JSON: each.options.String()})

@@ -2,7 +2,11 @@ import { type Kind } from '../kinds';
 import { type DetectorOptions } from '../types';
 
 import { AutoEditor } from './Auto';
+import { ChangepointEditor } from './Changepoint';
+import { IqrEditor } from './Iqr';
 import { IsolationForestEditor } from './IsolationForest';
+import { MadEditor } from './Mad';
+import { ZScoreEditor } from './ZScore';
 
 /** Every detector the backend has, in the order of the list. */
 export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]> } = {
@@ -15,5 +19,26 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
     label: 'Isolation forest',
     description: 'Flags values that random cuts set apart easily; for series without strong daily rhythm',
     component: IsolationForestEditor,
+  },
+  mad: {
+    label: 'MAD',
+    description:
+      'Flags values many robust sigmas from the median; steady against outliers, for series without daily rhythm',
+    component: MadEditor,
+  },
+  'z-score': {
+    label: 'Z-score',
+    description: 'Flags values many standard deviations from the mean; for bell-shaped noise without daily rhythm',
+    component: ZScoreEditor,
+  },
+  iqr: {
+    label: 'IQR',
+    description: "Flags values far outside the quartiles (Tukey's fences); for lopsided values without daily rhythm",
+    component: IqrEditor,
+  },
+  changepoint: {
+    label: 'Changepoint',
+    description: 'Flags the onset of a new level or of more or less noise, once; not single wild points',
+    component: ChangepointEditor,
   },
 };
