@@ -105,6 +105,9 @@ impl Tail {
     }
 }
 
+/// Up to so many values are moved one by one; for more, one pass over all is cheaper.
+const FEW: usize = 4;
+
 /// The finite values of a moving range of a slice, sorted.
 #[derive(Debug)]
 pub(super) struct SortedRange<'a> {
@@ -132,10 +135,24 @@ impl<'a> SortedRange<'a> {
         } else {
             let gone = finite(&self.values[self.begin..begin]);
             let new = finite(&self.values[self.end..end]);
-            self.replace(&gone, &new);
+            if gone.len() + new.len() <= FEW {
+                for gone in &gone {
+                    self.sorted.remove(self.place(*gone));
+                }
+                for new in &new {
+                    self.sorted.insert(self.place(*new), *new);
+                }
+            } else {
+                self.replace(&gone, &new);
+            }
         }
         (self.begin, self.end) = (begin, end);
         &self.sorted
+    }
+
+    /// Where `value` stands, or would.
+    fn place(&self, value: f64) -> usize {
+        self.sorted.partition_point(|other| other.total_cmp(&value).is_lt())
     }
 
     /// Takes out `gone`, all of which are there, and puts in `new`; both ascend.

@@ -67,7 +67,7 @@ impl Expectation {
     /// `filled` are the values at `times` without gaps; `blocks` are index ranges that cover them, in which the same
     /// forecast is believed. Nothing but points before a block decides which.
     pub(super) fn new(times: &[i64], filled: &[f64], blocks: &[Range<usize>], zone: Tz) -> Self {
-        let level = levels(times, filled, blocks);
+        let level = levels(times, filled);
         let day = seasonal(times, filled, &SEASONS[0], zone);
         let week = seasonal(times, filled, &SEASONS[1], zone);
         let mut expectation =
@@ -129,22 +129,24 @@ impl Error {
     }
 }
 
-/// The median of [`LEVEL_MS`] before each block; before there is one, that of the last few points.
-fn levels(times: &[i64], filled: &[f64], blocks: &[Range<usize>]) -> Vec<f64> {
+/// The median of the values in [`LEVEL_MS`] before each point; before there are enough, that of the last few.
+fn levels(times: &[i64], filled: &[f64]) -> Vec<f64> {
     let mut past = SortedRange::new(filled);
-    let mut level = Vec::with_capacity(filled.len());
     let mut recent: Option<Vec<f64>> = None;
-    for block in blocks {
-        let Some(begin) = times.get(block.start) else { continue };
-        let from = times.partition_point(|time| *time < begin - LEVEL_MS);
-        let sorted = past.move_to(from, block.start);
-        if sorted.len() >= MIN_LEVEL_POINTS {
-            level.resize(block.end, sorted[sorted.len() / 2]);
-        } else {
-            level.extend_from_slice(&recent.get_or_insert_with(|| recent_medians(filled))[block.clone()]);
-        }
-    }
-    level
+    let mut from = 0;
+    (0..filled.len())
+        .map(|index| {
+            while times[from] < times[index] - LEVEL_MS {
+                from += 1;
+            }
+            let sorted = past.move_to(from, index);
+            if sorted.len() >= MIN_LEVEL_POINTS {
+                sorted[sorted.len() / 2]
+            } else {
+                recent.get_or_insert_with(|| recent_medians(filled))[index]
+            }
+        })
+        .collect()
 }
 
 /// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
