@@ -255,6 +255,8 @@ enum What {
 #[derive(Debug, Clone, Copy)]
 struct Change {
     what: What,
+    /// What the chart watches that has proven it.
+    proven_by: What,
     side: Verdict,
     score: f64,
     /// Points since the onset.
@@ -356,12 +358,12 @@ impl<'a> Watch<'a> {
         Self { noise, thresholds, min_size, charts, regime: None, recent: Vec::new(), known }
     }
 
-    /// Watches `residuals` and counts the changes of level and noise.
+    /// Watches `residuals` and counts the changes that the charts of the level, and those of the noise, have proven.
     fn past(&mut self, residuals: &[f64]) -> [usize; 2] {
         self.known = residuals.len().max(FEWEST_POINTS) as f64;
         let mut found = [0; 2];
         for innovation in innovations(residuals, self.noise.carry) {
-            match self.next(innovation).map(|change| change.what) {
+            match self.next(innovation).map(|change| change.proven_by) {
                 Some(What::Level) => found[0] += 1,
                 Some(What::Noise) => found[1] += 1,
                 None => {}
@@ -454,6 +456,9 @@ impl<'a> Watch<'a> {
     /// scores average 0, whatever the distribution (the location estimate of Hodges and Lehmann, *Estimates of Location
     /// Based on Rank Tests*, Annals of Mathematical Statistics 34, 1963, by steps of 1/m).
     fn learn(&self, regime: Regime, apart: f64, score: f64) -> Regime {
+        if self.noise.mostly_same {
+            return regime;
+        }
         let (mean_of, sigma_of) = (regime.mean_of + 1.0, regime.sigma_of + 1.0);
         let size = apart.abs().min(Noise::REACH * regime.sigma) / self.noise.mean_distance;
         Regime {
@@ -493,7 +498,7 @@ impl<'a> Watch<'a> {
         let (sum, height) = (self.charts[index].sum, self.of_charts()[index].height);
         self.charts = [Chart::default(); 4];
         self.recent.clear();
-        Change { what, side, score: score(sum, height), lasted }
+        Change { what, proven_by: CHARTS[index].0, side, score: score(sum, height), lasted }
     }
 }
 
@@ -766,6 +771,27 @@ pub(super) mod tests {
         let back = judge(&json!({}), &values, WEEK);
         assert_eq!(flags(&back).len(), 1);
         assert!((100..112).contains(&flags(&back)[0].0), "{:?}", flags(&back));
+    }
+
+    #[test]
+    fn sparse_and_whole_numbers_are_no_chain_of_changes() {
+        let mut source = Source::new(141);
+        let busy = |share: f64, source: &mut Source| {
+            if source.uniform() < share { 1.0 + 5.0 * source.uniform() } else { 0.0 }
+        };
+        let sparse: Vec<f64> = (0..5 * WEEK).map(|_| busy(0.1, &mut source)).collect();
+        let regular: Vec<f64> = (0..5 * WEEK).map(|i| f64::from(u8::from(i % 10 == 0))).collect();
+        let whole: Vec<f64> =
+            source.carried(5 * WEEK, 0.3).iter().map(|value| (2.0 * value).round()).collect();
+        for (name, values) in [("sparse", &sparse), ("regular", &regular), ("whole", &whole)] {
+            let alarms = alarms_per_week(&json!({}), values);
+            assert!(alarms < 1.0, "{name}: {alarms}");
+        }
+        let mut values = sparse[..WEEK + DAY].to_vec();
+        values[WEEK + 100..].iter_mut().for_each(|value| *value += 20.0);
+        let found = flags(&judge(&json!({}), &values, WEEK));
+        assert_eq!(found.first().map(|(_, verdict)| *verdict), Some(Verdict::High));
+        assert!((100..110).contains(&found[0].0), "{found:?}");
     }
 
     #[test]

@@ -80,14 +80,13 @@ impl Season {
         }
         let pattern = filled(&pattern)?;
         let centre = median(&mut pattern.clone())?;
-        let (_, before) = median_and_sigma(&deviations)?;
         let unexplained: Vec<f64> =
             deviations.iter().zip(&of_others).map(|(deviation, known)| deviation - known).collect();
-        let (_, after) = median_and_sigma(&unexplained)?;
+        let left = left(&deviations, &unexplained)?;
         let residuals =
             training.values.iter().zip(&of_others).map(|(value, known)| value - (known - centre)).collect();
         let pattern = pattern.iter().map(|value| value - centre).collect();
-        (before > 0.0).then(|| (Self { period_ms, pattern }, residuals, after / before))
+        Some((Self { period_ms, pattern }, residuals, left))
     }
 
     /// What the season adds at `time`.
@@ -99,6 +98,18 @@ impl Season {
     pub(super) fn name(&self) -> &'static str {
         if self.period_ms == DAY_MS { "daily" } else { "weekly" }
     }
+}
+
+/// The part of the size of `before` that `after` still has, by the median or the mean size, whichever is less: the one is
+/// blind to patterns of an hour a day, the other is drowned by a level change. `None` where there was nothing.
+fn left(before: &[f64], after: &[f64]) -> Option<f64> {
+    let mean_size =
+        |values: &[f64]| values.iter().map(|value| value.abs() / values.len() as f64).sum::<f64>();
+    let by_mean = mean_size(after) / mean_size(before);
+    let by_median = median_and_sigma(after)?.1 / median_and_sigma(before)?.1;
+    // The lesser of the two that is a number.
+    let least = by_mean.min(by_median);
+    least.is_finite().then_some(least)
 }
 
 /// Which of `length` phases of a period `time` is in.
@@ -129,6 +140,8 @@ pub(super) struct Noise {
     pub(super) carry: f64,
     /// Robust standard deviation of the innovations; 0 for a constant.
     pub(super) sigma: f64,
+    /// Whether most values are the same: then that one is the level, and no mean.
+    pub(super) mostly_same: bool,
     /// Mean distance of an innovation from its centre, in sigmas, with those beyond [`Noise::REACH`] cut to it.
     pub(super) mean_distance: f64,
     /// Normal scores of innovations, in sigmas.
@@ -158,10 +171,12 @@ impl Noise {
             part.iter_mut().for_each(|value| *value -= centre);
         }
         let mut sizes: Vec<f64> = innovations.iter().map(|value| value.abs()).collect();
-        let sigma = match median_and_sigma(&innovations) {
-            Some((_, sigma)) if sigma > 0.0 => sigma,
-            // Most values are the same.
-            _ => MEAN_DEVIATION_TO_SIGMA * sizes.iter().map(|size| size / sizes.len() as f64).sum::<f64>(),
+        let robust = median_and_sigma(&innovations).map_or(0.0, |(_, sigma)| sigma);
+        let mostly_same = robust == 0.0;
+        let sigma = if mostly_same {
+            MEAN_DEVIATION_TO_SIGMA * sizes.iter().map(|size| size / sizes.len() as f64).sum::<f64>()
+        } else {
+            robust
         };
         for value in innovations.iter_mut().chain(&mut sizes) {
             *value = in_sigmas(*value, sigma);
@@ -170,6 +185,7 @@ impl Noise {
         Self {
             carry,
             sigma,
+            mostly_same,
             mean_distance: if reach > 0.0 { reach / sizes.len() as f64 } else { 1.0 },
             scores: NormalScores::of(innovations),
             size_scores: NormalScores::of(sizes),
@@ -231,14 +247,17 @@ struct NormalScores {
 }
 
 impl NormalScores {
+    /// Values within so many sigmas count as equal: so whole numbers stay so when their mean moves a little.
+    const NEAR: f64 = 0.1;
+
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         Self { ascending: values }
     }
 
     fn score(&self, value: f64) -> f64 {
-        let below = self.ascending.partition_point(|other| *other < value);
-        let up_to = below + self.ascending[below..].partition_point(|other| *other <= value);
+        let below = self.ascending.partition_point(|other| *other < value - Self::NEAR);
+        let up_to = below + self.ascending[below..].partition_point(|other| *other <= value + Self::NEAR);
         let count = self.ascending.len() as f64;
         let half_a_rank = 0.5 / count;
         let share = (below + up_to) as f64 / (2.0 * count);
