@@ -75,6 +75,14 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Whether it is one of `len` points.
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        let Self { verdicts, scores, expected, lower, upper, reasons, shortage: _ } = self;
+        verdicts.len() == len
+            && [scores, expected, lower, upper].iter().all(|column| column.len() == len)
+            && reasons.iter().all(|(row, _)| *row < len)
+    }
+
     /// No verdict on `len` points, but for the gaps among `values`, and the reason why.
     #[must_use]
     pub fn none(values: &[f64], shortage: String) -> Self {
@@ -123,6 +131,9 @@ pub trait Detector: Sized + Send + Sync + 'static {
     const ACROSS_SERIES: bool = false;
 
     /// Judges one block of all series of a panel: one judgement for each of `members`, in their order.
+    ///
+    /// Members have points in the block or its training. One whose first point is yet to come must not count before:
+    /// a query that ends earlier does not know of it.
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
         members.iter().map(|member| self.judge(member.training, member.judged)).collect()
     }

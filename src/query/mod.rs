@@ -33,8 +33,21 @@ pub struct Query {
     pub training: Training,
     /// Grid step asked of the upstream.
     pub step: Step,
+    /// What is done to the values before they are judged and shown.
+    pub transform: Transform,
     /// What is returned.
     pub output: Output,
+}
+
+/// What is done to the values before they are judged and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// Nothing.
+    #[default]
+    None,
+    /// Counters become rates: the rise per second since the point before, a fall being a reset to zero.
+    Rate,
 }
 
 /// Which side of the expected value may be flagged. Scores do not depend on it.
@@ -184,6 +197,7 @@ struct WireQuery {
     training_window: DurationMs,
     refit_interval: DurationMs,
     step: WireStep,
+    transform: Transform,
     output: Output,
 }
 
@@ -220,6 +234,7 @@ impl Default for WireQuery {
             training_window: DEFAULT_WINDOW,
             refit_interval: DEFAULT_REFIT,
             step: WireStep(Step::Auto),
+            transform: Transform::default(),
             output: Output::default(),
         }
     }
@@ -241,6 +256,7 @@ impl WireQuery {
                 WireTraining::VisibleRange => Training::VisibleRange,
             },
             step: self.step.0,
+            transform: self.transform,
             output: self.output,
         })
     }
@@ -306,13 +322,14 @@ mod tests {
     fn every_option_is_read() {
         let query = parse(
             r#"{"source":{"kind":"generator","seed":1},"detector":{"kind":"isolation-forest"},"direction":"high",
-                "training":"visible-range","step":"1m","output":"events"}"#,
+                "training":"visible-range","step":"1m","transform":"rate","output":"events"}"#,
         )
         .unwrap();
         assert_eq!(query.source.kind(), Some("generator"));
         assert_eq!(query.source.options()["seed"], 1);
         assert_eq!(query.training, Training::VisibleRange);
         assert_eq!(query.step, Step::Fixed(60_000));
+        assert_eq!(query.transform, Transform::Rate);
         assert_eq!(query.output, Output::Events);
         assert_eq!(query.direction, Direction::High);
     }
@@ -321,6 +338,7 @@ mod tests {
     fn a_wrong_option_is_named_with_what_exists() {
         for (json, needles) in [
             (r#"{"output":"everything"}"#, &["output", "all", "score"][..]),
+            (r#"{"transform":"log"}"#, &["transform", "none", "rate"]),
             (r#"{"trainingWindow":"5 bananas"}"#, &["trainingWindow", "7d"]),
             (r#"{"trainingWindow":"1s"}"#, &["trainingWindow is 1s", "1m to 400d"]),
             (r#"{"refitInterval":"0m"}"#, &["refitInterval", "1m to 31d"]),
