@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quick_cache::sync::{Cache as Bounded, DefaultLifecycle};
+use quick_cache::sync::Cache as Bounded;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::history::History;
@@ -39,12 +39,14 @@ pub struct CacheStats {
     pub max_bytes: u64,
 }
 
+type Entries = Bounded<Key, Entry, Bytes, std::hash::RandomState, NoteLeaving>;
+
 /// The cache.
 #[derive(Debug)]
 pub(super) struct Cache {
-    entries: Option<Bounded<Key, Entry, Bytes, std::hash::RandomState, CountEvictions>>,
+    entries: Option<Entries>,
     counts: Counts,
-    evictions: Arc<AtomicU64>,
+    evictions: AtomicU64,
     changing: Mutex<()>,
 }
 
@@ -73,25 +75,25 @@ impl Weighter<Key, Entry> for Bytes {
     }
 }
 
+/// Notes the keys that leave while something comes in.
 #[derive(Debug, Clone)]
-struct CountEvictions(Arc<AtomicU64>);
+struct NoteLeaving;
 
-impl Lifecycle<Key, Entry> for CountEvictions {
-    type RequestState = <DefaultLifecycle<Key, Entry> as Lifecycle<Key, Entry>>::RequestState;
+impl Lifecycle<Key, Entry> for NoteLeaving {
+    type RequestState = Vec<Key>;
 
-    fn begin_request(&self) -> Self::RequestState {
-        DefaultLifecycle::default().begin_request()
+    fn begin_request(&self) -> Vec<Key> {
+        Vec::new()
     }
 
-    fn on_evict(&self, _: &mut Self::RequestState, _: Key, _: Entry) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn on_evict(&self, left: &mut Vec<Key>, key: Key, _: Entry) {
+        left.push(key);
     }
 }
 
 impl Cache {
     /// A cache of at most `max_bytes`; of 0 it keeps nothing.
     pub(super) fn new(max_bytes: usize) -> Self {
-        let evictions = Arc::new(AtomicU64::new(0));
         let options = OptionsBuilder::new()
             // One shard: each has its share of the bytes, and a history larger than a share would never be kept.
             .shards(1)
@@ -99,14 +101,9 @@ impl Cache {
             .estimated_items_capacity((max_bytes / TYPICAL_ENTRY_BYTES).max(16))
             .build();
         let entries = options.ok().filter(|_| max_bytes > 0).map(|options| {
-            Bounded::with_options(
-                options,
-                Bytes,
-                std::hash::RandomState::default(),
-                CountEvictions(Arc::clone(&evictions)),
-            )
+            Bounded::with_options(options, Bytes, std::hash::RandomState::default(), NoteLeaving)
         });
-        Self { entries, counts: Counts::default(), evictions, changing: Mutex::new(()) }
+        Self { entries, counts: Counts::default(), evictions: AtomicU64::new(0), changing: Mutex::new(()) }
     }
 
     pub(super) fn history(&self, key: &Key) -> Option<Arc<History>> {
@@ -122,7 +119,7 @@ impl Cache {
         let Some(entries) = &self.entries else { return };
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(self.history(&key));
-        entries.insert(key, Entry::History(Arc::new(changed)));
+        self.put(entries, key, Entry::History(Arc::new(changed)));
     }
 
     /// Counts whether a query's history was there, but for its newest points.
@@ -142,13 +139,20 @@ impl Cache {
 
     pub(super) fn keep_judged(&self, key: Key, judged: Arc<Judged>) {
         if let Some(entries) = &self.entries {
-            entries.insert(key, Entry::Judged(judged));
+            self.put(entries, key, Entry::Judged(judged));
         }
+    }
+
+    fn put(&self, entries: &Entries, key: Key, entry: Entry) {
+        let left = entries.insert_with_lifecycle(key, entry);
+        // An older entry of the same key leaves too, but that is no eviction, unless the new one was too large to come in.
+        let evicted = left.iter().filter(|left| **left != key || !entries.contains_key(&key)).count();
+        self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
     }
 
     pub(super) fn stats(&self) -> CacheStats {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let held = |of: fn(&Bounded<_, _, _, _, _>) -> u64| self.entries.as_ref().map_or(0, of);
+        let held = |of: fn(&Entries) -> u64| self.entries.as_ref().map_or(0, of);
         CacheStats {
             history_hits: read(&self.counts.history[1]),
             history_misses: read(&self.counts.history[0]),

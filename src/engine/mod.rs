@@ -411,6 +411,9 @@ fn shortage_notice(judged: &[Verdicts]) -> Option<String> {
 }
 
 #[cfg(test)]
+mod slices;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::query::Direction;

@@ -269,7 +269,8 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, upstream).await });
 
-        let mut request = request(&[("A", "{}"), ("B", "{}")]);
+        // Not the same query twice, which would be asked once.
+        let mut request = request(&[("A", "{}"), ("B", r#"{"source":{"name":"other"}}"#)]);
         request.get_mut().plugin_context = Some(pluginv2::PluginContext {
             data_source_instance_settings: Some(pluginv2::DataSourceInstanceSettings {
                 url,
