@@ -1,8 +1,13 @@
-//! A time series between upstream and detector: sorted, without repeats, gaps explicit, and thinned for display.
+//! A time series between upstream and detector: sorted, without repeats, counters as rates, and thinned for display.
 //!
-//! Input is whatever an upstream sent; output is a [`Series`], whose times strictly ascend and whose gaps are NaN.
+//! Input is whatever an upstream sent; output is a [`Series`], whose times strictly ascend. Where points are missing is
+//! found block by block, by the engine.
+
+mod counter;
 
 use std::collections::BTreeMap;
+
+pub use counter::{looks_like_counter, rate, rate_unit};
 
 /// Labels of a series, ordered by name.
 pub type Labels = BTreeMap<String, String>;
@@ -126,66 +131,21 @@ impl Series {
     pub fn points(&self, range: std::ops::Range<usize>) -> Points<'_> {
         Points { times: &self.times[range.clone()], values: &self.values[range] }
     }
-
-    /// The usual distance between points, in ms: the median one, if at least nine of ten points keep to it within a
-    /// half. `None` for an irregular series, or one of fewer than three points.
-    #[must_use]
-    pub fn regular_step_ms(&self) -> Option<i64> {
-        let mut deltas: Vec<i64> =
-            self.times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-        if deltas.len() < 2 {
-            return None;
-        }
-        let middle = deltas.len() / 2;
-        let (_, &mut median, _) = deltas.select_nth_unstable(middle);
-        let regular = deltas.iter().filter(|delta| (**delta).abs_diff(median) <= (median / 2).unsigned_abs());
-        (regular.count() * 10 >= deltas.len() * 9).then_some(median)
-    }
-
-    /// Marks the points that a series with this step lacks by NaN, so that absence can be seen and judged.
-    ///
-    /// A gap is a distance of more than 1.5 steps. So that a month of silence in a series of seconds does not fill
-    /// the memory, no more slots are marked than [`MAX_MARKED_PER_POINT`] times the points there are; a gap beyond
-    /// that gets one mark.
-    pub fn mark_gaps(&mut self, step_ms: i64) {
-        let is_gap = |pair: &[i64]| {
-            let distance = pair[1].saturating_sub(pair[0]);
-            distance > step_ms.saturating_add(step_ms / 2)
-        };
-        if step_ms <= 0 || !self.times.windows(2).any(is_gap) {
-            return;
-        }
-        let mut budget = self.len().saturating_mul(MAX_MARKED_PER_POINT);
-        let mut times = Vec::with_capacity(self.len() * 2);
-        let mut kept = Vec::with_capacity(self.len() * 2);
-        for index in 0..self.len() {
-            times.push(self.times[index]);
-            kept.push(Some(index));
-            let Some(next) = self.times.get(index + 1).copied() else { break };
-            if !is_gap(&[self.times[index], next]) {
-                continue;
-            }
-            // The slot nearest to the next point is that point itself.
-            let last_slot = next.saturating_sub(step_ms / 2);
-            let slots = usize::try_from((last_slot.saturating_sub(self.times[index])) / step_ms).unwrap_or(0);
-            let marked = if slots <= budget { slots } else { 1 };
-            budget = budget.saturating_sub(marked);
-            for slot in 1..=marked {
-                times.push(self.times[index].saturating_add(step_ms.saturating_mul(slot as i64)));
-                kept.push(None);
-            }
-        }
-        let spread = |old: &[f64], missing: f64| -> Vec<f64> {
-            kept.iter().map(|index| index.map_or(missing, |index| old[index])).collect()
-        };
-        self.values = spread(&self.values, f64::NAN);
-        self.truth = self.truth.as_ref().map(|truth| spread(truth, 1.0));
-        self.times = times;
-    }
 }
 
-/// How many missing slots [`Series::mark_gaps`] marks for every point there is.
-pub const MAX_MARKED_PER_POINT: usize = 4;
+/// The usual distance between points at `times`, which strictly ascend, in ms: the median one, if at least nine of ten
+/// distances keep to it within a half. `None` for irregular times, or fewer than three.
+#[must_use]
+pub fn regular_step_ms(times: &[i64]) -> Option<i64> {
+    let mut deltas: Vec<i64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    if deltas.len() < 2 {
+        return None;
+    }
+    let middle = deltas.len() / 2;
+    let (_, &mut median, _) = deltas.select_nth_unstable(middle);
+    let regular = deltas.iter().filter(|delta| (**delta).abs_diff(median) <= (median / 2).unsigned_abs());
+    (regular.count() * 10 >= deltas.len() * 9).then_some(median)
+}
 
 /// Indices of at most `max_points` points that keep the shape of `values`, and besides them every point of
 /// `must_keep`; ascending.
@@ -232,26 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_becomes_missing_slots() {
-        let mut series = series(&[(0, 1.0), (10, 1.0), (20, 1.0), (50, 1.0), (61, 1.0), (70, 1.0)]);
-        series.mark_gaps(10);
-        assert_eq!(series.times, [0, 10, 20, 30, 40, 50, 61, 70]);
-        assert!(series.values[3].is_nan() && series.values[4].is_nan());
-        assert_eq!(series.values.iter().filter(|value| value.is_nan()).count(), 2);
-    }
-
-    #[test]
-    fn a_gap_of_a_century_does_not_fill_the_memory() {
-        let mut series = series(&[(0, 1.0), (1, 1.0), (2, 1.0), (i64::MAX, 1.0)]);
-        series.mark_gaps(1);
-        assert_eq!(series.len(), 5);
-    }
-
-    #[test]
     fn irregular_series_have_no_step() {
-        assert_eq!(series(&[(0, 1.0), (10, 1.0), (20, 1.0), (30, 1.0)]).regular_step_ms(), Some(10));
-        assert_eq!(series(&[(0, 1.0), (1, 1.0), (20, 1.0), (90, 1.0)]).regular_step_ms(), None);
-        assert_eq!(series(&[(0, 1.0)]).regular_step_ms(), None);
+        assert_eq!(regular_step_ms(&[0, 10, 20, 30]), Some(10));
+        assert_eq!(regular_step_ms(&[0, 10, 19, 30, 60, 71, 80, 90, 100, 110, 120, 130]), Some(10));
+        assert_eq!(regular_step_ms(&[0, 1, 20, 90]), None);
+        assert_eq!(regular_step_ms(&[0, 1]), None);
     }
 
     proptest! {
@@ -276,11 +221,7 @@ mod tests {
 
         #[test]
         fn times_strictly_ascend_whatever_comes(points in proptest::collection::vec((any::<i64>(), any::<f64>()), 0..200)) {
-            let mut series = series(&points);
-            prop_assert!(series.times.windows(2).all(|pair| pair[0] < pair[1]));
-            if let Some(step) = series.regular_step_ms() {
-                series.mark_gaps(step);
-            }
+            let series = series(&points);
             prop_assert!(series.times.windows(2).all(|pair| pair[0] < pair[1]));
             prop_assert_eq!(series.times.len(), series.values.len());
         }

@@ -56,6 +56,13 @@ describe('what is saved', () => {
     expect(last()).toStrictEqual({ refId: 'A', version: 1 });
   });
 
+  it('says that counters are judged by their rate', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    expect(screen.getByRole('radio', { name: 'As they are' })).toBeChecked();
+    await user.click(screen.getByRole('radio', { name: 'Rate' }));
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, transform: 'rate' });
+  });
+
   it('has the kind beside the options of a kind, and neither where all is default', async () => {
     const { user, last } = await mountQuery({}, newDataSource());
     const trees = screen.getByLabelText('Trees');

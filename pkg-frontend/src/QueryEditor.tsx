@@ -9,7 +9,7 @@ import { RadioField, SelectField } from './fields';
 import { type KindEditorProps, kindOptions } from './kinds';
 import { migrateQuery } from './migrations';
 import { setOption, thinChoice, withDefaults } from './options';
-import { DIRECTIONS, OUTPUTS } from './queryOptions';
+import { DIRECTIONS, OUTPUTS, TRANSFORMS } from './queryOptions';
 import { selectors } from './selectors';
 import { SOURCES } from './sources';
 import { TrainingSection } from './TrainingSection';
@@ -66,6 +66,20 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
         {...{ datasource, scope }}
       />
 
+      <InlineFieldRow>
+        <RadioField
+          testId={ids.transform}
+          scope={scope}
+          label="Values"
+          tooltip={
+            'What is judged and shown: the values as they are, or, for counters, their rise per second since the point ' +
+            'before; a fall is a restart at zero. Default: As they are.'
+          }
+          value={common.transform}
+          options={TRANSFORMS}
+          onCommit={(transform) => setCommon('transform', transform)}
+        />
+      </InlineFieldRow>
       <InlineFieldRow>
         <SelectField
           testId={ids.detector}

@@ -28,6 +28,7 @@ export const COMMON_DEFAULTS: CommonOptions = {
   trainingWindow: '7d',
   refitInterval: '1d',
   step: 'auto',
+  transform: 'none',
   output: 'all',
 };
 

@@ -1,7 +1,14 @@
 /** The choices of a query that are no kinds. */
 import { type SelectableValue } from '@grafana/data';
 
-import { type ChangeKinds, type CommonOptions, type Direction, type Output, type Training } from './types';
+import {
+  type ChangeKinds,
+  type CommonOptions,
+  type Direction,
+  type Output,
+  type Training,
+  type Transform,
+} from './types';
 
 export const DIRECTIONS: Array<SelectableValue<Direction>> = [
   { value: 'both', label: 'Both' },
@@ -12,6 +19,11 @@ export const DIRECTIONS: Array<SelectableValue<Direction>> = [
 export const TRAININGS: Array<SelectableValue<Training>> = [
   { value: 'window', label: 'Window before', description: 'A point never trains the model that judges it' },
   { value: 'visible-range', label: 'Visible range', description: 'For a quick look: scores change with the zoom' },
+];
+
+export const TRANSFORMS: Array<SelectableValue<Transform>> = [
+  { value: 'none', label: 'As they are' },
+  { value: 'rate', label: 'Rate', description: 'For counters: how fast they rise, a second' },
 ];
 
 export const OUTPUTS: Array<SelectableValue<Output>> = [

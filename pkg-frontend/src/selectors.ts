@@ -31,6 +31,7 @@ export const selectors = {
     trainingWindow: 'outrider-query-training-window',
     refitInterval: 'outrider-query-refit-interval',
     step: 'outrider-query-step',
+    transform: 'outrider-query-transform',
   },
   generator: {
     series: 'outrider-generator-series',

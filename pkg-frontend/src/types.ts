@@ -113,6 +113,7 @@ export type Detector = Choice<DetectorOptions>;
 
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
+export type Transform = 'none' | 'rate';
 export type Output = 'all' | 'state' | 'events' | 'score' | 'alert';
 
 /** What a query says beside its source and its detector. */
@@ -122,6 +123,7 @@ export interface CommonOptions {
   trainingWindow: string;
   refitInterval: string;
   step: string;
+  transform: Transform;
   output: Output;
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Arrivals {
 /// # Errors
 /// Those of the engine.
 pub(super) fn judge(query: &Query, panel: &[Arrivals]) -> Result<Vec<Vec<RowVerdict>>> {
+    let first = panel.iter().find(|member| !member.points.is_empty());
+    let settled =
+        blocks::settle(query, first.into_iter().flat_map(|member| &member.points).map(|(time, _)| *time))?;
     let mut verdicts: Vec<Vec<RowVerdict>> = panel.iter().map(|_| Vec::new()).collect();
     let mut so_far: Vec<Series> = panel.iter().map(empty_series).collect();
     let rows = panel.iter().map(|member| member.points.len()).max().unwrap_or(0);
@@ -40,8 +43,8 @@ pub(super) fn judge(query: &Query, panel: &[Arrivals]) -> Result<Vec<Vec<RowVerd
             insert(series, &member.points[arrived(member)]);
         }
         let times = panel.iter().flat_map(|member| &member.points[arrived(member)]).map(|(time, _)| *time);
-        let spans = blocks::spans(query.training, times);
-        let judged = spans.iter().map(|span| blocks::judge_span(query, &so_far, *span));
+        let spans = settled.spans(times);
+        let judged = spans.iter().map(|span| blocks::judge_span(&settled, &so_far, *span));
         let judged = judged.collect::<Result<Vec<_>>>()?;
         for (number, (verdicts, member)) in verdicts.iter_mut().zip(panel).enumerate() {
             verdicts.extend(

@@ -4,10 +4,10 @@
 //! alone. So the times of the rows are cut into [`spans`] of whole blocks, each goes through the engine on its own,
 //! and what comes out is the same whatever the cut: it serves a progress bar and several threads.
 
-use crate::detector::Verdict;
+use crate::detector::{self, Verdict};
 use crate::engine;
 use crate::error::Result;
-use crate::query::{Query, Training};
+use crate::query::{Query, Step, Training};
 use crate::series::{Series, TimeRange};
 
 /// How many spans a file is cut into, about: enough for a steady progress bar.
@@ -41,8 +41,58 @@ impl RowVerdict {
     };
 }
 
+/// A query with nothing left open.
+#[derive(Debug, Clone)]
+pub(super) struct Settled {
+    pub(super) query: Query,
+    training: Training,
+    /// Whether the detector looks beyond its blocks, so that all of them must be judged in one go.
+    in_one_go: bool,
+}
+
+/// Distances between points that tell the step of a file: few, so that the verdict on a row depends on no later one.
+const STEP_SAMPLE: usize = 30;
+
+/// Settles `query` for points of whose `times` (in the order of the rows) the first few tell the step, unless the query
+/// does.
+///
+/// # Errors
+/// Those of [`detector::build`].
+pub(super) fn settle(query: &Query, times: impl Iterator<Item = i64>) -> Result<Settled> {
+    let detector = detector::build(&query.detector, query.direction)?.detector;
+    let mut query = query.clone();
+    if query.step == Step::Auto {
+        let times: Vec<i64> = times.take(STEP_SAMPLE + 1).collect();
+        let mut distances: Vec<i64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+        distances.retain(|distance| *distance > 0);
+        distances.sort_unstable();
+        query.step = distances.get(distances.len() / 2).map_or(Step::Auto, |step_ms| Step::Fixed(*step_ms));
+    }
+    let step_ms = match query.step {
+        Step::Fixed(step_ms) => step_ms,
+        Step::Auto => query.training.auto_step_ms(0, 1),
+    };
+    let training = query.training.settle(detector.default_training(step_ms));
+    query.training = training.into();
+    let in_one_go = training != Training::VisibleRange && detector.reach(step_ms).is_beyond();
+    Ok(Settled { query, training, in_one_go })
+}
+
+impl Settled {
+    /// The ranges of time to judge one by one for rows at `times`.
+    pub(super) fn spans(&self, times: impl Iterator<Item = i64>) -> Vec<TimeRange> {
+        let mut spans = spans(self.training, times);
+        if self.in_one_go
+            && let (Some(first), Some(last)) = (spans.first().copied(), spans.last().copied())
+        {
+            spans = vec![TimeRange { from_ms: first.from_ms, to_ms: last.to_ms }];
+        }
+        spans
+    }
+}
+
 /// Cuts `times` (in any order) into ranges that begin and end with a block, leaving out blocks without any.
-pub(super) fn spans(training: Training, times: impl Iterator<Item = i64>) -> Vec<TimeRange> {
+fn spans(training: Training, times: impl Iterator<Item = i64>) -> Vec<TimeRange> {
     let Training::Window { refit_ms, .. } = training else {
         let (mut from_ms, mut to_ms) = (i64::MAX, i64::MIN);
         times.for_each(|time| (from_ms, to_ms) = (from_ms.min(time), to_ms.max(time)));
@@ -70,6 +120,8 @@ pub(super) fn spans(training: Training, times: impl Iterator<Item = i64>) -> Vec
 #[derive(Debug)]
 pub(super) struct JudgedSpan {
     detections: Vec<engine::Detection>,
+    /// Which of them each series of the panel has.
+    places: Vec<Option<usize>>,
     /// What the user should know.
     pub(super) notices: Vec<String>,
 }
@@ -77,7 +129,9 @@ pub(super) struct JudgedSpan {
 impl JudgedSpan {
     /// The verdict on the point that series number `series` has at `time`.
     pub(super) fn at(&self, series: usize, time: i64) -> RowVerdict {
-        let detection = &self.detections[series];
+        let Some(detection) = self.places[series].map(|place| &self.detections[place]) else {
+            return RowVerdict::NONE;
+        };
         let Ok(index) = detection.series.times.binary_search(&time) else { return RowVerdict::NONE };
         RowVerdict {
             verdict: detection.verdicts[index],
@@ -94,8 +148,9 @@ impl JudgedSpan {
 ///
 /// # Errors
 /// Those of [`engine::judge`].
-pub(super) fn judge_span(query: &Query, panel: &[Series], span: TimeRange) -> Result<JudgedSpan> {
-    let from_ms = match query.training {
+pub(super) fn judge_span(settled: &Settled, panel: &[Series], span: TimeRange) -> Result<JudgedSpan> {
+    let from_ms = match settled.training {
+        _ if settled.in_one_go => i64::MIN,
         Training::VisibleRange => span.from_ms,
         Training::Window { window_ms, refit_ms } => {
             let first_block = span.from_ms.div_euclid(refit_ms).saturating_mul(refit_ms);
@@ -103,8 +158,15 @@ pub(super) fn judge_span(query: &Query, panel: &[Series], span: TimeRange) -> Re
         }
     };
     let needed = panel.iter().map(|series| cut(series, from_ms, span.to_ms)).collect();
-    let (detections, notices) = engine::judge(query, needed, span)?;
-    Ok(JudgedSpan { detections, notices })
+    let (detections, notices) = engine::judge(&settled.query, needed, span)?;
+    // Series without points in the span have no detection.
+    let place = |series: &Series| {
+        detections
+            .iter()
+            .position(|found| found.series.name == series.name && found.series.labels == series.labels)
+    };
+    let places = panel.iter().map(place).collect();
+    Ok(JudgedSpan { detections, places, notices })
 }
 
 fn cut(series: &Series, from_ms: i64, to_ms: i64) -> Series {
@@ -146,10 +208,11 @@ mod tests {
         let (series, _) = Series::from_points("s".into(), Labels::new(), points.collect());
         let query = Query::parse(br#"{"trainingWindow":"3d"}"#).unwrap();
         let panel = [series];
-        let whole = judge_span(&query, &panel, TimeRange { from_ms: 0, to_ms: 240 * HOUR }).unwrap();
+        let settled = settle(&query, panel[0].times.iter().copied()).unwrap();
+        let whole = judge_span(&settled, &panel, TimeRange { from_ms: 0, to_ms: 240 * HOUR }).unwrap();
         let mut flagged = 0;
-        for span in spans(query.training, panel[0].times.iter().copied()) {
-            let part = judge_span(&query, &panel, span).unwrap();
+        for span in settled.spans(panel[0].times.iter().copied()) {
+            let part = judge_span(&settled, &panel, span).unwrap();
             for time in panel[0].times.iter().filter(|time| span.contains(**time)) {
                 let (part, whole) = (part.at(0, *time), whole.at(0, *time));
                 assert_eq!(part.score.to_bits(), whole.score.to_bits());

@@ -136,7 +136,7 @@ fn query(arguments: &Arguments) -> Result<Query> {
     parse_query(&query)
 }
 
-/// The series the rows belong to: which one each row is of, and the series themselves, with gaps marked.
+/// The series the rows belong to: which one each row is of, and the series themselves.
 fn split(table: &Table, file: &str) -> (Vec<usize>, Vec<Series>) {
     let is_label: Vec<bool> = (0..table.other_columns.len()).map(|column| !is_truth(table, column)).collect();
     let mut known: HashMap<Vec<&str>, usize> = HashMap::new();
@@ -156,11 +156,7 @@ fn split(table: &Table, file: &str) -> (Vec<usize>, Vec<Series>) {
     let series = points.into_iter().map(|(labels, points)| {
         let named: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let name = if named.is_empty() { file.to_owned() } else { named.join(", ") };
-        let (mut series, _) = Series::from_points(name, labels, points);
-        if let Some(step_ms) = series.regular_step_ms() {
-            series.mark_gaps(step_ms);
-        }
-        series
+        Series::from_points(name, labels, points).0
     });
     let series = series.collect();
     (series_of_row, series)
@@ -179,10 +175,11 @@ fn judge(
     panel: &[Series],
     threads: &Threads,
 ) -> Result<Vec<RowVerdict>> {
-    let spans = blocks::spans(query.training, rows.iter().map(|row| row.time));
+    let settled = blocks::settle(query, panel.iter().flat_map(|series| series.times.iter().copied()))?;
+    let spans = settled.spans(rows.iter().map(|row| row.time));
     let span_of = |time: i64| spans.partition_point(|span| span.to_ms < time);
     let bar = progress_bar(spans.len() as u64, "parts");
-    let judged = threads.map(spans.clone(), &bar, |_| 1, |span| blocks::judge_span(query, panel, span));
+    let judged = threads.map(spans.clone(), &bar, |_| 1, |span| blocks::judge_span(&settled, panel, span));
     let judged = judged.into_iter().collect::<Result<Vec<_>, Error>>()?;
     if let Some(notice) = judged.iter().flat_map(|span| &span.notices).next() {
         eprintln!("outrider: {notice}");

@@ -28,7 +28,7 @@ pub use mad::Mad;
 pub use z_score::ZScore;
 
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::{Direction, Kind, Parsed};
+use crate::query::{DEFAULT_REFIT, DEFAULT_WINDOW, Direction, Kind, Parsed};
 use crate::series::Labels;
 pub use crate::series::Points;
 
@@ -62,6 +62,9 @@ pub struct Grid {
     pub step_ms: Option<i64>,
     /// Length of the blocks, in ms; they begin at multiples of it. `None` for `training: visible-range`.
     pub refit_ms: Option<i64>,
+    /// How far before the first training point there are points in every range that holds the block, in ms: what lies
+    /// further back must not be looked at. `None` if all points are always there.
+    pub lookback_ms: Option<i64>,
 }
 
 impl Grid {
@@ -109,6 +112,14 @@ pub struct Reach {
     pub run_in_ms: i64,
 }
 
+impl Reach {
+    /// Whether the detector looks beyond, so that its blocks must be judged in one go.
+    #[must_use]
+    pub fn is_beyond(self) -> bool {
+        self != Self::default()
+    }
+}
+
 /// What a detector makes of one point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verdict {
@@ -153,6 +164,14 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Whether it is one of `len` points.
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        let Self { verdicts, scores, expected, lower, upper, reasons, shortage: _ } = self;
+        verdicts.len() == len
+            && [scores, expected, lower, upper].iter().all(|column| column.len() == len)
+            && reasons.iter().all(|(row, _)| *row < len)
+    }
+
     /// No verdict on `len` points, but for the gaps among `values`, and the reason why.
     #[must_use]
     pub fn none(values: &[f64], shortage: String) -> Self {
@@ -169,6 +188,18 @@ impl Judgement {
             reasons: Vec::new(),
             shortage: Some(shortage),
         }
+    }
+
+    /// Appends the verdicts on the points after these.
+    pub(crate) fn append(&mut self, next: Self) {
+        let first = self.verdicts.len();
+        self.verdicts.extend(next.verdicts);
+        self.scores.extend(next.scores);
+        self.expected.extend(next.expected);
+        self.lower.extend(next.lower);
+        self.upper.extend(next.upper);
+        self.reasons.extend(next.reasons.into_iter().map(|(row, reason)| (first + row, reason)));
+        self.shortage = self.shortage.take().or(next.shortage);
     }
 
     /// Appends the verdict on the next point, with its score, expected value and band.
@@ -205,6 +236,12 @@ pub trait Detector: Sized + Send + Sync + 'static {
     /// else training ends before the first judged point.
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
 
+    /// Length of the training window and of a block, in ms, where the query leaves them open, for points `step_ms`
+    /// apart.
+    fn default_training(&self, _step_ms: i64) -> (i64, i64) {
+        (DEFAULT_WINDOW.as_millis(), DEFAULT_REFIT.as_millis())
+    }
+
     /// What [`Detector::judge_blocks`] needs besides training windows and blocks, for points `step_ms` apart.
     fn reach(&self, _step_ms: i64) -> Reach {
         Reach::default()
@@ -224,6 +261,9 @@ pub trait Detector: Sized + Send + Sync + 'static {
     const ACROSS_SERIES: bool = false;
 
     /// Judges one block of all series of a panel: one judgement for each of `members`, in their order.
+    ///
+    /// Members have points in the block or its training. One whose first point is yet to come must not count before:
+    /// a query that ends earlier does not know of it.
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
         members.iter().map(|member| self.judge(member.training, member.judged)).collect()
     }
@@ -237,6 +277,8 @@ pub trait AnyDetector: Send + Sync {
     fn seed(&self) -> Option<u64>;
     /// See [`Detector::judge`].
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
+    /// See [`Detector::default_training`].
+    fn default_training(&self, step_ms: i64) -> (i64, i64);
     /// See [`Detector::reach`].
     fn reach(&self, step_ms: i64) -> Reach;
     /// See [`Detector::judge_blocks`].
@@ -264,6 +306,10 @@ impl<D: Detector> AnyDetector for D {
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
         Detector::judge(self, training, judged)
+    }
+
+    fn default_training(&self, step_ms: i64) -> (i64, i64) {
+        Detector::default_training(self, step_ms)
     }
 
     fn reach(&self, step_ms: i64) -> Reach {

@@ -50,6 +50,7 @@ fn outcome(detections: Vec<Detection>) -> Outcome {
         notices: vec!["something to know".to_owned()],
         fingerprint: "0123456789abcdef".to_owned(),
         points_in: 100,
+        points_fetched: 100,
         fetch_time: Duration::from_millis(5),
         detect_time: Duration::from_micros(250),
     }

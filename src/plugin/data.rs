@@ -9,10 +9,11 @@ use grafana_plugin_sdk::pluginv2::{self, DataQuery, DataResponse, QueryDataReque
 use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
+use super::instances::Connected;
 use super::metrics::QueryKinds;
 use super::{Shared, arrow, instances};
 use crate::detector;
-use crate::engine::{self, Job};
+use crate::engine::Job;
 use crate::error::{Category, Error, Result};
 use crate::frame::{self, View};
 use crate::query::Query;
@@ -44,14 +45,14 @@ impl Data for DataService {
     ) -> std::result::Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
         let for_expression = is_for_expression(&headers);
-        let source = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
+        let connected = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
         let datasource = instances::uid(plugin_context.as_ref());
         // Dropped with this future when Grafana goes away, and every task with it.
         let mut tasks = JoinSet::new();
         let mut ref_ids = HashMap::with_capacity(queries.len());
         for query in queries {
-            let (shared, source, ref_id) = (self.shared.clone(), source.clone(), query.ref_id.clone());
-            let task = tasks.spawn(async move { answer(&shared, source, query, for_expression).await });
+            let (shared, connected, ref_id) = (self.shared.clone(), connected.clone(), query.ref_id.clone());
+            let task = tasks.spawn(async move { answer(&shared, connected, query, for_expression).await });
             ref_ids.insert(task.id(), ref_id);
         }
         let mut responses = HashMap::with_capacity(ref_ids.len());
@@ -107,14 +108,14 @@ fn is_for_expression(headers: &HashMap<String, String>) -> bool {
 /// Answers one query with encoded frames, and says which kinds it turned out to be of.
 async fn answer(
     shared: &Shared,
-    source: Result<Arc<dyn AnySource>>,
+    connected: Result<Connected>,
     query: DataQuery,
     for_expression: bool,
 ) -> (QueryKinds, Result<Vec<Vec<u8>>>) {
-    let understood = source.and_then(|source| Ok((Plan::new(&query, &source)?, source)));
+    let understood = connected.and_then(|connected| Ok((Plan::new(&query, &connected.source)?, connected)));
     match understood {
-        Ok((plan, source)) => {
-            (plan.kinds, plan.carry_out(shared, &source, query.ref_id, for_expression).await)
+        Ok((plan, connected)) => {
+            (plan.kinds, plan.carry_out(shared, &connected, query.ref_id, for_expression).await)
         }
         Err(error) => (QueryKinds::UNKNOWN, Err(error)),
     }
@@ -144,16 +145,16 @@ impl Plan {
     async fn carry_out(
         self,
         shared: &Shared,
-        source: &Arc<dyn AnySource>,
+        connected: &Connected,
         ref_id: String,
         for_expression: bool,
     ) -> Result<Vec<Vec<u8>>> {
         let view =
             View { output: self.job.query.output, for_expression, max_data_points: self.job.max_data_points };
-        let outcome = engine::run(self.job, source, &shared.workers).await?;
+        let outcome = shared.engine.run(self.job, &connected.source, connected.scope).await?;
 
         let metrics = &shared.metrics;
-        metrics.points_in.inc_by(outcome.points_in as u64);
+        metrics.points_in.inc_by(outcome.points_fetched as u64);
         metrics.fetch_seconds.observe(outcome.fetch_time.as_secs_f64());
         metrics.detect_seconds.observe(outcome.detect_time.as_secs_f64());
         tracing::debug!(
@@ -161,12 +162,14 @@ impl Plan {
             source = self.kinds.source,
             detector = self.kinds.detector,
             points_in = outcome.points_in,
+            points_fetched = outcome.points_fetched,
             fetch_secs = outcome.fetch_time.as_secs_f64(),
             detect_secs = outcome.detect_time.as_secs_f64(),
             "query answered"
         );
         let (encoded, rows, encode_time) = shared
-            .workers
+            .engine
+            .workers()
             .run(move |_| {
                 let started = Instant::now();
                 let frames = frame::render(&outcome, &view);
@@ -266,7 +269,8 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, upstream).await });
 
-        let mut request = request(&[("A", "{}"), ("B", "{}")]);
+        // Not the same query twice, which would be asked once.
+        let mut request = request(&[("A", "{}"), ("B", r#"{"source":{"name":"other"}}"#)]);
         request.get_mut().plugin_context = Some(pluginv2::PluginContext {
             data_source_instance_settings: Some(pluginv2::DataSourceInstanceSettings {
                 url,

@@ -26,7 +26,7 @@ impl DiagnosticsService {
     }
 
     async fn check(&self, context: Option<&PluginContext>) -> Result<Reached> {
-        self.shared.instances.get(context, &self.shared.metrics)?.check().await
+        self.shared.instances.get(context, &self.shared.metrics)?.source.check().await
     }
 }
 
@@ -64,6 +64,7 @@ impl Diagnostics for DiagnosticsService {
         &self,
         _request: Request<CollectMetricsRequest>,
     ) -> std::result::Result<Response<CollectMetricsResponse>, Status> {
+        self.shared.metrics.follow(&self.shared.engine.cache_stats());
         let text = self.shared.metrics.encode().map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(CollectMetricsResponse { metrics: Some(Payload { prometheus: text.into_bytes() }) }))
     }

@@ -7,6 +7,7 @@ use grafana_plugin_sdk::pluginv2;
 use sha2::{Digest, Sha256};
 
 use super::metrics::{INSTANCES, Metrics};
+use crate::engine::Scope;
 use crate::error::Result;
 use crate::settings::{RawSettings, Settings};
 use crate::source::{self, AnySource};
@@ -28,7 +29,15 @@ struct Instance {
     /// Digest of the settings it was connected with. A digest and not the time of the last change, because the same
     /// uid may come back with other settings within the same millisecond.
     settings: [u8; 32],
-    source: Arc<dyn AnySource>,
+    connected: Connected,
+}
+
+/// A connected source.
+#[derive(Debug, Clone)]
+pub(super) struct Connected {
+    pub(super) source: Arc<dyn AnySource>,
+    /// Within it, answers may be shared: the data source and its settings, secrets included, are the same.
+    pub(super) scope: Scope,
 }
 
 impl Instances {
@@ -41,11 +50,11 @@ impl Instances {
         &self,
         context: Option<&pluginv2::PluginContext>,
         metrics: &Metrics,
-    ) -> Result<Arc<dyn AnySource>> {
+    ) -> Result<Connected> {
         let Some((context, stored)) =
             context.and_then(|context| Some((context, context.data_source_instance_settings.as_ref()?)))
         else {
-            return source::connect(&Settings::default());
+            return Ok(Connected { source: source::connect(&Settings::default())?, scope: Scope::default() });
         };
         let key =
             (context.org_id, if stored.uid.is_empty() { stored.id.to_string() } else { stored.uid.clone() });
@@ -53,7 +62,7 @@ impl Instances {
         let cached = self.lock().get(&key).filter(|instance| instance.settings == digest).cloned();
         metrics.count_lookup(INSTANCES, cached.is_some());
         if let Some(instance) = cached {
-            return Ok(instance.source);
+            return Ok(instance.connected);
         }
         let settings = Settings::parse(&RawSettings {
             url: &stored.url,
@@ -62,7 +71,8 @@ impl Instances {
             json_data: &stored.json_data,
             secure_json_data: Some(&stored.decrypted_secure_json_data),
         })?;
-        let source = source::connect(&settings)?;
+        let identity = [context.org_id.to_le_bytes().as_slice(), key.1.as_bytes(), &digest].concat();
+        let made = Connected { source: source::connect(&settings)?, scope: Scope::of(&identity) };
         let mut connected = self.lock();
         if connected.len() >= MAX_INSTANCES
             && !connected.contains_key(&key)
@@ -70,8 +80,8 @@ impl Instances {
         {
             connected.remove(&some_key);
         }
-        connected.insert(key, Instance { settings: digest, source: Arc::clone(&source) });
-        Ok(source)
+        connected.insert(key, Instance { settings: digest, connected: made.clone() });
+        Ok(made)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Instance>> {
@@ -137,14 +147,21 @@ mod tests {
         let (instances, metrics) = (Instances::default(), Metrics::new().unwrap());
         let get = |json| instances.get(Some(&context("a", json)), &metrics).unwrap();
         let first = get(r#"{"source":"http-json"}"#);
-        assert!(Arc::ptr_eq(&first, &get(r#"{"source":"http-json"}"#)));
-        assert!(!Arc::ptr_eq(&first, &get(r#"{"source":"http-json","timeout":5}"#)));
-        assert_eq!(get("{}").kind(), "generator");
+        let again = get(r#"{"source":"http-json"}"#);
+        assert!(Arc::ptr_eq(&first.source, &again.source) && first.scope == again.scope);
+        let changed = get(r#"{"source":"http-json","timeout":5}"#);
+        assert!(!Arc::ptr_eq(&first.source, &changed.source) && first.scope != changed.scope);
+        assert_eq!(get("{}").source.kind(), "generator");
+        let other = instances.get(Some(&context("b", r#"{"source":"http-json"}"#)), &metrics).unwrap();
+        assert_ne!(first.scope, other.scope);
     }
 
     #[test]
     fn no_context_is_the_generator() {
-        assert_eq!(Instances::default().get(None, &Metrics::new().unwrap()).unwrap().kind(), "generator");
+        assert_eq!(
+            Instances::default().get(None, &Metrics::new().unwrap()).unwrap().source.kind(),
+            "generator"
+        );
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What an operator can watch: counters and histograms of the plugin process, as Prometheus text.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
     exponential_buckets,
 };
 
+use crate::engine::CacheStats;
 use crate::error::{Category, Error, Result};
 
 /// The process's metrics.
@@ -15,6 +18,11 @@ pub(super) struct Metrics {
     errors: IntCounterVec,
     cache_hits: IntCounterVec,
     cache_misses: IntCounterVec,
+    cache_evictions: IntCounter,
+    cache_bytes: IntGauge,
+    cache_max_bytes: IntGauge,
+    /// What the counters of the engine's cache have been told of.
+    told: Mutex<CacheStats>,
     /// Points received from upstreams, training included.
     pub(super) points_in: IntCounter,
     /// Rows sent to Grafana.
@@ -58,6 +66,10 @@ impl Metrics {
         };
         let counter =
             |name: &str, help: &str| counters(name, help, &[])?.get_metric_with_label_values::<&str>(&[]);
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(format!("outrider_{name}"), help)?;
+            registry.register(Box::new(gauge.clone())).map(|()| gauge)
+        };
         let seconds = |name: &str, help: &str| {
             // 100 µs to about 100 s.
             let options = HistogramOpts::new(format!("outrider_{name}_seconds"), help)
@@ -75,6 +87,13 @@ impl Metrics {
             errors: counters("query_errors_total", "Queries that failed, by category", &["category"])?,
             cache_hits: counters("cache_hits_total", "Look-ups answered from a cache", &["cache"])?,
             cache_misses: counters("cache_misses_total", "Look-ups a cache could not answer", &["cache"])?,
+            cache_evictions: counter(
+                "cache_evictions_total",
+                "Histories and blocks of verdicts that had to leave the cache",
+            )?,
+            cache_bytes: gauge("cache_bytes", "Bytes of histories and verdicts in the cache")?,
+            cache_max_bytes: gauge("cache_max_bytes", "Bytes the cache may hold")?,
+            told: Mutex::default(),
             points_in: counter("points_in_total", "Points received from upstreams, training included")?,
             points_out: counter("points_out_total", "Rows sent to Grafana")?,
             fetch_seconds: seconds("fetch", "Time upstreams took")?,
@@ -86,8 +105,10 @@ impl Metrics {
         for category in Category::ALL {
             metrics.errors.with_label_values(&[category.name()]);
         }
-        metrics.cache_hits.with_label_values(&[INSTANCES]);
-        metrics.cache_misses.with_label_values(&[INSTANCES]);
+        for cache in [INSTANCES, HISTORY, VERDICTS] {
+            metrics.cache_hits.with_label_values(&[cache]);
+            metrics.cache_misses.with_label_values(&[cache]);
+        }
         Ok(metrics)
     }
 
@@ -106,6 +127,32 @@ impl Metrics {
         counters.with_label_values(&[cache]).inc();
     }
 
+    /// Takes over what the engine's cache has counted.
+    pub(super) fn follow(&self, stats: &CacheStats) {
+        // One at a time: the counters can only be added to.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (counters, cache, now, before) in [
+            (&self.cache_hits, HISTORY, stats.history_hits, told.history_hits),
+            (&self.cache_misses, HISTORY, stats.history_misses, told.history_misses),
+            (&self.cache_hits, VERDICTS, stats.verdict_hits, told.verdict_hits),
+            (&self.cache_misses, VERDICTS, stats.verdict_misses, told.verdict_misses),
+        ] {
+            counters.with_label_values(&[cache]).inc_by(now.saturating_sub(before));
+        }
+        self.cache_evictions.inc_by(stats.evictions.saturating_sub(told.evictions));
+        self.cache_bytes.set(stats.bytes.cast_signed());
+        self.cache_max_bytes.set(stats.max_bytes.cast_signed());
+        // Two requests may come here in the other order than they looked.
+        *told = CacheStats {
+            history_hits: told.history_hits.max(stats.history_hits),
+            history_misses: told.history_misses.max(stats.history_misses),
+            verdict_hits: told.verdict_hits.max(stats.verdict_hits),
+            verdict_misses: told.verdict_misses.max(stats.verdict_misses),
+            evictions: told.evictions.max(stats.evictions),
+            ..*stats
+        };
+    }
+
     /// All metrics in the Prometheus text format.
     ///
     /// # Errors
@@ -119,6 +166,10 @@ impl Metrics {
 
 /// Name of the cache of connected data sources.
 pub(super) const INSTANCES: &str = "instances";
+/// Name of the cache of upstreams' answers.
+const HISTORY: &str = "history";
+/// Name of the cache of verdicts.
+const VERDICTS: &str = "verdicts";
 
 #[cfg(test)]
 mod tests {
@@ -132,6 +183,10 @@ mod tests {
         metrics.count_query(QueryKinds::UNKNOWN, Some(Category::Tls));
         metrics.count_lookup(INSTANCES, true);
         metrics.fetch_seconds.observe(0.5);
+        let stats = CacheStats { verdict_hits: 3, evictions: 2, bytes: 7, ..CacheStats::default() };
+        metrics.follow(&stats);
+        metrics.follow(&CacheStats { verdict_hits: 4, ..stats });
+        metrics.follow(&stats);
         let text = metrics.encode().unwrap();
         for line in [
             "# TYPE outrider_queries_total counter",
@@ -141,6 +196,10 @@ mod tests {
             r#"outrider_query_errors_total{category="tls"} 1"#,
             r#"outrider_query_errors_total{category="auth"} 0"#,
             r#"outrider_cache_hits_total{cache="instances"} 1"#,
+            r#"outrider_cache_hits_total{cache="verdicts"} 4"#,
+            r#"outrider_cache_misses_total{cache="history"} 0"#,
+            "outrider_cache_evictions_total 2",
+            "outrider_cache_bytes 7",
             "outrider_fetch_seconds_count 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::engine::Workers;
+use crate::engine::{Clock, DEFAULT_CACHE_BYTES, Engine, Workers};
 use crate::error::Result;
 use controller::Controller;
 use instances::Instances;
@@ -47,16 +47,32 @@ const WORKER_DRAIN_TIME: Duration = Duration::from_millis(300);
 struct Shared {
     instances: Arc<Instances>,
     metrics: Arc<Metrics>,
-    workers: Workers,
+    engine: Engine,
 }
 
 impl Shared {
     fn new() -> Result<Self> {
-        Ok(Self {
-            instances: Arc::default(),
-            metrics: Arc::new(Metrics::new()?),
-            workers: Workers::default(),
-        })
+        let engine = Engine::new(Workers::default(), cache_bytes(), Clock::system());
+        Ok(Self { instances: Arc::default(), metrics: Arc::new(Metrics::new()?), engine })
+    }
+}
+
+/// Environment variable with the size of the cache in MiB; 0 switches it off. Grafana sets it from `cache_mib` in the
+/// section `[plugin.outrider-outliers-datasource]` of its configuration.
+const CACHE_MIB: &str = "GF_PLUGIN_CACHE_MIB";
+
+fn cache_bytes() -> usize {
+    wanted_cache_bytes(std::env::var(CACHE_MIB).ok().as_deref()).unwrap_or_else(|| {
+        tracing::warn!("{CACHE_MIB} is not a whole number of MiB; using the default size of the cache");
+        DEFAULT_CACHE_BYTES
+    })
+}
+
+/// The size that the variable asks for; `None` if it cannot be understood.
+fn wanted_cache_bytes(text: Option<&str>) -> Option<usize> {
+    match text.map(str::trim) {
+        None | Some("") => Some(DEFAULT_CACHE_BYTES),
+        Some(text) => text.parse::<usize>().ok()?.checked_mul(1024 * 1024),
     }
 }
 
@@ -180,4 +196,19 @@ async fn watch_for_shutdown(mut signals: Signals, shutdown: CancellationToken) {
 )]
 fn print_line(line: &str) {
     println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_the_cache_is_read_in_mib() {
+        assert_eq!(wanted_cache_bytes(None), Some(DEFAULT_CACHE_BYTES));
+        assert_eq!(wanted_cache_bytes(Some(" 256 ")), Some(256 * 1024 * 1024));
+        assert_eq!(wanted_cache_bytes(Some("0")), Some(0));
+        for wrong in ["many", "-1", "1.5", "99999999999999999999"] {
+            assert_eq!(wanted_cache_bytes(Some(wrong)), None, "{wrong}");
+        }
+    }
 }

@@ -56,7 +56,7 @@ impl ResourceService {
         let own = self.shared.instances.get(context, &self.shared.metrics)?;
         let wanted: Kind = serde_json::from_value(json!({"kind": kind}))
             .map_err(|error| Error::new(crate::error::Category::Internal, error.to_string()))?;
-        source::select(&own, &wanted)?.discover(question).await
+        source::select(&own.source, &wanted)?.discover(question).await
     }
 }
 

@@ -29,12 +29,25 @@ pub struct Query {
     pub detector: Kind,
     /// Which side of the expected value may be flagged.
     pub direction: Direction,
-    /// What a point is judged against.
-    pub training: Training,
+    /// What a point is judged against, as far as the query says.
+    pub training: AskedTraining,
     /// Grid step asked of the upstream.
     pub step: Step,
+    /// What is done to the values before they are judged and shown.
+    pub transform: Transform,
     /// What is returned.
     pub output: Output,
+}
+
+/// What is done to the values before they are judged and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// Nothing.
+    #[default]
+    None,
+    /// Counters become rates: the rise per second since the point before, a fall being a reset to zero.
+    Rate,
 }
 
 /// Which side of the expected value may be flagged. Scores do not depend on it.
@@ -48,6 +61,47 @@ pub enum Direction {
     High,
     /// Only values below what is expected.
     Low,
+}
+
+/// What a point is judged against, as far as a query says; what it leaves open is the detector's to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskedTraining {
+    /// See [`Training::VisibleRange`].
+    VisibleRange,
+    /// See [`Training::Window`].
+    Window {
+        /// Length of the history one model learns from, in ms.
+        window_ms: Option<i64>,
+        /// Length of a block, in ms.
+        refit_ms: Option<i64>,
+    },
+}
+
+impl AskedTraining {
+    /// The training with what is left open taken from `own`: the lengths of window and block in ms.
+    #[must_use]
+    pub fn settle(self, own: (i64, i64)) -> Training {
+        let clamp =
+            |ms: i64, (min, max): (DurationMs, DurationMs)| ms.clamp(min.as_millis(), max.as_millis());
+        match self {
+            Self::VisibleRange => Training::VisibleRange,
+            Self::Window { window_ms, refit_ms } => Training::Window {
+                window_ms: window_ms.unwrap_or_else(|| clamp(own.0, WINDOW_RANGE)),
+                refit_ms: refit_ms.unwrap_or_else(|| clamp(own.1, REFIT_RANGE)),
+            },
+        }
+    }
+}
+
+impl From<Training> for AskedTraining {
+    fn from(training: Training) -> Self {
+        match training {
+            Training::VisibleRange => Self::VisibleRange,
+            Training::Window { window_ms, refit_ms } => {
+                Self::Window { window_ms: Some(window_ms), refit_ms: Some(refit_ms) }
+            }
+        }
+    }
 }
 
 /// What a point is judged against.
@@ -67,7 +121,7 @@ pub enum Training {
 /// Grid step asked of the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The upstream's own step where it has one, else [`Training::auto_step_ms`].
+    /// The upstream's own step where it has one, else [`AskedTraining::auto_step_ms`].
     Auto,
     /// Fixed, in ms.
     Fixed(i64),
@@ -90,22 +144,26 @@ pub enum Output {
     Alert,
 }
 
-const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
-const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
+/// Length of the training window where neither the query nor the detector says one.
+pub const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
+/// Length of a block where neither the query nor the detector says one.
+pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
 const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
 const STEP_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(31));
 
-impl Training {
+impl AskedTraining {
     /// The step of a query that leaves it open and whose upstream has none of its own: about 2,000 points a training
     /// window, rounded up to a step people use. It depends on the query only, never on the panel, so that zooming
     /// does not change the data under the verdict. `visible_ms` and `max_points` are looked at for
-    /// [`Training::VisibleRange`] only.
+    /// [`AskedTraining::VisibleRange`] only.
     #[must_use]
     pub fn auto_step_ms(&self, visible_ms: i64, max_points: usize) -> i64 {
         const POINTS_PER_WINDOW: i64 = 2_016;
         match self {
-            Self::Window { window_ms, .. } => nice_step_ms(window_ms / POINTS_PER_WINDOW),
+            Self::Window { window_ms, .. } => {
+                nice_step_ms(window_ms.unwrap_or(DEFAULT_WINDOW.as_millis()) / POINTS_PER_WINDOW)
+            }
             Self::VisibleRange => {
                 nice_step_ms(visible_ms / i64::try_from(max_points.max(1)).unwrap_or(i64::MAX))
             }
@@ -181,9 +239,10 @@ struct WireQuery {
     detector: Kind,
     direction: Direction,
     training: WireTraining,
-    training_window: DurationMs,
-    refit_interval: DurationMs,
+    training_window: WireLength,
+    refit_interval: WireLength,
     step: WireStep,
+    transform: Transform,
     output: Output,
 }
 
@@ -210,6 +269,22 @@ impl TryFrom<String> for WireStep {
     }
 }
 
+/// A duration, or `auto` for what suits the detector.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct WireLength(Option<DurationMs>);
+
+impl TryFrom<String> for WireLength {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.trim() {
+            "" | "auto" => Ok(Self(None)),
+            length => Ok(Self(Some(length.parse()?))),
+        }
+    }
+}
+
 impl Default for WireQuery {
     fn default() -> Self {
         Self {
@@ -217,9 +292,10 @@ impl Default for WireQuery {
             detector: Kind::default(),
             direction: Direction::default(),
             training: WireTraining::default(),
-            training_window: DEFAULT_WINDOW,
-            refit_interval: DEFAULT_REFIT,
+            training_window: WireLength(None),
+            refit_interval: WireLength(None),
             step: WireStep(Step::Auto),
+            transform: Transform::default(),
             output: Output::default(),
         }
     }
@@ -227,8 +303,11 @@ impl Default for WireQuery {
 
 impl WireQuery {
     fn validate(self) -> Result<Query> {
-        let window_ms = in_range("trainingWindow", self.training_window, WINDOW_RANGE)?;
-        let refit_ms = in_range("refitInterval", self.refit_interval, REFIT_RANGE)?;
+        let length = |name: &str, length: WireLength, range| {
+            length.0.map(|length| in_range(name, length, range)).transpose()
+        };
+        let window_ms = length("trainingWindow", self.training_window, WINDOW_RANGE)?;
+        let refit_ms = length("refitInterval", self.refit_interval, REFIT_RANGE)?;
         if let Step::Fixed(step_ms) = self.step.0 {
             in_range("step", DurationMs::from_millis(step_ms), STEP_RANGE)?;
         }
@@ -237,10 +316,11 @@ impl WireQuery {
             detector: self.detector,
             direction: self.direction,
             training: match self.training {
-                WireTraining::Window => Training::Window { window_ms, refit_ms },
-                WireTraining::VisibleRange => Training::VisibleRange,
+                WireTraining::Window => AskedTraining::Window { window_ms, refit_ms },
+                WireTraining::VisibleRange => AskedTraining::VisibleRange,
             },
             step: self.step.0,
+            transform: self.transform,
             output: self.output,
         })
     }
@@ -294,7 +374,9 @@ mod tests {
     #[test]
     fn nothing_typed_is_the_default_query() {
         let default = parse("{}").unwrap();
-        assert_eq!(default.training, Training::Window { window_ms: 7 * 86_400_000, refit_ms: 86_400_000 });
+        assert_eq!(default.training, AskedTraining::Window { window_ms: None, refit_ms: None });
+        let auto = parse(r#"{"trainingWindow":"auto","refitInterval":""}"#).unwrap();
+        assert_eq!(auto.training, default.training);
         assert_eq!(default.output, Output::All);
         for json in ["", "null", r#"{"version":1}"#, r#"{"refId":"A","datasource":{"uid":"x"},"hide":false}"#]
         {
@@ -306,13 +388,14 @@ mod tests {
     fn every_option_is_read() {
         let query = parse(
             r#"{"source":{"kind":"generator","seed":1},"detector":{"kind":"isolation-forest"},"direction":"high",
-                "training":"visible-range","step":"1m","output":"events"}"#,
+                "training":"visible-range","step":"1m","transform":"rate","output":"events"}"#,
         )
         .unwrap();
         assert_eq!(query.source.kind(), Some("generator"));
         assert_eq!(query.source.options()["seed"], 1);
-        assert_eq!(query.training, Training::VisibleRange);
+        assert_eq!(query.training, AskedTraining::VisibleRange);
         assert_eq!(query.step, Step::Fixed(60_000));
+        assert_eq!(query.transform, Transform::Rate);
         assert_eq!(query.output, Output::Events);
         assert_eq!(query.direction, Direction::High);
     }
@@ -321,6 +404,7 @@ mod tests {
     fn a_wrong_option_is_named_with_what_exists() {
         for (json, needles) in [
             (r#"{"output":"everything"}"#, &["output", "all", "score"][..]),
+            (r#"{"transform":"log"}"#, &["transform", "none", "rate"]),
             (r#"{"trainingWindow":"5 bananas"}"#, &["trainingWindow", "7d"]),
             (r#"{"trainingWindow":"1s"}"#, &["trainingWindow is 1s", "1m to 400d"]),
             (r#"{"refitInterval":"0m"}"#, &["refitInterval", "1m to 31d"]),
@@ -339,7 +423,7 @@ mod tests {
 
     #[test]
     fn the_automatic_step_follows_the_window_and_not_the_panel() {
-        let week = Training::Window { window_ms: 7 * 86_400_000, refit_ms: 86_400_000 };
+        let week = AskedTraining::Window { window_ms: None, refit_ms: None };
         assert_eq!(week.auto_step_ms(3_600_000, 100), 300_000);
         assert_eq!(week.auto_step_ms(86_400_000, 5_000), 300_000);
         assert_eq!(Training::VisibleRange.auto_step_ms(21_600_000, 360), 60_000);

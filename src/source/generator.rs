@@ -122,6 +122,8 @@ impl Source for Generator {
     const LABEL: &'static str = "Generator";
     const DESCRIPTION: &'static str = "Made-up series with known outliers; needs no network";
     type Options = Options;
+    /// Made anew in less time than a look-up of as many points takes.
+    const WORTH_KEEPING: bool = false;
 
     fn connect(_settings: &Settings) -> Result<Self> {
         Ok(Self)

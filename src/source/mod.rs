@@ -25,10 +25,12 @@ use crate::query::{Kind, Parsed};
 use crate::series::{Series, TimeRange};
 use crate::settings::Settings;
 
-/// What a query asks of its upstream.
+/// What a query asks of its upstream. Both ends of the range lie on multiples of the step, but for an end at the time of
+/// asking, so that an upstream that aggregates makes the same points whatever range is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchRequest {
-    /// Range of the points wanted: the visible one, and the training window before it.
+    /// Range of the points wanted: the training window, the visible range and a step beyond; or what of it is not known
+    /// yet.
     pub range: TimeRange,
     /// Grid step to ask for, in ms, at least 1.
     pub step_ms: i64,
@@ -48,7 +50,7 @@ pub struct Fetched {
     /// The series, each sorted and without repeated times. Points outside the range asked for are allowed; they are
     /// left out later.
     pub series: Vec<Series>,
-    /// Distance between points where the upstream knows it.
+    /// Distance between points where the upstream knows it; the same for every range.
     pub step_ms: Option<i64>,
     /// What was really asked, shown in Grafana's query inspector. Free of secrets.
     pub executed: String,
@@ -76,6 +78,9 @@ pub trait Source: Sized + Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// What a query can say to this kind.
     type Options: DeserializeOwned + Send + Sync + 'static;
+    /// Whether answers are kept, so that later queries ask for the newest points only. Not for an upstream that is
+    /// faster than looking them up.
+    const WORTH_KEEPING: bool = true;
 
     /// Gets ready to ask: checks the settings and builds clients, without talking to the upstream yet.
     ///
@@ -149,6 +154,9 @@ pub trait PreparedQuery: Send + Sync {
     /// See [`Source::default_step_ms`].
     fn default_step_ms(&self) -> Option<i64>;
 
+    /// See [`Source::WORTH_KEEPING`].
+    fn worth_keeping(&self) -> bool;
+
     /// See [`Source::fetch`].
     ///
     /// # Errors
@@ -176,6 +184,10 @@ impl<S: Source> PreparedQuery for Prepared<S> {
 
     fn default_step_ms(&self) -> Option<i64> {
         self.source.default_step_ms(&self.options)
+    }
+
+    fn worth_keeping(&self) -> bool {
+        S::WORTH_KEEPING
     }
 
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {

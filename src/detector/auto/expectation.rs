@@ -31,6 +31,13 @@ struct Season {
     cycles: i64,
 }
 
+impl Season {
+    /// With no more cycles than `reach_ms` holds.
+    fn within(&self, reach_ms: i64) -> Self {
+        Self { days: self.days, cycles: self.cycles.min(reach_ms / (self.days * DAY_MS)) }
+    }
+}
+
 /// What a forecast rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
@@ -66,10 +73,20 @@ pub(super) struct Expectation {
 impl Expectation {
     /// `filled` are the values at `times` without gaps; `blocks` are index ranges that cover them, in which the same
     /// forecast is believed. Nothing but points before a block decides which.
-    pub(super) fn new(times: &[i64], filled: &[f64], blocks: &[Range<usize>], zone: Tz) -> Self {
-        let level = levels(times, filled);
-        let day = seasonal(times, filled, &SEASONS[0], zone);
-        let week = seasonal(times, filled, &SEASONS[1], zone);
+    pub(super) fn new(
+        times: &[i64],
+        filled: &[f64],
+        blocks: &[Range<usize>],
+        zone: Tz,
+        lookback_ms: Option<i64>,
+    ) -> Self {
+        let lookback_ms = lookback_ms.unwrap_or(LOOKBACK_MS).min(LOOKBACK_MS);
+        // What is compared must itself have been forecast, from what lies further back.
+        let compared_ms = COMPARED_MS.min(lookback_ms / 3);
+        let reach_ms = lookback_ms - compared_ms;
+        let level = levels(times, filled, LEVEL_MS.min(reach_ms));
+        let day = seasonal(times, filled, &SEASONS[0].within(reach_ms), zone);
+        let week = seasonal(times, filled, &SEASONS[1].within(reach_ms), zone);
         let mut expectation =
             Self { expected: Vec::with_capacity(times.len()), basis: Vec::with_capacity(times.len()) };
         let errors: Vec<[Error; 3]> = blocks
@@ -79,7 +96,7 @@ impl Expectation {
         for (number, block) in blocks.iter().enumerate() {
             let Some(begin) = times.get(block.start) else { continue };
             let compared =
-                (0..number).rev().take_while(|past| times[blocks[*past].start] >= begin - COMPARED_MS);
+                (0..number).rev().take_while(|past| times[blocks[*past].start] >= begin - compared_ms);
             let total = compared.fold([Error::default(); 3], |total, past| {
                 std::array::from_fn(|forecast| total[forecast].plus(errors[past][forecast]))
             });
@@ -129,14 +146,14 @@ impl Error {
     }
 }
 
-/// The median of the values in [`LEVEL_MS`] before each point; before there are enough, that of the last few.
-fn levels(times: &[i64], filled: &[f64]) -> Vec<f64> {
+/// The median of the values in `length_ms` before each point; before there are enough, that of the last few.
+fn levels(times: &[i64], filled: &[f64], length_ms: i64) -> Vec<f64> {
     let mut past = SortedRange::new(filled);
     let mut recent: Option<Vec<f64>> = None;
     let mut from = 0;
     (0..filled.len())
         .map(|index| {
-            while times[from] < times[index] - LEVEL_MS {
+            while times[from] < times[index] - length_ms {
                 from += 1;
             }
             let sorted = past.move_to(from, index);

@@ -32,6 +32,14 @@ use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, Whole};
 
+/// Training window and refit interval where the query leaves them open, in points: two weeks and four hours at five
+/// minutes. What was seen four hours ago no longer surprises.
+const TRAINING_POINTS: i64 = 4_032;
+const REFIT_POINTS: i64 = 48;
+
+/// Points before the training window that are read at most.
+const MAX_LOOKBACK_POINTS: usize = 8_640;
+
 /// Training points without which nothing is flagged: what is rare cannot be told from fewer.
 const MIN_FLAGGING_POINTS: usize = 150;
 
@@ -117,10 +125,17 @@ impl Detector for Auto {
         self.judge_blocks(Points { times: &times, values: &values }, &blocks, Grid::default()).remove(0)
     }
 
+    fn default_training(&self, step_ms: i64) -> (i64, i64) {
+        (step_ms.saturating_mul(TRAINING_POINTS), step_ms.saturating_mul(REFIT_POINTS))
+    }
+
     fn reach(&self, step_ms: i64) -> Reach {
         let points = |count: usize| step_ms.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
         Reach {
-            lookback_ms: points(LOOKBACK_POINTS).max(expectation::LOOKBACK_MS),
+            // As far as the seasons reach, but no more points than a month has at five minutes.
+            lookback_ms: expectation::LOOKBACK_MS
+                .min(points(MAX_LOOKBACK_POINTS))
+                .max(points(LOOKBACK_POINTS)),
             // An incident can have begun one refractory time ago, and what opened it depends on the one before.
             run_in_ms: points(2 * self.refractory),
         }
@@ -130,7 +145,7 @@ impl Detector for Auto {
         let filled = fill_gaps(points.values);
         let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
         let cells = grid.cells(points.times, blocks);
-        let expectation = Expectation::new(points.times, &filled, &cells, self.zone);
+        let expectation = Expectation::new(points.times, &filled, &cells, self.zone, grid.lookback_ms);
         let chunks: Vec<Range<usize>> = grid
             .chunks(points.times, discord::CHUNK)
             .into_iter()

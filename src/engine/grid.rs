@@ -1,0 +1,232 @@
+//! The points of one block, gaps and silence marked.
+//!
+//! What is missing depends on the block's own training window and nothing else: the usual distance between points
+//! there is the step of the block, and a slot is missing if no point lies within half a step of it. So a point is
+//! missing in every range that contains its time, or in none. A series that stops is missing from 1.5 steps after its
+//! last point on, to the end of the range or to now, whichever is earlier; once a whole training window has passed
+//! without a point, the series is gone and nothing of it is missing any more.
+//!
+//! Points keep their own times: a series is not moved to a grid. Requests are aligned to the epoch
+//! ([`FetchRequest`](crate::source::FetchRequest)), so that the points of upstreams that aggregate are too.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::digest::{Digests, digest};
+use super::plan::Block;
+use crate::query::Transform;
+use crate::series::{Points, Series, rate, rate_unit, regular_step_ms};
+
+/// How many missing slots a block may have for every training point, among the training points and as many again among
+/// the judged ones. A month of silence in a series of seconds must not fill the memory.
+const MAX_MARKED_PER_POINT: usize = 4;
+
+/// A series as the upstream sent it, ready to be cut into blocks.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// With its values transformed.
+    pub(super) series: Series,
+    /// Values before the transformation, if there was one.
+    untransformed: Option<Vec<f64>>,
+    digests: Digests,
+    known_step_ms: Option<i64>,
+    /// The distance between points, if it is the same between all of them.
+    constant_step_ms: Option<i64>,
+}
+
+/// Where a block lies in a line, and what is missing after its last point. Cheap to make, unlike [`Laid`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outline {
+    from: usize,
+    to: usize,
+    training: usize,
+    step_ms: Option<i64>,
+    /// Slots missing after the last point.
+    silent: usize,
+}
+
+/// The points of a block.
+#[derive(Debug)]
+pub(super) struct Laid<'a> {
+    times: Cow<'a, [i64]>,
+    values: Cow<'a, [f64]>,
+    truth: Option<Cow<'a, [f64]>>,
+    training: Range<usize>,
+    judged: Range<usize>,
+}
+
+impl Line {
+    pub(super) fn new(mut series: Series, transform: Transform, known_step_ms: Option<i64>) -> Self {
+        let all = 0..series.len();
+        let digests = Digests::of(series.points(all.clone()));
+        let untransformed = match transform {
+            Transform::None => None,
+            Transform::Rate => {
+                let rates = rate(series.points(all));
+                series.unit = rate_unit(series.unit.as_deref()).map(str::to_owned);
+                Some(std::mem::replace(&mut series.values, rates))
+            }
+        };
+        let mut steps = series.times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+        let constant_step_ms = steps.next().filter(|first| steps.all(|step| step == *first));
+        Self { series, untransformed, digests, known_step_ms, constant_step_ms }
+    }
+
+    /// The digest of all points within a half-open range of time.
+    pub(super) fn digest(&self, from_ms: i64, to_ms: i64) -> u128 {
+        self.digests.run(self.series.index_range(from_ms, to_ms))
+    }
+
+    /// Where `block` lies; `None` if it has no points, training included.
+    pub(super) fn outline(&self, block: &Block, now_ms: i64) -> Option<Outline> {
+        let Range { start, end } = self.series.index_range(block.train_from, block.judge_to);
+        // The rate of a block's first value depends on what came before the block, which not every query has read.
+        let from = match &self.untransformed {
+            None => start,
+            Some(values) => {
+                (start..end).find(|index| values[*index].is_finite()).map_or(end, |first| first + 1)
+            }
+        };
+        let times = &self.series.times;
+        let last = from.max(end).checked_sub(1).filter(|last| *last >= from)?;
+        let trained = self.series.index_range(block.train_from, block.train_to).end.max(from);
+        let training = trained - from;
+        let step_ms = match self.constant_step_ms {
+            Some(step_ms) if training >= 3 => Some(step_ms),
+            Some(_) => self.known_step_ms,
+            None => regular_step_ms(&times[from..trained]).or(self.known_step_ms),
+        }
+        .filter(|step_ms| *step_ms > 0);
+        let silent = step_ms.map_or(0, |step_ms| {
+            let until_end = slots_before(times[last], block.judge_to, step_ms);
+            let until_now = slots_missing(times[last], now_ms, step_ms);
+            let until_next =
+                times.get(end).map_or(until_end, |next| slots_missing(times[last], *next, step_ms));
+            until_end.min(until_now).min(until_next).min(MAX_MARKED_PER_POINT.saturating_mul(training))
+        });
+        Some(Outline { from, to: end, training, step_ms, silent })
+    }
+
+    /// The usual distance between the points that `block` is trained on.
+    pub(super) fn step_ms(&self, block: &Block, now_ms: i64) -> Option<i64> {
+        self.outline(block, now_ms)?.step_ms
+    }
+
+    /// The points of a block.
+    pub(super) fn lay(&self, block: &Block, outline: &Outline) -> Laid<'_> {
+        let span = outline.from..outline.to;
+        let (times, values) = (&self.series.times[span.clone()], &self.series.values[span.clone()]);
+        let truth = self.series.truth.as_ref().map(|truth| &truth[span]);
+        let filled = outline
+            .step_ms
+            .filter(|step_ms| outline.silent > 0 || has_gap(times, *step_ms))
+            .map(|step_ms| fill(times, block.judge_from, step_ms, outline));
+        let (times, kept) = match filled {
+            None => (Cow::Borrowed(times), None),
+            Some((times, kept)) => (Cow::Owned(times), Some(kept)),
+        };
+        let spread = |old: &'_ [f64], missing: f64, kept: &[Option<usize>]| -> Vec<f64> {
+            kept.iter().map(|index| index.map_or(missing, |index| old[index])).collect()
+        };
+        let (values, truth) = match kept {
+            None => (Cow::Borrowed(values), truth.map(Cow::Borrowed)),
+            Some(kept) => (
+                Cow::Owned(spread(values, f64::NAN, &kept)),
+                // What is missing is out of the ordinary.
+                truth.map(|truth| Cow::Owned(spread(truth, 1.0, &kept))),
+            ),
+        };
+        let before = |ms: i64| times.partition_point(|time| *time < ms);
+        let (training, judged) = (0..before(block.train_to), before(block.judge_from)..times.len());
+        Laid { times, values, truth, training, judged }
+    }
+}
+
+impl Outline {
+    /// The usual distance between the training points, in ms.
+    pub(super) fn step_ms(&self) -> Option<i64> {
+        self.step_ms
+    }
+
+    /// Names what the verdicts on a block of `line` depend on besides the query.
+    pub(super) fn digest(&self, line: &Line) -> u128 {
+        let points = line.digests.run(self.from..self.to);
+        let mut bytes = [0; 40];
+        bytes[..16].copy_from_slice(&points.to_le_bytes());
+        bytes[16..24].copy_from_slice(&(self.to - self.from).to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.step_ms.unwrap_or(0).to_le_bytes());
+        bytes[32..].copy_from_slice(&self.silent.to_le_bytes());
+        digest(&bytes)
+    }
+}
+
+impl Laid<'_> {
+    /// The training points and, where training ends before them, the judged ones.
+    pub(super) fn all(&self) -> Points<'_> {
+        self.points(0..self.times.len())
+    }
+
+    pub(super) fn training(&self) -> Points<'_> {
+        self.points(self.training.clone())
+    }
+
+    pub(super) fn judged(&self) -> Points<'_> {
+        self.points(self.judged.clone())
+    }
+
+    pub(super) fn judged_truth(&self) -> Option<&[f64]> {
+        self.truth.as_ref().map(|truth| &truth[self.judged.clone()])
+    }
+
+    fn points(&self, range: Range<usize>) -> Points<'_> {
+        Points { times: &self.times[range.clone()], values: &self.values[range] }
+    }
+}
+
+fn has_gap(times: &[i64], step_ms: i64) -> bool {
+    times.windows(2).any(|pair| slots_missing(pair[0], pair[1], step_ms) > 0)
+}
+
+/// How many slots after a point at `last` lie before `end`.
+fn slots_before(last: i64, end: i64, step_ms: i64) -> usize {
+    let slots = end.saturating_sub(last).saturating_sub(1) / step_ms;
+    usize::try_from(slots).unwrap_or(0)
+}
+
+/// How many slots after a point at `last` are missing if the next point comes at `next`: those more than half a step
+/// before it.
+fn slots_missing(last: i64, next: i64, step_ms: i64) -> usize {
+    slots_before(last, next.saturating_sub(step_ms / 2), step_ms)
+}
+
+/// The times of a block with its missing slots, and for each the index of the point there.
+///
+/// Every slot among the judged points is decided by what comes before it, so that what is marked now stays marked when
+/// more points come.
+fn fill(times: &[i64], judge_from: i64, step_ms: i64, outline: &Outline) -> (Vec<i64>, Vec<Option<usize>>) {
+    let mut training_budget = MAX_MARKED_PER_POINT.saturating_mul(outline.training);
+    let mut judged_budget = training_budget;
+    let mut filled = Vec::with_capacity(times.len() * 2);
+    let mut kept = Vec::with_capacity(times.len() * 2);
+    for (index, time) in times.iter().copied().enumerate() {
+        filled.push(time);
+        kept.push(Some(index));
+        let slots = times.get(index + 1).map_or(outline.silent, |next| slots_missing(time, *next, step_ms));
+        if slots == 0 {
+            continue;
+        }
+        // Training knows what was known when it ended, whatever came later.
+        let in_training = slots_missing(time, judge_from, step_ms).min(slots);
+        // A gap beyond the budget gets one mark, as it is still a gap.
+        let marked = if in_training <= training_budget { in_training } else { 1 };
+        training_budget -= marked.min(training_budget);
+        let before_judged = slots_before(time, judge_from, step_ms);
+        let in_judged = slots.saturating_sub(before_judged).min(judged_budget);
+        judged_budget -= in_judged;
+        for slot in (1..=marked).chain(before_judged + 1..=before_judged + in_judged) {
+            filled.push(time.saturating_add(step_ms.saturating_mul(slot as i64)));
+            kept.push(None);
+        }
+    }
+    (filled, kept)
+}

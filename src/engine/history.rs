@@ -1,0 +1,346 @@
+//! What an upstream answered, kept, so that asking again costs it only the newest points.
+//!
+//! A history belongs to one (data source, source options, step) and is a list of chunks: a range of time, read at one
+//! instant, with the points of all series in it. A query is answered from the chunks that cover its range, and the
+//! upstream is asked for the ranges between and after them, with ends on multiples of the step.
+//!
+//! Late data. Points arrive late, and the newest ones of an upstream that aggregates still change. So
+//! - what is newer than [`recent_ms`] is never kept: every query reads it anew;
+//! - what is older is kept for [`MAX_AGE_MS`] and then read anew, which is how a point that came hours late, or was
+//!   corrected, or deleted, is seen at last. Blocks whose data is still the same need no judging then.
+//!
+//! An answer may so lack, for up to an hour, a point that came more than five minutes late.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+
+use super::cache::{Cache, Key};
+use crate::error::Result;
+use crate::series::{Labels, Series, TimeRange};
+use crate::source::{FetchRequest, Fetched, PreparedQuery};
+
+/// What is older than this, and than two steps, is taken to have arrived.
+const SETTLED_MS: i64 = 5 * 60_000;
+/// How long a settled point is served before it is read anew.
+const MAX_AGE_MS: i64 = 60 * 60_000;
+/// Chunks that follow each other are joined up to this many steps, so that a refresh every few seconds does not leave
+/// one chunk each.
+const CHUNK_STEPS: i64 = 512;
+/// Chunks read within this time of each other may be joined; the older reading counts.
+const JOIN_MS: i64 = 10 * 60_000;
+/// Where more ranges than this are missing, one request asks for all from the first to the last.
+const MAX_REQUESTS: usize = 4;
+
+/// How far back from now points are read anew by every query: five minutes or two steps, whichever is longer.
+pub(super) fn recent_ms(step_ms: i64) -> i64 {
+    SETTLED_MS.max(step_ms.saturating_mul(2))
+}
+
+/// The series of a half-open range of time.
+#[derive(Debug)]
+struct Chunk {
+    from_ms: i64,
+    to_ms: i64,
+    read_at_ms: i64,
+    series: Vec<Series>,
+    notices: BTreeSet<String>,
+}
+
+/// Chunks in order, none overlapping another.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    chunks: Vec<Arc<Chunk>>,
+    /// Distance between points, where the upstream said.
+    step_ms: Option<i64>,
+    /// What the upstream was last asked.
+    executed: String,
+}
+
+/// A range to be read.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// Names data source, source options and step.
+    pub(super) key: Key,
+    pub(super) prepared: Arc<dyn PreparedQuery>,
+    /// First instant.
+    pub(super) from_ms: i64,
+    /// The instant after the last.
+    pub(super) to_ms: i64,
+    pub(super) step_ms: i64,
+    pub(super) now_ms: i64,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// Every series that has points in the range, cut to it; ordered by labels, then name.
+    pub(super) series: Vec<Series>,
+    /// Distance between points, where the upstream said.
+    pub(super) step_ms: Option<i64>,
+    /// What the upstream was asked, or would have been.
+    pub(super) executed: String,
+    pub(super) notices: Vec<String>,
+    /// Points the upstream sent this time.
+    pub(super) fetched: usize,
+}
+
+/// Reads a range from the cache and, what is not there, from the upstream.
+///
+/// # Errors
+/// Those of [`PreparedQuery::fetch`].
+pub(super) async fn read(cache: &Cache, ask: &Ask) -> Result<Read> {
+    let kept = ask.prepared.worth_keeping();
+    let known = if kept { cache.history(&ask.key) } else { None };
+    let mut chunks = known.as_ref().map(|history| history.fresh(ask.now_ms)).unwrap_or_default();
+    let missing = gaps(&chunks, ask.from_ms, ask.to_ms);
+    if kept {
+        let only_the_end = missing.iter().all(|gap| gap.from_ms > ask.from_ms && gap.to_ms == ask.to_ms);
+        cache.count_history(only_the_end);
+    }
+    let mut step_ms = known.as_ref().and_then(|history| history.step_ms);
+    let mut executed = BTreeSet::new();
+    let mut fetched = 0;
+    for (gap, answer) in fetch(ask, &missing).await? {
+        fetched += answer.series.iter().map(Series::len).sum::<usize>();
+        step_ms = answer.step_ms;
+        let chunk = Chunk::of(gap, ask.now_ms, answer.series, answer.notices);
+        executed.insert(answer.executed);
+        chunks = with(&chunks, chunk);
+    }
+    let executed = if missing.is_empty() {
+        let last = known.as_ref().map_or("", |history| &history.executed);
+        format!("answered from the cache; last asked: {last}")
+    } else {
+        Vec::from_iter(executed).join("; ")
+    };
+    if kept && !missing.is_empty() {
+        let settled_ms = floor(ask.now_ms.saturating_sub(recent_ms(ask.step_ms)), ask.step_ms);
+        let settled: Vec<Chunk> = missing
+            .iter()
+            .filter_map(|gap| {
+                let to_ms = floor(gap.to_ms, ask.step_ms).min(settled_ms);
+                let chunk =
+                    chunks.iter().find(|chunk| chunk.from_ms <= gap.from_ms && gap.to_ms <= chunk.to_ms)?;
+                (gap.from_ms < to_ms).then(|| chunk.cut(gap.from_ms, to_ms))
+            })
+            .collect();
+        let executed = executed.clone();
+        cache.change_history(ask.key, |history| {
+            let mut chunks = history.map(|history| history.fresh(ask.now_ms)).unwrap_or_default();
+            for chunk in settled {
+                chunks = with(&chunks, chunk);
+            }
+            History { chunks: joined(chunks, ask.step_ms), step_ms, executed }
+        });
+    }
+    let notices: BTreeSet<String> = chunks
+        .iter()
+        .filter(|chunk| chunk.from_ms < ask.to_ms && ask.from_ms < chunk.to_ms)
+        .flat_map(|chunk| chunk.notices.iter().cloned())
+        .collect();
+    let series = assemble(&chunks, ask.from_ms, ask.to_ms);
+    Ok(Read { series, step_ms, executed, notices: notices.into_iter().collect(), fetched })
+}
+
+/// A half-open range of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gap {
+    from_ms: i64,
+    to_ms: i64,
+}
+
+async fn fetch(ask: &Ask, missing: &[Gap]) -> Result<Vec<(Gap, Fetched)>> {
+    let fetches = missing.iter().map(async |gap| {
+        let range = TimeRange { from_ms: gap.from_ms, to_ms: gap.to_ms.saturating_sub(1) };
+        let fetched = ask.prepared.fetch(&FetchRequest { range, step_ms: ask.step_ms }).await?;
+        Ok((*gap, fetched))
+    });
+    try_join_all(fetches).await
+}
+
+/// The parts of a range that no chunk covers; at most [`MAX_REQUESTS`].
+fn gaps(chunks: &[Arc<Chunk>], from_ms: i64, to_ms: i64) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut at = from_ms;
+    for chunk in chunks {
+        if chunk.from_ms >= to_ms {
+            break;
+        }
+        if chunk.from_ms > at {
+            gaps.push(Gap { from_ms: at, to_ms: chunk.from_ms });
+        }
+        at = at.max(chunk.to_ms);
+    }
+    if at < to_ms {
+        gaps.push(Gap { from_ms: at, to_ms });
+    }
+    match (gaps.first(), gaps.last()) {
+        (Some(first), Some(last)) if gaps.len() > MAX_REQUESTS => {
+            vec![Gap { from_ms: first.from_ms, to_ms: last.to_ms }]
+        }
+        _ => gaps,
+    }
+}
+
+/// `chunks` and the new one, which takes the place of what they knew of its range.
+fn with(chunks: &[Arc<Chunk>], new: Chunk) -> Vec<Arc<Chunk>> {
+    let mut all = Vec::with_capacity(chunks.len() + 2);
+    for chunk in chunks {
+        if chunk.to_ms <= new.from_ms || new.to_ms <= chunk.from_ms {
+            all.push(Arc::clone(chunk));
+            continue;
+        }
+        if chunk.from_ms < new.from_ms {
+            all.push(Arc::new(chunk.cut(chunk.from_ms, new.from_ms)));
+        }
+        if new.to_ms < chunk.to_ms {
+            all.push(Arc::new(chunk.cut(new.to_ms, chunk.to_ms)));
+        }
+    }
+    all.push(Arc::new(new));
+    all.sort_unstable_by_key(|chunk| chunk.from_ms);
+    all
+}
+
+/// Joins small chunks that follow each other and were read at about the same time.
+fn joined(chunks: Vec<Arc<Chunk>>, step_ms: i64) -> Vec<Arc<Chunk>> {
+    let longest = step_ms.saturating_mul(CHUNK_STEPS);
+    let mut all: Vec<Arc<Chunk>> = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        match all.last_mut() {
+            Some(last)
+                if last.to_ms == chunk.from_ms
+                    && chunk.to_ms.saturating_sub(last.from_ms) <= longest
+                    && last.read_at_ms.abs_diff(chunk.read_at_ms) <= JOIN_MS.unsigned_abs() =>
+            {
+                let both = [Arc::clone(last), Arc::clone(&chunk)];
+                *last = Arc::new(Chunk {
+                    from_ms: last.from_ms,
+                    to_ms: chunk.to_ms,
+                    read_at_ms: last.read_at_ms.min(chunk.read_at_ms),
+                    series: assemble(&both, last.from_ms, chunk.to_ms),
+                    notices: last.notices.union(&chunk.notices).cloned().collect(),
+                });
+            }
+            _ => all.push(chunk),
+        }
+    }
+    all
+}
+
+impl History {
+    /// The chunks that may still be served.
+    fn fresh(&self, now_ms: i64) -> Vec<Arc<Chunk>> {
+        let age = |chunk: &Chunk| now_ms.saturating_sub(chunk.read_at_ms);
+        // Read in the future: the clock was set back.
+        self.chunks.iter().filter(|chunk| (0..MAX_AGE_MS).contains(&age(chunk))).cloned().collect()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes()).sum::<usize>() + self.executed.len()
+    }
+}
+
+impl Chunk {
+    fn of(gap: Gap, read_at_ms: i64, series: Vec<Series>, notices: Vec<String>) -> Self {
+        let Gap { from_ms, to_ms } = gap;
+        let whole = |series: &Series| {
+            let range = series.index_range(from_ms, to_ms);
+            range.start == 0 && range.end == series.len()
+        };
+        let series = series
+            .into_iter()
+            .map(|series| if whole(&series) { series } else { cut(&series, from_ms, to_ms) })
+            .filter(|series| !series.is_empty())
+            .collect();
+        Self { from_ms, to_ms, read_at_ms, series, notices: notices.into_iter().collect() }
+    }
+
+    /// The part of the chunk within a range.
+    fn cut(&self, from_ms: i64, to_ms: i64) -> Self {
+        let series =
+            self.series.iter().map(|series| cut(series, from_ms, to_ms)).filter(|series| !series.is_empty());
+        Self {
+            from_ms,
+            to_ms,
+            read_at_ms: self.read_at_ms,
+            series: series.collect(),
+            notices: self.notices.clone(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let of_series = |series: &Series| {
+            let text = |text: &str| text.len() + size_of::<String>();
+            let labels: usize = series.labels.iter().map(|(name, value)| text(name) + text(value)).sum();
+            let columns = 2 + usize::from(series.truth.is_some());
+            size_of::<Series>() + text(&series.name) + labels + series.len() * columns * size_of::<f64>()
+        };
+        let notices: usize = self.notices.iter().map(String::len).sum();
+        size_of::<Self>() + notices + self.series.iter().map(of_series).sum::<usize>()
+    }
+}
+
+fn cut(series: &Series, from_ms: i64, to_ms: i64) -> Series {
+    let range = series.index_range(from_ms, to_ms);
+    Series {
+        name: series.name.clone(),
+        labels: series.labels.clone(),
+        unit: series.unit.clone(),
+        times: series.times[range.clone()].to_vec(),
+        values: series.values[range.clone()].to_vec(),
+        truth: series.truth.as_ref().map(|truth| truth[range].to_vec()),
+    }
+}
+
+/// The series of consecutive chunks put together.
+///
+/// They are ordered by labels and name, since the order in which an upstream sends them may differ between two
+/// requests. Where several have the same labels and name, the first of one chunk continues the first of another.
+fn assemble(chunks: &[Arc<Chunk>], from_ms: i64, to_ms: i64) -> Vec<Series> {
+    let mut all: BTreeMap<(&Labels, &str, usize), Series> = BTreeMap::new();
+    let overlapping = chunks.iter().filter(|chunk| chunk.from_ms < to_ms && from_ms < chunk.to_ms);
+    for chunk in overlapping {
+        let mut alike: BTreeMap<(&Labels, &str), usize> = BTreeMap::new();
+        for series in &chunk.series {
+            let number = alike.entry((&series.labels, &series.name)).or_default();
+            let key = (&series.labels, series.name.as_str(), *number);
+            *number += 1;
+            let range = series.index_range(from_ms, to_ms);
+            if range.is_empty() {
+                continue;
+            }
+            match all.get_mut(&key) {
+                Some(whole) => append(whole, series, range),
+                None => {
+                    all.insert(key, cut(series, from_ms, to_ms));
+                }
+            }
+        }
+    }
+    all.into_values().collect()
+}
+
+fn append(whole: &mut Series, more: &Series, range: std::ops::Range<usize>) {
+    let unknown = |len: usize| vec![f64::NAN; len];
+    if whole.truth.is_some() || more.truth.is_some() {
+        let before = whole.len();
+        let truth = whole.truth.get_or_insert_with(|| unknown(before));
+        match &more.truth {
+            Some(more) => truth.extend_from_slice(&more[range.clone()]),
+            None => truth.extend(unknown(range.len())),
+        }
+    }
+    whole.times.extend_from_slice(&more.times[range.clone()]);
+    whole.values.extend_from_slice(&more.values[range]);
+    if whole.unit.is_none() {
+        whole.unit.clone_from(&more.unit);
+    }
+}
+
+/// The last multiple of `step_ms` that is not after `ms`.
+pub(super) fn floor(ms: i64, step_ms: i64) -> i64 {
+    ms.saturating_sub(ms.rem_euclid(step_ms.max(1)))
+}

@@ -1,0 +1,354 @@
+//! From the series of a query to verdicts: which blocks are known, which have to be judged, and all put together.
+//!
+//! The unit of work is one block of one series, or of all series for a detector that compares them. Units depend on
+//! nothing but their own points and the query, so they are judged on any thread in any order, and kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::Detection;
+use super::cache::{Cache, Key};
+use super::digest::digest;
+use super::grid::{Laid, Line, Outline};
+use super::plan::Block;
+use super::workers::Workers;
+use crate::detector::{self, AnyDetector, Grid, Judgement, Member, Reach};
+use crate::error::{Category, Error, Result};
+use crate::query::Training;
+use crate::series::{Points, Series, TimeRange};
+
+/// Everything that units have in common.
+#[derive(Debug)]
+pub(super) struct Panel {
+    pub(super) lines: Vec<Line>,
+    pub(super) blocks: Vec<Block>,
+    /// How far beyond its blocks and windows the detector looks.
+    pub(super) reach: Reach,
+    pub(super) training: Training,
+    pub(super) visible: TimeRange,
+    pub(super) now_ms: i64,
+    pub(super) detector: Arc<dyn AnyDetector>,
+    /// Names all that the verdicts depend on besides the points.
+    pub(super) settings: Key,
+    /// Whether verdicts are worth keeping.
+    pub(super) keep: bool,
+}
+
+/// One block of a group of series that are judged together.
+#[derive(Debug)]
+struct Unit {
+    block: Block,
+    /// Place of each series in the panel, and where the block lies in it.
+    members: Vec<(usize, Outline)>,
+    key: Key,
+    digest: u128,
+}
+
+/// The verdicts on one block of a group of series.
+#[derive(Debug)]
+pub(super) struct Judged {
+    digest: u128,
+    /// One a member.
+    members: Vec<JudgedMember>,
+}
+
+#[derive(Debug)]
+struct JudgedMember {
+    times: Vec<i64>,
+    values: Vec<f64>,
+    truth: Option<Vec<f64>>,
+    judgement: Judgement,
+}
+
+/// One series with the verdicts on its visible points.
+#[derive(Debug)]
+pub(super) struct Verdicts {
+    pub(super) detection: Detection,
+    /// Why the first block that could not be judged could not.
+    pub(super) shortage: Option<String>,
+}
+
+/// Judges what is not known yet and puts all of it together; one for each line that has visible points.
+pub(super) async fn judge(
+    panel: &Arc<Panel>,
+    cache: &Arc<Cache>,
+    workers: &Workers,
+) -> Result<Vec<Verdicts>> {
+    let (looked_at, known) = (Arc::clone(panel), Arc::clone(cache));
+    let (units, mut judged, unknown) = workers
+        .run(move |cancel| {
+            let units = looked_at.units(cancel)?;
+            let find = |unit: &Unit| looked_at.keep.then(|| known.judged(&unit.key, unit.digest)).flatten();
+            let judged: Vec<Option<Arc<Judged>>> = units.iter().map(find).collect();
+            let unknown: Vec<usize> = (0..units.len()).filter(|index| judged[*index].is_none()).collect();
+            Ok((Arc::new(units), judged, unknown))
+        })
+        .await?;
+    let (judging, all, wanted, keeping) =
+        (Arc::clone(panel), Arc::clone(&units), unknown.clone(), Arc::clone(cache));
+    let new = workers
+        .map(unknown.len(), move |index| {
+            let unit = &all[wanted[index]];
+            let judged = Arc::new(judging.judge(unit)?);
+            if judging.keep {
+                keeping.keep_judged(unit.key, Arc::clone(&judged));
+            }
+            Ok(judged)
+        })
+        .await?;
+    for (index, new) in unknown.into_iter().zip(new) {
+        judged[index] = Some(new);
+    }
+    let panel = Arc::clone(panel);
+    workers.run(move |_| Ok(panel.assemble(&units, &judged))).await
+}
+
+impl Panel {
+    /// What has to be known, by series and time.
+    fn units(&self, cancel: &CancellationToken) -> Result<Vec<Unit>> {
+        let everything: Vec<usize> = (0..self.lines.len()).collect();
+        let groups: Vec<&[usize]> =
+            if self.detector.across_series() { vec![&everything] } else { everything.chunks(1).collect() };
+        let mut units = Vec::new();
+        for group in groups {
+            if cancel.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            match self.whole_run() {
+                Some(run) => units.extend(self.unit(group, &run)),
+                None => units.extend(self.blocks.iter().filter_map(|block| self.unit(group, block))),
+            }
+        }
+        Ok(units)
+    }
+
+    /// All blocks as one, for a detector that looks beyond each; what comes before the first is its training.
+    fn whole_run(&self) -> Option<Block> {
+        let (first, last) = (self.blocks.first()?, self.blocks.last()?);
+        self.reach.is_beyond().then(|| Block {
+            train_from: first.train_from.saturating_sub(self.reach.lookback_ms),
+            train_to: first.judge_from,
+            judge_from: first.judge_from,
+            judge_to: last.judge_to,
+            whole: last.whole,
+        })
+    }
+
+    /// Judges everything on this thread, remembering nothing.
+    pub(super) fn judge_all(&self) -> Result<Vec<Verdicts>> {
+        let units = self.units(&CancellationToken::new())?;
+        let judged =
+            units.iter().map(|unit| Ok(Some(Arc::new(self.judge(unit)?)))).collect::<Result<Vec<_>>>()?;
+        Ok(self.assemble(&units, &judged))
+    }
+
+    /// The unit of a block; `None` if there are no points of it.
+    fn unit(&self, group: &[usize], block: &Block) -> Option<Unit> {
+        // A series without points in the block and its training is no member: that it has some elsewhere is not known
+        // to every query.
+        let members: Vec<(usize, Outline)> = group
+            .iter()
+            .filter_map(|index| Some((*index, self.lines[*index].outline(block, self.now_ms)?)))
+            .collect();
+        if members.is_empty() {
+            return None;
+        }
+        let mut key = Sha256::new();
+        key.update(self.settings);
+        key.update(block.judge_from.to_le_bytes());
+        // The same block seen in part has a place of its own, so that a zoom does not drive the whole one out.
+        key.update([u8::from(block.whole), u8::from(self.detector.across_series())]);
+        let mut data = Vec::with_capacity(members.len() * 32);
+        for (index, outline) in &members {
+            let line = &self.lines[*index];
+            let identity = identity(&line.series, *index - self.first_alike(*index));
+            if !self.detector.across_series() {
+                key.update(&identity);
+            }
+            data.extend_from_slice(&digest(&identity).to_le_bytes());
+            data.extend_from_slice(&outline.digest(line).to_le_bytes());
+        }
+        Some(Unit { block: *block, members, key: key.finalize().into(), digest: digest(&data) })
+    }
+
+    /// Place of the first series with the same name and labels as the one at `index`; alike ones are neighbours.
+    fn first_alike(&self, index: usize) -> usize {
+        let own = &self.lines[index].series;
+        let alike = |other: &Line| other.series.labels == own.labels && other.series.name == own.name;
+        (0..index).rev().take_while(|other| alike(&self.lines[*other])).last().unwrap_or(index)
+    }
+
+    fn judge(&self, unit: &Unit) -> Result<Judged> {
+        let laid: Vec<(&Series, Laid<'_>)> = unit
+            .members
+            .iter()
+            .map(|(index, outline)| {
+                let line = &self.lines[*index];
+                (&line.series, line.lay(&unit.block, outline))
+            })
+            .collect();
+        let members: Vec<Member<'_>> = laid
+            .iter()
+            .map(|(series, laid)| Member {
+                name: &series.name,
+                labels: &series.labels,
+                training: laid.training(),
+                judged: laid.judged(),
+            })
+            .collect();
+        let judgements = if members.iter().all(|member| member.judged.values.is_empty()) {
+            vec![Judgement::default(); members.len()]
+        } else if self.reach.is_beyond() {
+            let steps = unit.members.iter().map(|(_, outline)| outline.step_ms());
+            laid.iter().zip(steps).map(|((_, laid), step_ms)| self.judge_run(laid.all(), step_ms)).collect()
+        } else {
+            self.detector.judge_panel(&members)
+        };
+        let fits =
+            |(judgement, member): (&Judgement, &Member<'_>)| judgement.fits(member.judged.values.len());
+        if judgements.len() != members.len() || !judgements.iter().zip(&members).all(fits) {
+            let kind = self.detector.kind();
+            return Err(Error::new(
+                Category::Internal,
+                format!("the detector \"{kind}\" did not give each point its verdict"),
+            )
+            .hint("this is a defect of the plugin; report it"));
+        }
+        let members = laid
+            .iter()
+            .zip(judgements)
+            .map(|((_, laid), judgement)| JudgedMember {
+                times: laid.judged().times.to_vec(),
+                values: laid.judged().values.to_vec(),
+                truth: laid.judged_truth().map(<[f64]>::to_vec),
+                judgement,
+            })
+            .collect();
+        Ok(Judged { digest: unit.digest, members })
+    }
+
+    /// Judges all blocks of one series in one go.
+    fn judge_run(&self, points: Points<'_>, step_ms: Option<i64>) -> Judgement {
+        let before = |ms: i64| points.times.partition_point(|time| *time < ms);
+        let blocks: Vec<detector::Block> = self
+            .blocks
+            .iter()
+            .map(|block| detector::Block {
+                training: before(block.train_from)..before(block.train_to),
+                judged: before(block.judge_from)..before(block.judge_to),
+            })
+            .collect();
+        let refit_ms = match self.training {
+            Training::Window { refit_ms, .. } => Some(refit_ms),
+            Training::VisibleRange => None,
+        };
+        let grid = Grid { step_ms, refit_ms, lookback_ms: Some(self.reach.lookback_ms) };
+        let mut all = Judgement::default();
+        for block in self.detector.judge_blocks(points, &blocks, grid) {
+            all.append(block);
+        }
+        all
+    }
+
+    /// Puts the verdicts of each series together, in the order of time, and cuts them to the visible range.
+    fn assemble(&self, units: &[Unit], judged: &[Option<Arc<Judged>>]) -> Vec<Verdicts> {
+        let mut all: BTreeMap<usize, Verdicts> = BTreeMap::new();
+        for (unit, judged) in units.iter().zip(judged) {
+            let Some(judged) = judged else { continue };
+            for ((index, _), member) in unit.members.iter().zip(&judged.members) {
+                let verdicts = all.entry(*index).or_insert_with(|| self.nothing_yet(*index));
+                verdicts.append(member, self.visible);
+            }
+        }
+        all.into_values().filter(|verdicts| !verdicts.detection.series.is_empty()).collect()
+    }
+
+    fn nothing_yet(&self, index: usize) -> Verdicts {
+        let series = &self.lines[index].series;
+        let capacity = series.index_range(self.visible.from_ms, self.visible.to_ms.saturating_add(1)).len();
+        let numbers = || Vec::with_capacity(capacity);
+        Verdicts {
+            detection: Detection {
+                series: Series {
+                    name: series.name.clone(),
+                    labels: series.labels.clone(),
+                    unit: series.unit.clone(),
+                    times: Vec::with_capacity(capacity),
+                    values: numbers(),
+                    truth: series.truth.is_some().then(numbers),
+                },
+                verdicts: Vec::with_capacity(capacity),
+                scores: numbers(),
+                expected: numbers(),
+                lower: numbers(),
+                upper: numbers(),
+                reasons: BTreeMap::new(),
+            },
+            shortage: None,
+        }
+    }
+}
+
+impl Verdicts {
+    /// Appends what is visible of a block.
+    fn append(&mut self, block: &JudgedMember, visible: TimeRange) {
+        let before = |ms: i64| block.times.partition_point(|time| *time < ms);
+        let seen = before(visible.from_ms)..before(visible.to_ms.saturating_add(1));
+        if seen.is_empty() {
+            return;
+        }
+        let (all, judgement) = (&mut self.detection, &block.judgement);
+        let first = all.verdicts.len();
+        all.series.times.extend_from_slice(&block.times[seen.clone()]);
+        all.verdicts.extend_from_slice(&judgement.verdicts[seen.clone()]);
+        for (all, block) in [
+            (&mut all.series.values, &block.values),
+            (&mut all.scores, &judgement.scores),
+            (&mut all.expected, &judgement.expected),
+            (&mut all.lower, &judgement.lower),
+            (&mut all.upper, &judgement.upper),
+        ] {
+            all.extend_from_slice(&block[seen.clone()]);
+        }
+        if let (Some(all), Some(block)) = (&mut all.series.truth, &block.truth) {
+            all.extend_from_slice(&block[seen.clone()]);
+        }
+        let reasons = judgement.reasons.iter().filter(|(row, _)| seen.contains(row));
+        all.reasons.extend(reasons.map(|(row, reason)| (first + row - seen.start, reason.clone())));
+        if self.shortage.is_none() {
+            self.shortage.clone_from(&judgement.shortage);
+        }
+    }
+}
+
+impl Judged {
+    pub(super) fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let of_member = |member: &JudgedMember| {
+            // Times, values, scores, expected, lower, upper, and truth where there is one.
+            let columns = 6 + usize::from(member.truth.is_some());
+            let reasons: usize =
+                member.judgement.reasons.iter().map(|reason| size_of_val(reason) + reason.1.len()).sum();
+            size_of::<JudgedMember>() + member.times.len() * (columns * 8 + 1) + reasons
+        };
+        size_of::<Self>() + self.members.iter().map(of_member).sum::<usize>()
+    }
+}
+
+/// Names a series within its panel; `number` tells apart those of the same name and labels.
+fn identity(series: &Series, number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let labels = series.labels.iter().flat_map(|(name, value)| [name, value]);
+    for text in std::iter::once(&series.name).chain(labels) {
+        bytes.extend_from_slice(&text.len().to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes
+}

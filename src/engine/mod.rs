@@ -1,0 +1,573 @@
+//! From a query to verdicts: plan the blocks, read what is not known yet, judge each block by the window before it.
+//!
+//! Time is cut into blocks aligned to the epoch. The points of a block are judged by a model of the training window
+//! that ends where the block begins, so a point's verdict depends on the data and the query alone: not on the visible
+//! range, the panel's width, or the time of asking. Input is a [`Job`], output an [`Outcome`].
+//!
+//! That makes work worth keeping. An [`Engine`] remembers what upstreams answered (`history`) and the verdicts on blocks
+//! (`judge`) within a bound of bytes (`cache`), does at once asked things once (`flights`), and shares its threads among
+//! queries block by block (`workers`).
+
+mod cache;
+mod clock;
+mod digest;
+mod flights;
+mod grid;
+mod history;
+mod judge;
+mod plan;
+mod workers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::detector::{self, Built, Reach, Verdict};
+use crate::error::{Result, list_names};
+use crate::query::{Query, Step, Training, Transform};
+use crate::series::{Series, TimeRange, looks_like_counter};
+use crate::source::{self, AnySource, PreparedQuery};
+
+use cache::{Cache, Key};
+use flights::Flights;
+use grid::Line;
+use history::{Ask, Read};
+use judge::{Panel, Verdicts};
+use plan::{Block, plan};
+
+pub use cache::CacheStats;
+pub use clock::Clock;
+pub use workers::Workers;
+
+/// One query with the range it is asked for.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is asked.
+    pub query: Query,
+    /// The range whose points are returned.
+    pub visible: TimeRange,
+    /// How many points the panel can show.
+    pub max_data_points: usize,
+}
+
+/// A series of the visible range with the verdict on each of its points; all vectors are as long as the series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// The points of the visible range, gaps marked.
+    pub series: Series,
+    /// What was made of each point.
+    pub verdicts: Vec<Verdict>,
+    /// 0 to 1, NaN where there is none.
+    pub scores: Vec<f64>,
+    /// What the value should have been, NaN where unknown.
+    pub expected: Vec<f64>,
+    /// Lower end of the normal band, NaN where there is none.
+    pub lower: Vec<f64>,
+    /// Upper end of the normal band, NaN where there is none.
+    pub upper: Vec<f64>,
+    /// Why, for each flagged point, by its index.
+    pub reasons: BTreeMap<usize, String>,
+}
+
+/// Everything known about an answered query.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// One per upstream series with points in the visible range, ordered by labels, then name.
+    pub detections: Vec<Detection>,
+    /// Kind of the source asked.
+    pub source: &'static str,
+    /// Kind of the detector used.
+    pub detector: &'static str,
+    /// Its seed, if it has one.
+    pub seed: Option<u64>,
+    /// Grid step asked of the upstream, ms.
+    pub step_ms: i64,
+    /// What the points were judged against.
+    pub training: Training,
+    /// What was asked of the upstream.
+    pub executed: String,
+    /// What the user should know.
+    pub notices: Vec<String>,
+    /// Names query settings and training data: the same fingerprint means the same models.
+    pub fingerprint: String,
+    /// Points the answer is made of, training included.
+    pub points_in: usize,
+    /// Points the upstream had to send for it; the rest was known.
+    pub points_fetched: usize,
+    /// How long the upstream took.
+    pub fetch_time: Duration,
+    /// How long fitting and scoring took.
+    pub detect_time: Duration,
+}
+
+/// Bytes of histories and verdicts an [`Engine`] keeps if nobody says otherwise.
+pub const DEFAULT_CACHE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Which data source a query goes to, as far as answers may be shared: two queries with the same scope and the same
+/// source options must get the same points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Scope(Key);
+
+impl Scope {
+    /// The scope of a data source that `identity` names, its settings and credentials included. Only a digest of it is
+    /// kept.
+    #[must_use]
+    pub fn of(identity: &[u8]) -> Self {
+        Self(Sha256::digest(identity).into())
+    }
+}
+
+/// Answers queries, and remembers what it learned from one for the next. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    workers: Workers,
+    cache: Arc<Cache>,
+    clock: Clock,
+    answers: Arc<Flights<Key, Result<Arc<Outcome>>>>,
+    reads: Arc<Flights<(Key, i64, i64), Result<Arc<Read>>>>,
+}
+
+impl Default for Engine {
+    /// All cores, [`DEFAULT_CACHE_BYTES`], the system's clock.
+    fn default() -> Self {
+        Self::new(Workers::default(), DEFAULT_CACHE_BYTES, Clock::system())
+    }
+}
+
+/// Answers one query without remembering anything: what [`Engine::run`] does, for programs that end thereafter.
+///
+/// # Errors
+/// Those of [`Engine::run`].
+pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -> Result<Outcome> {
+    let engine = Engine::new(workers.clone(), 0, Clock::system());
+    engine.run(job, own_source, Scope::default()).await.map(Arc::unwrap_or_clone)
+}
+
+/// Judges series that are already there, with the blocks and the code of [`Engine::run`], on this thread.
+///
+/// `panel` holds all series of the query from the begin of the first block's training on, and from as much earlier as
+/// the detector looks; `visible` is the range whose points are judged. Nothing is missing after the last point. Returns
+/// one detection for each series with points there, and what the user should know.
+///
+/// # Errors
+/// [`Category::Query`](crate::error::Category::Query) if the detector cannot be built,
+/// [`Category::Limit`](crate::error::Category::Limit) if there are too many blocks.
+pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(Vec<Detection>, Vec<String>)> {
+    let Built { detector, .. } = detector::build(&query.detector, query.direction)?;
+    let known_step_ms = match query.step {
+        Step::Fixed(step_ms) => Some(step_ms),
+        Step::Auto => None,
+    };
+    let step_ms = known_step_ms.unwrap_or_else(|| query.training.auto_step_ms(visible.len_ms(), 1));
+    let training = query.training.settle(detector.default_training(step_ms));
+    let reach = match training {
+        Training::Window { .. } => detector.reach(step_ms),
+        Training::VisibleRange => Reach::default(),
+    };
+    let line = |series: Series| Line::new(series, query.transform, known_step_ms);
+    let panel = Panel {
+        lines: panel.into_iter().map(line).collect(),
+        blocks: plan(visible, training, reach)?,
+        reach,
+        training,
+        visible,
+        now_ms: i64::MIN,
+        detector: Arc::from(detector),
+        settings: Key::default(),
+        keep: false,
+    };
+    let judged = panel.judge_all()?;
+    let notices = shortage_notice(&judged).into_iter().collect();
+    Ok((judged.into_iter().map(|verdicts| verdicts.detection).collect(), notices))
+}
+
+impl Engine {
+    /// An engine that keeps up to `cache_bytes` bytes of histories and verdicts; with 0 it keeps none.
+    #[must_use]
+    pub fn new(workers: Workers, cache_bytes: usize, clock: Clock) -> Self {
+        Self {
+            workers,
+            cache: Arc::new(Cache::new(cache_bytes)),
+            clock,
+            answers: Arc::default(),
+            reads: Arc::default(),
+        }
+    }
+
+    /// The threads it judges on.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// What its cache has done so far.
+    #[must_use]
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache.stats()
+    }
+
+    /// Answers one query. Of several that ask the same at the same time, whatever they want to be shown of it, only one
+    /// is worked on.
+    ///
+    /// # Errors
+    /// Of the category that fits: the query's own ([`Category::Query`](crate::error::Category::Query),
+    /// [`Category::Limit`](crate::error::Category::Limit)), the upstream's, or
+    /// [`Category::Cancelled`](crate::error::Category::Cancelled).
+    pub async fn run(&self, job: Job, own_source: &Arc<dyn AnySource>, scope: Scope) -> Result<Arc<Outcome>> {
+        let work = Work::new(&job, own_source, scope)?;
+        let engine = self.clone();
+        self.answers.join(work.key(), move || async move { engine.carry_out(work).await.map(Arc::new) }).await
+    }
+
+    async fn carry_out(&self, work: Work) -> Result<Outcome> {
+        let now_ms = self.clock.now_ms();
+        let started = Instant::now();
+        let mut read = self.read(&work, work.to_ms(now_ms, 0), now_ms).await?;
+        let mut lines = self.lines(&work, &read).await?;
+        let mut points_fetched = read.fetched;
+        // Where points are further apart than was asked for, whether the last ones are missing shows later.
+        let wanted = work.to_ms(now_ms, work.look_ahead_ms(&lines, now_ms));
+        if wanted > work.to_ms(now_ms, 0) {
+            read = self.read(&work, wanted, now_ms).await?;
+            lines = self.lines(&work, &read).await?;
+            points_fetched += read.fetched;
+        }
+        let fetch_time = started.elapsed();
+
+        let started = Instant::now();
+        let points_in = lines.iter().map(|line| line.series.len()).sum();
+        let fingerprint = work.fingerprint(&lines);
+        let mut notices = read.notices.clone();
+        notices.extend(unknown_options_notice(
+            work.prepared.unknown_options().iter().chain(&work.unknown_options),
+        ));
+        notices.extend(work.counter_notice(&lines));
+        let panel = Arc::new(Panel {
+            lines,
+            blocks: work.blocks.clone(),
+            reach: work.reach,
+            training: work.training,
+            visible: work.visible,
+            now_ms,
+            detector: Arc::clone(&work.detector),
+            settings: work.settings,
+            keep: work.training != Training::VisibleRange,
+        });
+        let judged = judge::judge(&panel, &self.cache, &self.workers).await?;
+        notices.extend(shortage_notice(&judged));
+        Ok(Outcome {
+            detections: judged.into_iter().map(|verdicts| verdicts.detection).collect(),
+            source: work.source,
+            detector: work.detector.kind(),
+            seed: work.detector.seed(),
+            step_ms: work.step_ms,
+            training: work.training,
+            executed: read.executed.clone(),
+            notices,
+            fingerprint,
+            points_in,
+            points_fetched,
+            fetch_time,
+            detect_time: started.elapsed(),
+        })
+    }
+
+    /// Reads what the query needs up to `to_ms`; once for all that ask for it at the same time.
+    async fn read(&self, work: &Work, to_ms: i64, now_ms: i64) -> Result<Arc<Read>> {
+        let ask = Ask {
+            key: work.history,
+            prepared: Arc::clone(&work.prepared),
+            from_ms: work.from_ms(),
+            to_ms,
+            step_ms: work.step_ms,
+            now_ms,
+        };
+        let cache = Arc::clone(&self.cache);
+        let start = move || async move { history::read(&cache, &ask).await.map(Arc::new) };
+        self.reads.join((work.history, work.from_ms(), to_ms), start).await
+    }
+
+    async fn lines(&self, work: &Work, read: &Arc<Read>) -> Result<Vec<Line>> {
+        let (read, transform) = (Arc::clone(read), work.transform);
+        self.workers
+            .run(move |_| {
+                let line = |series: &Series| Line::new(series.clone(), transform, read.step_ms);
+                Ok(read.series.iter().map(line).collect())
+            })
+            .await
+    }
+}
+
+/// A query that was understood.
+struct Work {
+    prepared: Arc<dyn PreparedQuery>,
+    detector: Arc<dyn detector::AnyDetector>,
+    unknown_options: Vec<String>,
+    source: &'static str,
+    blocks: Vec<Block>,
+    /// How far beyond its blocks and windows the detector looks.
+    reach: Reach,
+    visible: TimeRange,
+    training: Training,
+    transform: Transform,
+    step_ms: i64,
+    /// Names data source, source options and step.
+    history: Key,
+    /// Names all that verdicts depend on besides the points.
+    settings: Key,
+    /// What of that is the same on every replica.
+    described: String,
+}
+
+impl Work {
+    fn new(job: &Job, own_source: &Arc<dyn AnySource>, scope: Scope) -> Result<Self> {
+        let query = &job.query;
+        let source = source::select(own_source, &query.source)?;
+        let source_kind = source.kind();
+        let prepared: Arc<dyn PreparedQuery> = Arc::from(source.prepare(&query.source)?);
+        let Built { detector, unknown_options } = detector::build(&query.detector, query.direction)?;
+        let step_ms = match query.step {
+            Step::Fixed(step_ms) => step_ms,
+            Step::Auto => prepared
+                .default_step_ms()
+                .unwrap_or_else(|| query.training.auto_step_ms(job.visible.len_ms(), job.max_data_points)),
+        }
+        .max(1);
+        let training = query.training.settle(detector.default_training(step_ms));
+        let reach = match training {
+            Training::Window { .. } => detector.reach(step_ms),
+            Training::VisibleRange => Reach::default(),
+        };
+        let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
+        let asked = format!("{source_kind} {} {step_ms}", options(&query.source));
+        let described = format!(
+            "{} {asked} {} {} {:?} {:?} {:?}",
+            env!("CARGO_PKG_VERSION"),
+            detector.kind(),
+            options(&query.detector),
+            query.direction,
+            training,
+            query.transform,
+        );
+        let named = |what: &str| -> Key {
+            let mut name = Sha256::new();
+            name.update(scope.0);
+            name.update(what);
+            name.finalize().into()
+        };
+        Ok(Self {
+            prepared,
+            detector: Arc::from(detector),
+            unknown_options,
+            source: source_kind,
+            blocks: plan(job.visible, training, reach)?,
+            reach,
+            visible: job.visible,
+            training,
+            transform: query.transform,
+            step_ms,
+            history: named(&asked),
+            settings: named(&described),
+            described,
+        })
+    }
+
+    /// Names the query with its range.
+    fn key(&self) -> Key {
+        let mut key = Sha256::new();
+        key.update(self.settings);
+        key.update(self.visible.from_ms.to_le_bytes());
+        key.update(self.visible.to_ms.to_le_bytes());
+        key.finalize().into()
+    }
+
+    /// First instant whose points are needed.
+    fn from_ms(&self) -> i64 {
+        let first = self.blocks.first().map_or(self.visible.from_ms, |block| block.train_from);
+        let first = first.saturating_sub(self.reach.lookback_ms);
+        history::floor(first.min(self.visible.from_ms), self.step_ms)
+    }
+
+    /// The instant after the last whose points are needed, if those `look_ahead_ms` after the visible range are. At
+    /// least a step of them is, and whole steps, but nothing of the future that is not asked for.
+    fn to_ms(&self, now_ms: i64, look_ahead_ms: i64) -> i64 {
+        let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(self.step_ms));
+        let whole = history::floor(end, self.step_ms).saturating_add(self.step_ms);
+        whole.min(self.visible.to_ms.max(now_ms).saturating_add(1))
+    }
+
+    /// How far beyond the visible range a point may lie that shows whether one within is missing.
+    fn look_ahead_ms(&self, lines: &[Line], now_ms: i64) -> i64 {
+        let Some(last) = self.blocks.last() else { return 0 };
+        lines.iter().filter_map(|line| line.step_ms(last, now_ms)).max().unwrap_or(0)
+    }
+
+    /// Names the settings and the training data: once for all blocks, as their windows overlap.
+    fn fingerprint(&self, lines: &[Line]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(&self.described);
+        if let (Some(first), Some(last)) = (self.blocks.first(), self.blocks.last()) {
+            hash.update(first.train_from.to_le_bytes());
+            hash.update(last.train_to.to_le_bytes());
+            for line in lines {
+                hash.update(line.digest(first.train_from, last.train_to).to_le_bytes());
+            }
+        }
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// One notice for all series that were probably meant as rates.
+    fn counter_notice(&self, lines: &[Line]) -> Option<String> {
+        let last = self.blocks.last().filter(|_| self.transform == Transform::None)?;
+        let is_counter = |line: &&Line| {
+            let training = line.series.index_range(last.train_from, last.train_to);
+            looks_like_counter(&line.series.values[training])
+        };
+        let mut counters = lines.iter().filter(is_counter);
+        let first = counters.next()?;
+        let (name, others) = (&first.series.name, and_more(counters.count()));
+        Some(format!(
+            "series \"{name}\"{others} looks like a counter, which only rises: set transform to rate to judge how fast"
+        ))
+    }
+}
+
+fn and_more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        more => format!(" (and {more} more series)"),
+    }
+}
+
+fn unknown_options_notice<'a>(unknown: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<&str> = unknown.map(String::as_str).collect();
+    (!names.is_empty()).then(|| {
+        format!("unknown options are ignored: {}; correct their spelling or remove them", list_names(names))
+    })
+}
+
+/// One notice for all series that could not be judged throughout.
+fn shortage_notice(judged: &[Verdicts]) -> Option<String> {
+    let mut short = judged.iter().filter(|verdicts| verdicts.shortage.is_some());
+    let first = short.next()?;
+    let why = first.shortage.as_deref().unwrap_or_default();
+    let (name, others) = (&first.detection.series.name, and_more(short.count()));
+    Some(format!(
+        "part of series \"{name}\"{others} is not judged: {why}; lengthen trainingWindow or wait for more data"
+    ))
+}
+
+#[cfg(test)]
+mod slices;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Direction;
+    use crate::series::Points;
+    use crate::settings::Settings;
+    use crate::source::FetchRequest;
+
+    pub(super) const HOUR: i64 = 3_600_000;
+    pub(super) const DAY: i64 = 24 * HOUR;
+    const T0: i64 = 1_750_000_000_000;
+
+    pub(super) fn job(json: &str, from_ms: i64, to_ms: i64) -> Job {
+        Job {
+            query: Query::parse(json.as_bytes()).unwrap(),
+            visible: TimeRange { from_ms, to_ms },
+            max_data_points: 1_000,
+        }
+    }
+
+    async fn detect(json: &str, from_ms: i64, to_ms: i64) -> Outcome {
+        let source = source::connect(&Settings::default()).unwrap();
+        run(job(json, from_ms, to_ms), &source, &Workers::default()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_same_point_has_the_same_verdict_in_every_range() {
+        let json = r#"{"source":{"kind":"generator","series":["median","web-traffic"]}}"#;
+        let wide = detect(json, T0, T0 + 5 * DAY).await;
+        for (from, to) in [(T0, T0 + HOUR), (T0 + 7 * HOUR, T0 + 31 * HOUR), (T0 + 4 * DAY, T0 + 5 * DAY)] {
+            let narrow = detect(json, from, to).await;
+            for (wide, narrow) in wide.detections.iter().zip(&narrow.detections) {
+                let cut = wide.series.index_range(from, to + 1);
+                assert!(!cut.is_empty());
+                assert_eq!(wide.series.times[cut.clone()], narrow.series.times);
+                assert_eq!(wide.verdicts[cut.clone()], narrow.verdicts);
+                let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&wide.scores[cut]), bits(&narrow.scores));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_judged_point_never_trains_its_own_model() {
+        // A window that ends a whole block before: the values of the block itself must not matter.
+        let outcome = detect("{}", T0, T0 + HOUR).await;
+        let first = T0.div_euclid(DAY) * DAY;
+        let request = FetchRequest {
+            range: TimeRange { from_ms: first - 7 * DAY, to_ms: first - 1 },
+            step_ms: 900_000,
+        };
+        let source = source::connect(&Settings::default()).unwrap();
+        let prepared = source.prepare(&crate::query::Kind::default()).unwrap();
+        let training = prepared.fetch(&request).await.unwrap().series.remove(0);
+        let detector = detector::build(&crate::query::Kind::default(), Direction::Both).unwrap().detector;
+        let shown = &outcome.detections[0];
+        let judgement = detector.judge(
+            Points { times: &training.times, values: &training.values },
+            Points { times: &shown.series.times, values: &shown.series.values },
+        );
+        assert_eq!(judgement.scores, shown.scores);
+    }
+
+    #[tokio::test]
+    async fn training_on_the_visible_range_depends_on_it() {
+        let json = r#"{"training":"visible-range"}"#;
+        let (wide, narrow) = (detect(json, T0, T0 + 5 * DAY).await, detect(json, T0, T0 + DAY).await);
+        let shared = narrow.detections[0].scores.len();
+        assert_ne!(wide.detections[0].scores[..shared], narrow.detections[0].scores[..]);
+        assert_ne!(wide.fingerprint, narrow.fingerprint);
+    }
+
+    #[tokio::test]
+    async fn the_fingerprint_names_settings_and_training_data() {
+        let a = detect("{}", T0, T0 + HOUR).await.fingerprint;
+        assert_eq!(a, detect("{}", T0, T0 + HOUR).await.fingerprint);
+        assert_ne!(a, detect(r#"{"detector":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+        assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+    }
+
+    #[tokio::test]
+    async fn a_misspelt_option_is_told() {
+        let outcome = detect(r#"{"source":{"seeed":1},"detector":{"treshold":0.9}}"#, T0, T0 + HOUR).await;
+        assert!(
+            outcome.notices[0].contains("\"source.seeed\" and \"detector.treshold\""),
+            "{:?}",
+            outcome.notices
+        );
+    }
+
+    #[tokio::test]
+    async fn a_gap_is_missing_and_not_a_value() {
+        let json = r#"{"source":{"kind":"generator","series":["web-traffic"]}}"#;
+        let outcome = detect(json, T0, T0 + 60 * DAY).await;
+        let detection = &outcome.detections[0];
+        let missing = detection.verdicts.iter().filter(|verdict| **verdict == Verdict::Missing).count();
+        assert!(missing > 0);
+        for (verdict, value) in detection.verdicts.iter().zip(&detection.series.values) {
+            assert_eq!(*verdict == Verdict::Missing, value.is_nan());
+        }
+    }
+
+    #[tokio::test]
+    async fn too_short_a_window_gives_a_notice_and_no_flags() {
+        let outcome = detect(r#"{"trainingWindow":"2h","refitInterval":"1h"}"#, T0, T0 + DAY).await;
+        assert!(outcome.notices[0].contains("8 of the 16 training points"), "{:?}", outcome.notices);
+        assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
+    }
+}

@@ -1,0 +1,103 @@
+//! Which blocks a query needs.
+
+use crate::detector::Reach;
+use crate::error::{Category, Error, Result};
+use crate::query::{DurationMs, Training};
+use crate::series::TimeRange;
+
+/// A run of judged time and the training time before it; both half-open, in ms.
+///
+/// The first block is judged from its own begin, though the visible range may begin later: detectors that look back
+/// then see the same past in every range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) train_from: i64,
+    pub(super) train_to: i64,
+    pub(super) judge_from: i64,
+    pub(super) judge_to: i64,
+    /// Whether it is judged to its end, and so in the same way by every query that comes.
+    pub(super) whole: bool,
+}
+
+/// The most blocks one query may need: each is a model to fit.
+const MAX_BLOCKS: i64 = 4_000;
+
+/// The most where blocks share their work.
+const MAX_SHARED_BLOCKS: i64 = 40_000;
+
+/// Cuts the visible range, and what a detector wants judged before it, into blocks.
+///
+/// # Errors
+/// [`Category::Limit`] if there are too many.
+pub(super) fn plan(visible: TimeRange, training: Training, reach: Reach) -> Result<Vec<Block>> {
+    let TimeRange { from_ms, to_ms } = visible;
+    let end = to_ms.saturating_add(1);
+    let Training::Window { window_ms, refit_ms } = training else {
+        return Ok(vec![Block {
+            train_from: from_ms,
+            train_to: end,
+            judge_from: from_ms,
+            judge_to: end,
+            whole: false,
+        }]);
+    };
+    let (first, last) =
+        (from_ms.saturating_sub(reach.run_in_ms).div_euclid(refit_ms), to_ms.div_euclid(refit_ms));
+    let count = last.saturating_sub(first).saturating_add(1);
+    let most = if reach.is_beyond() { MAX_SHARED_BLOCKS } else { MAX_BLOCKS };
+    if count > most {
+        return Err(Error::new(
+            Category::Limit,
+            format!(
+                "the time range holds {count} blocks of refitInterval {}, and a query may need at most {most}",
+                DurationMs::from_millis(refit_ms)
+            ),
+        )
+        .hint("choose a longer refitInterval or a shorter time range"));
+    }
+    Ok((first..=last)
+        .map(|block| {
+            let begin = block.saturating_mul(refit_ms);
+            let block_end = begin.saturating_add(refit_ms);
+            Block {
+                train_from: begin.saturating_sub(window_ms),
+                train_to: begin,
+                judge_from: begin,
+                judge_to: block_end.min(end),
+                whole: block_end <= end,
+            }
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{DAY, HOUR, job};
+    use super::*;
+
+    fn plan_of(job: &super::super::Job) -> Result<Vec<Block>> {
+        plan(job.visible, job.query.training.settle((7 * DAY, DAY)), Reach::default())
+    }
+
+    #[test]
+    fn blocks_are_aligned_to_the_epoch_and_cover_the_range() {
+        let block = |day: i64, judge_to: i64, whole| Block {
+            train_from: (day - 7) * DAY,
+            train_to: day * DAY,
+            judge_from: day * DAY,
+            judge_to,
+            whole,
+        };
+        let blocks = plan_of(&job("{}", 10 * DAY + HOUR, 12 * DAY)).unwrap();
+        let expected = [block(10, 11 * DAY, true), block(11, 12 * DAY, true), block(12, 12 * DAY + 1, false)];
+        assert_eq!(blocks, expected);
+        assert_eq!(plan_of(&job("{}", -HOUR, -1)).unwrap(), [block(-1, 0, true)]);
+    }
+
+    #[test]
+    fn too_many_blocks_are_refused_with_the_option_to_change() {
+        let error = plan_of(&job(r#"{"refitInterval":"1m"}"#, 0, 400 * DAY)).unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(error.to_string().contains("refitInterval 1m"), "{error}");
+    }
+}

@@ -1,0 +1,520 @@
+//! One panel looked at in hundreds of ways: every point must be the same, bit for bit, in each of them.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::history::recent_ms;
+use super::tests::{DAY, HOUR};
+use super::{Clock, Engine, Job, Outcome, Scope, Work, Workers};
+use crate::detector::{AnyDetector, DETECTORS, Detector, Judgement, Member, Points, Verdict};
+use crate::error::Result;
+use crate::query::{Direction, Query};
+use crate::series::{Labels, Series, TimeRange};
+use crate::settings::Settings;
+use crate::source::{AnySource, FetchRequest, Fetched, Reached, Source};
+
+const MINUTE: i64 = 60_000;
+const STEP: i64 = 15 * MINUTE;
+/// A Sunday on which clocks change in Europe.
+const T0: i64 = 19_812 * DAY;
+const NOW: i64 = T0 + 5 * DAY + 7 * HOUR + 4 * MINUTE;
+const QUERY: &str = r#""trainingWindow":"1d","refitInterval":"6h","step":"15m""#;
+
+/// An upstream with some recorded series, which notes what it is asked and answers with what has arrived by now.
+struct Recorded {
+    series: Vec<Series>,
+    /// When a point at a time arrives, if later than that time.
+    late: Mutex<BTreeMap<i64, i64>>,
+    now_ms: AtomicI64,
+    asked: Mutex<Vec<FetchRequest>>,
+}
+
+impl Recorded {
+    fn new(series: Vec<Series>) -> Arc<Self> {
+        Arc::new(Self {
+            series,
+            late: Mutex::default(),
+            now_ms: AtomicI64::new(NOW),
+            asked: Mutex::default(),
+        })
+    }
+
+    fn clock(self: &Arc<Self>) -> Clock {
+        let recorded = Arc::clone(self);
+        Clock::new(move || recorded.now_ms.load(Ordering::SeqCst))
+    }
+
+    fn set_now(&self, ms: i64) {
+        self.now_ms.store(ms, Ordering::SeqCst);
+    }
+
+    fn engine(self: &Arc<Self>, threads: usize, cache_bytes: usize) -> Engine {
+        Engine::new(Workers::new(NonZeroUsize::new(threads).unwrap()), cache_bytes, self.clock())
+    }
+
+    fn take_asked(&self) -> Vec<FetchRequest> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+struct Upstream(Arc<Recorded>);
+
+#[async_trait]
+impl Source for Upstream {
+    const KIND: &'static str = "recorded";
+    const LABEL: &'static str = "Recorded";
+    const DESCRIPTION: &'static str = "Series of a test";
+    type Options = serde_json::Value;
+
+    fn connect(_settings: &Settings) -> Result<Self> {
+        Ok(Self(Recorded::new(Vec::new())))
+    }
+
+    async fn fetch(&self, _options: &Self::Options, request: &FetchRequest) -> Result<Fetched> {
+        self.0.asked.lock().unwrap().push(*request);
+        // Long enough for others to ask the same; each of them drives this on by one.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let now_ms = self.0.now_ms.load(Ordering::SeqCst);
+        let late = self.0.late.lock().unwrap();
+        let arrived = |time: i64| late.get(&time).copied().unwrap_or(time) <= now_ms;
+        let mut series: Vec<Series> = Vec::new();
+        for all in &self.0.series {
+            let points = all.times.iter().copied().zip(all.values.iter().copied());
+            let points = points.filter(|(time, _)| request.range.contains(*time) && arrived(*time));
+            let (mut cut, _) = Series::from_points(all.name.clone(), all.labels.clone(), points.collect());
+            cut.unit.clone_from(&all.unit);
+            if !cut.is_empty() {
+                series.push(cut);
+            }
+        }
+        Ok(Fetched { series, ..Fetched::default() })
+    }
+
+    async fn check(&self) -> Result<Reached> {
+        Ok(Reached { message: String::new(), details: String::new() })
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, end: i64) -> i64 {
+        (self.roll() * end as f64) as i64
+    }
+}
+
+fn named(name: &str, points: Vec<(i64, f64)>) -> Series {
+    let labels = Labels::from([("host".to_owned(), name.to_owned())]);
+    Series::from_points("load".to_owned(), labels, points).0
+}
+
+/// Series of every kind that is hard to slice.
+fn panel() -> Vec<Series> {
+    let mut dice = Dice(1);
+    let slots = || (0..=(6 * DAY / STEP)).map(|slot| T0 + slot * STEP);
+    // Follows local time, which jumps by an hour; single points are missing, five hours, and more than a window.
+    let wave = |dice: &mut Dice, time: i64| {
+        let local = if time < T0 + 3 * DAY + HOUR { time } else { time + HOUR };
+        let phase = local.rem_euclid(DAY) as f64 / DAY as f64;
+        let spike = if dice.roll() < 0.02 { 8.0 } else { 0.0 };
+        10.0 + 4.0 * (std::f64::consts::TAU * phase).sin() + dice.roll() + spike
+    };
+    let regular = slots().map(|time| (time, wave(&mut dice, time))).collect::<Vec<_>>();
+    let hole = |time: i64| {
+        (T0 + 2 * DAY + 5 * HOUR..T0 + 2 * DAY + 10 * HOUR).contains(&time)
+            || (T0 + 3 * DAY + HOUR..T0 + 4 * DAY + 8 * HOUR).contains(&time)
+    };
+    let gappy = regular.iter().copied().filter(|(time, _)| dice.roll() > 0.03 && !hole(*time)).collect();
+    let nulls = regular.iter().map(|(t, v)| (*t, if dice.roll() < 0.05 { f64::NAN } else { *v })).collect();
+    let jittered = slots().map(|time| (time + 17_000 + dice.below(4 * MINUTE), dice.roll())).collect();
+    let mut irregular = Vec::new();
+    let mut time = T0;
+    while time < T0 + 6 * DAY {
+        irregular.push((time, dice.roll()));
+        time += 1 + (dice.roll().powi(4) * (4 * HOUR) as f64) as i64;
+    }
+    let stops = regular.iter().copied().filter(|(time, _)| *time < T0 + 3 * DAY + 2 * HOUR).collect();
+    let begins = regular.iter().copied().filter(|(time, _)| *time > T0 + 2 * DAY + 20 * HOUR).collect();
+    // Further apart than asked for, and changing half-way.
+    let coarse = regular
+        .iter()
+        .copied()
+        .filter(|(time, _)| time % (if *time < T0 + 3 * DAY { HOUR } else { 3 * HOUR }) == 0)
+        .filter(|_| dice.roll() > 0.1)
+        .collect();
+    vec![
+        named("regular", regular),
+        named("gappy", gappy),
+        named("nulls", nulls),
+        named("jittered", jittered),
+        named("irregular", irregular),
+        named("stops", stops),
+        named("begins", begins),
+        named("coarse", coarse),
+    ]
+}
+
+/// Counters with resets and gaps.
+fn counters() -> Vec<Series> {
+    let mut dice = Dice(2);
+    let mut count = |gaps: f64, nulls: f64| {
+        let (mut total, mut points) = (0.0, Vec::new());
+        for slot in 0..=(6 * DAY / STEP) {
+            total = if dice.roll() < 0.01 { 0.0 } else { total + 100.0 * dice.roll() };
+            if dice.roll() >= gaps {
+                points.push((T0 + slot * STEP, if dice.roll() < nulls { f64::NAN } else { total }));
+            }
+        }
+        points
+    };
+    let (steady, gappy) = (count(0.0, 0.0), count(0.1, 0.1));
+    let late = steady.iter().copied().filter(|(time, _)| *time > T0 + 3 * DAY + 2 * HOUR).collect();
+    vec![named("steady", steady), named("gappy", gappy), named("late", late)]
+}
+
+/// Scores a point by its place in its block: the same only if the block begins at the same point.
+struct ByPlace;
+
+impl Detector for ByPlace {
+    const KIND: &'static str = "by-place";
+    const LABEL: &'static str = "";
+    const DESCRIPTION: &'static str = "";
+    type Options = ();
+
+    fn new((): (), _: Direction) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn seed(&self) -> Option<u64> {
+        None
+    }
+
+    fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
+        let bits = training.values.iter().fold(0, |sum: u64, value| sum.wrapping_add(value.to_bits()));
+        let scores: Vec<f64> = (0..judged.values.len()).map(|place| place as f64).collect();
+        let reasons = (0..scores.len()).map(|row| (row, format!("{row} after {bits:x}"))).collect();
+        let expected = vec![training.times.len() as f64; scores.len()];
+        Judgement { scores, reasons, expected, ..Judgement::none(judged.values, String::new()) }
+    }
+}
+
+/// Scores a point by its rank among the latest values of all members so far.
+struct ByRank;
+
+impl Detector for ByRank {
+    const KIND: &'static str = "by-rank";
+    const LABEL: &'static str = "";
+    const DESCRIPTION: &'static str = "";
+    type Options = ();
+    const ACROSS_SERIES: bool = true;
+
+    fn new((): (), _: Direction) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn seed(&self) -> Option<u64> {
+        None
+    }
+
+    fn judge(&self, _: Points<'_>, _: Points<'_>) -> Judgement {
+        unreachable!("the engine asks for panels")
+    }
+
+    fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
+        let latest = |member: &Member<'_>, time: i64| {
+            let upto = |points: Points<'_>| {
+                points.times.partition_point(|at| *at <= time).checked_sub(1).map(|last| points.values[last])
+            };
+            upto(member.judged).or_else(|| upto(member.training))
+        };
+        members
+            .iter()
+            .map(|own| {
+                let rank = |(time, value): (&i64, &f64)| {
+                    let present = members.iter().filter_map(|member| latest(member, *time));
+                    present.map(|other| if other < *value { 1.0 } else { 0.01 }).sum::<f64>()
+                };
+                let scores = own.judged.times.iter().zip(own.judged.values).map(rank).collect();
+                Judgement { scores, ..Judgement::none(own.judged.values, String::new()) }
+            })
+            .collect()
+    }
+}
+
+/// Everything said of one point.
+type Said = (u64, Verdict, [u64; 4], Option<String>);
+type All = BTreeMap<(String, i64), Said>;
+
+fn said(outcome: &Outcome) -> All {
+    let mut all = All::new();
+    for detection in &outcome.detections {
+        let series = &detection.series;
+        assert!(!series.is_empty() && series.times.windows(2).all(|pair| pair[0] < pair[1]));
+        for (row, time) in series.times.iter().enumerate() {
+            let columns = [&detection.scores, &detection.expected, &detection.lower, &detection.upper];
+            // All NaNs are one.
+            let bits = |value: f64| if value.is_nan() { u64::MAX } else { value.to_bits() };
+            let said = (
+                bits(series.values[row]),
+                detection.verdicts[row],
+                columns.map(|column| bits(column[row])),
+                detection.reasons.get(&row).cloned(),
+            );
+            all.insert((series.labels["host"].clone(), *time), said);
+        }
+    }
+    all
+}
+
+struct Asker {
+    recorded: Arc<Recorded>,
+    source: Arc<dyn AnySource>,
+    json: String,
+    detector: Option<Arc<dyn AnyDetector>>,
+}
+
+impl Asker {
+    fn new(recorded: &Arc<Recorded>, options: &str) -> Self {
+        let source: Arc<dyn AnySource> = Arc::new(Upstream(Arc::clone(recorded)));
+        let json = format!("{{{QUERY}{options}}}");
+        Self { recorded: Arc::clone(recorded), source, json, detector: None }
+    }
+
+    async fn ask(&self, engine: &Engine, (from_ms, to_ms): (i64, i64), max_data_points: usize) -> Outcome {
+        let query = Query::parse(self.json.as_bytes()).unwrap();
+        let job = Job { query, visible: TimeRange { from_ms, to_ms }, max_data_points };
+        let Some(detector) = &self.detector else {
+            return Arc::unwrap_or_clone(engine.run(job, &self.source, Scope::default()).await.unwrap());
+        };
+        let mut work = Work::new(&job, &self.source, Scope::default()).unwrap();
+        work.detector = Arc::clone(detector);
+        work.settings = Scope::of(detector.kind().as_bytes()).0;
+        engine.carry_out(work).await.unwrap()
+    }
+
+    /// Asks in many ways and compares each with the whole, asked for once of an engine that knows nothing.
+    async fn slice(&self, ways: usize) -> All {
+        let kind = self.detector.as_ref().map_or(self.json.as_str(), |detector| detector.kind());
+        let whole_range = (T0 + DAY + HOUR, NOW + HOUR);
+        let whole = said(&self.ask(&self.recorded.engine(2, 0), whole_range, 1_000).await);
+        assert!(whole.len() > 500, "{kind}");
+        // One that remembers all, and one that must forget again and again.
+        let warm = [self.recorded.engine(3, 64 << 20), self.recorded.engine(2, 150_000)];
+        let mut dice = Dice(3);
+        for way in 0..ways {
+            let longest = [MINUTE, STEP, 3 * HOUR, DAY, 4 * DAY][way % 5];
+            let from = whole_range.0 + dice.below(whole_range.1 - whole_range.0);
+            // Ends on slots and blocks are the ones to get wrong.
+            let from = if dice.roll() < 0.3 { from - from.rem_euclid(STEP) } else { from };
+            let from = from.max(whole_range.0);
+            let to = (from + dice.below(longest)).min(whole_range.1);
+            let to = if dice.roll() < 0.3 { (to - to.rem_euclid(6 * HOUR)).max(from) } else { to };
+            let width = 1 + dice.below(3_000) as usize;
+            let outcome = match way % 4 {
+                0 => self.ask(&self.recorded.engine(1 + way % 8, 0), (from, to), width).await,
+                1 => self.ask(&warm[1], (from, to), width).await,
+                _ => self.ask(&warm[0], (from, to), width).await,
+            };
+            let expected: All = whole
+                .iter()
+                .filter(|((_, time), _)| (from..=to).contains(time))
+                .map(|(key, said)| (key.clone(), said.clone()))
+                .collect();
+            let found = said(&outcome);
+            let wrong = expected.iter().find(|(key, said)| found.get(*key) != Some(said));
+            assert_eq!(
+                wrong,
+                None,
+                "way {way} of {kind}, {from} to {to}: {:?}",
+                wrong.map(|w| found.get(w.0))
+            );
+            let extra = found.keys().find(|key| !expected.contains_key(*key));
+            assert_eq!(extra, None, "way {way} of {kind}, {from} to {to}");
+        }
+        let stats = warm[0].cache_stats();
+        assert!(stats.verdict_hits > stats.verdict_misses && stats.evictions == 0, "{stats:?}");
+        let stats = warm[1].cache_stats();
+        assert!(stats.bytes <= stats.max_bytes && stats.evictions > 0, "{stats:?}");
+        whole
+    }
+}
+
+#[tokio::test]
+async fn every_detector_says_the_same_of_a_point_in_every_slice() {
+    let recorded = Recorded::new(panel());
+    for entry in DETECTORS {
+        Asker::new(&recorded, &format!(r#","detector":{{"kind":"{}"}}"#, entry.kind)).slice(120).await;
+    }
+}
+
+#[tokio::test]
+async fn a_detector_that_looks_back_sees_the_same_past_in_every_slice() {
+    let recorded = Recorded::new(panel());
+    for detector in [Arc::new(ByPlace) as Arc<dyn AnyDetector>, Arc::new(ByRank)] {
+        let whole = Asker { detector: Some(detector), ..Asker::new(&recorded, "") }.slice(600).await;
+        let missing = |host: &str| {
+            let of_host = whole.iter().filter(|((other, _), _)| other == host);
+            of_host.filter(|(_, said)| said.1 == Verdict::Missing).count()
+        };
+        assert!(missing("gappy") > 20 && missing("coarse") > 3 && missing("nulls") > 10);
+        assert_eq!((missing("regular"), missing("irregular")), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn the_rate_of_a_counter_is_the_same_in_every_slice() {
+    let recorded = Recorded::new(counters());
+    let asker = Asker::new(&recorded, r#","transform":"rate""#);
+    let whole = Asker { detector: Some(Arc::new(ByPlace)), ..asker }.slice(400).await;
+    let rates = whole.values().map(|said| f64::from_bits(said.0)).filter(|rate| !rate.is_nan());
+    assert!(rates.fold(0.0, f64::max) <= 100.0 / 900.0);
+}
+
+/// What was said while time went on stands later, and nothing but the newest slot was left open.
+#[tokio::test]
+async fn the_time_of_asking_changes_no_verdict() {
+    let recorded = Recorded::new(panel());
+    let asker = Asker { detector: Some(Arc::new(ByPlace)), ..Asker::new(&recorded, "") };
+    let later = said(&asker.ask(&recorded.engine(2, 0), (T0 + 2 * DAY, NOW), 100).await);
+    let warm = recorded.engine(2, 64 << 20);
+    let mut now = T0 + 2 * DAY + 3 * HOUR;
+    let mut dice = Dice(4);
+    while now < NOW {
+        recorded.set_now(now);
+        let from = now - 6 * HOUR;
+        let live = said(&asker.ask(&warm, (from.max(T0 + 2 * DAY), now + MINUTE), 100).await);
+        for (key, said) in &live {
+            assert_eq!(later.get(key), Some(said), "{key:?} at {now}");
+        }
+        // The widest step of the panel is three hours.
+        let old = later.keys().filter(|(_, time)| (from.max(T0 + 2 * DAY)..now - 5 * HOUR).contains(time));
+        assert_eq!(old.filter(|key| !live.contains_key(*key)).count(), 0, "at {now}");
+        now += MINUTE + dice.below(3 * HOUR);
+    }
+}
+
+#[tokio::test]
+async fn a_series_that_stops_is_missing_up_to_now_and_not_beyond() {
+    let recorded = Recorded::new(panel());
+    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let engine = recorded.engine(1, 0);
+    let last = T0 + 3 * DAY + 2 * HOUR - STEP;
+    let stopped = async |now: i64, (from, to): (i64, i64)| -> Vec<(i64, Verdict)> {
+        recorded.set_now(now);
+        let all = said(&asker.ask(&engine, (from, to), 100).await);
+        all.into_iter()
+            .filter(|((host, time), _)| host == "stops" && *time > last)
+            .map(|((_, time), said)| (time, said.1))
+            .collect()
+    };
+    let missing = |slots: std::ops::RangeInclusive<i64>| -> Vec<(i64, Verdict)> {
+        slots.map(|slot| (last + slot * STEP, Verdict::Missing)).collect()
+    };
+    // Not missing before one and a half steps have passed without a point.
+    assert_eq!(stopped(last + STEP + STEP / 2, (last, last + DAY)).await, []);
+    assert_eq!(stopped(last + STEP + STEP / 2 + 1, (last, last + DAY)).await, missing(1..=1));
+    assert_eq!(stopped(last + 10 * STEP, (last, last + DAY)).await, missing(1..=9));
+    assert_eq!(stopped(NOW, (last + 3 * STEP, last + 5 * STEP)).await, missing(3..=5));
+    // Of a whole training window nothing is left: the series is gone.
+    assert_eq!(stopped(NOW, (last + 2 * DAY, NOW)).await, []);
+}
+
+#[tokio::test]
+async fn a_warm_query_fits_nothing_and_asks_for_the_newest_points_only() {
+    let recorded = Recorded::new(panel());
+    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let engine = recorded.engine(2, 64 << 20);
+    let range = (NOW - 2 * DAY, NOW);
+    let cold = asker.ask(&engine, range, 100).await;
+    let fitted = engine.cache_stats().verdict_misses;
+    recorded.take_asked();
+    let warm = asker.ask(&engine, range, 100).await;
+    assert_eq!(said(&cold), said(&warm));
+    assert_eq!(cold.fingerprint, warm.fingerprint);
+    assert_eq!(engine.cache_stats().verdict_misses, fitted);
+    assert!(
+        cold.points_fetched > 1_000 && warm.points_fetched < 40,
+        "{} {}",
+        cold.points_fetched,
+        warm.points_fetched
+    );
+    for request in recorded.take_asked() {
+        assert!(request.range.from_ms >= NOW - recent_ms(STEP) - STEP, "{request:?}");
+    }
+    // A zoom into the past needs nothing.
+    asker.ask(&engine, (NOW - 2 * DAY, NOW - DAY), 100).await;
+    assert_eq!(recorded.take_asked(), []);
+}
+
+/// 30 panels, each with options of its own, refreshed every ten seconds for two hours.
+#[tokio::test]
+async fn a_dashboard_costs_the_upstream_only_the_newest_points() {
+    let recorded = Recorded::new(panel());
+    let engine = recorded.engine(2, 64 << 20);
+    let askers: Vec<Asker> = (0..30)
+        .map(|panel| {
+            let options = format!(r#","detector":{{"kind":"isolation-forest","nTrees":1,"seed":{panel}}}"#);
+            Asker::new(&recorded, &options)
+        })
+        .collect();
+    // Two steps that may still change, and the one that began since.
+    let newest = (recent_ms(STEP) + 2 * STEP) / STEP;
+    let (mut whole_reads, mut requests) = (0, 0);
+    let refreshes = 60;
+    for refresh in 0..refreshes {
+        let now = NOW + refresh * 2 * MINUTE;
+        recorded.set_now(now);
+        join_all(askers.iter().map(|asker| asker.ask(&engine, (now - 6 * HOUR, now), 300))).await;
+        let asked = recorded.take_asked();
+        requests += asked.len();
+        let far = |request: &&FetchRequest| request.range.len_ms() / STEP > newest;
+        whole_reads += asked.iter().filter(far).count();
+    }
+    // One read of everything in the beginning, and one of what is older than an hour after each hour.
+    assert!(whole_reads <= 3, "{whole_reads}");
+    // For each refresh one request for all panels, and where points are further apart than asked for one more.
+    assert!(requests <= 2 * refreshes as usize + 3, "{requests}");
+}
+
+#[tokio::test]
+async fn late_points_are_seen_at_once_if_recent_and_within_an_hour_if_not() {
+    let recorded =
+        Recorded::new(vec![named("a", (0..700).map(|i| (T0 + i * STEP, (i % 7) as f64)).collect())]);
+    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let engine = recorded.engine(1, 64 << 20);
+    let now = T0 + 4 * DAY + MINUTE;
+    let (recent, old) = (T0 + 4 * DAY - STEP, T0 + 4 * DAY - 8 * STEP);
+    recorded.late.lock().unwrap().extend([(recent, now + 10_000), (old, now + 10_000)]);
+    let verdicts = async |now: i64| -> (Verdict, Verdict) {
+        recorded.set_now(now);
+        let all = said(&asker.ask(&engine, (T0 + 3 * DAY, now), 100).await);
+        (all[&("a".to_owned(), recent)].1, all[&("a".to_owned(), old)].1)
+    };
+    assert_eq!(verdicts(now).await, (Verdict::Missing, Verdict::Missing));
+    assert_eq!(verdicts(now + 20_000).await, (Verdict::Normal, Verdict::Missing));
+    assert_eq!(verdicts(now + HOUR).await, (Verdict::Normal, Verdict::Normal));
+}
+
+#[tokio::test]
+async fn counters_are_told_of_until_they_are_rates() {
+    let recorded = Recorded::new(counters());
+    let engine = recorded.engine(1, 0);
+    let notices = async |options: &str| {
+        Asker::new(&recorded, options).ask(&engine, (NOW - DAY, NOW), 100).await.notices.join("; ")
+    };
+    assert!(notices("").await.contains("looks like a counter"), "{}", notices("").await);
+    assert!(!notices(r#","transform":"rate""#).await.contains("looks like a counter"));
+}
