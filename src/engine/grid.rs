@@ -230,3 +230,72 @@ fn fill(times: &[i64], judge_from: i64, step_ms: i64, outline: &Outline) -> (Vec
     }
     (filled, kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Labels;
+
+    fn line(points: &[(i64, f64)], transform: Transform) -> Line {
+        let (series, _) = Series::from_points("s".into(), Labels::new(), points.to_vec());
+        Line::new(series, transform, None)
+    }
+
+    fn block(judge_from: i64, judge_to: i64) -> Block {
+        Block { train_from: 0, train_to: judge_from, judge_from, judge_to, whole: true }
+    }
+
+    /// Times of training and of judged points.
+    fn lay(line: &Line, block: &Block, now_ms: i64) -> (Vec<i64>, Vec<i64>) {
+        let laid = line.lay(block, &line.outline(block, now_ms).unwrap());
+        for points in [laid.training(), laid.judged()] {
+            for (time, value) in points.times.iter().zip(points.values) {
+                assert_eq!(value.is_nan(), !line.series.times.contains(time), "{time}");
+            }
+        }
+        (laid.training().times.to_vec(), laid.judged().times.to_vec())
+    }
+
+    fn ones(times: &[i64]) -> Line {
+        line(&Vec::from_iter(times.iter().map(|time| (*time, 1.0))), Transform::None)
+    }
+
+    #[test]
+    fn gaps_in_training_block_and_at_the_end_become_slots() {
+        let line = ones(&[0, 10, 20, 50, 60, 71, 80, 90, 100, 110, 120, 130, 140, 150, 161, 190, 200]);
+        let (training, judged) = lay(&line, &block(140, 240), 226);
+        assert_eq!(training, [0, 10, 20, 30, 40, 50, 60, 71, 80, 90, 100, 110, 120, 130]);
+        assert_eq!(judged, [140, 150, 161, 171, 181, 190, 200, 210, 220]);
+    }
+
+    #[test]
+    fn what_is_missing_before_the_block_does_not_depend_on_what_comes_in_it() {
+        let before = [0, 10, 20, 30, 40, 50, 60];
+        let (training, judged) = lay(&ones(&before), &block(94, 200), 300);
+        assert_eq!((&training[7..], &judged[..3]), (&[70, 80][..], &[100, 110, 120][..]));
+        for next in [94, 95, 101] {
+            let line = ones(&[before.as_slice(), &[next, next + 10]].concat());
+            assert_eq!(lay(&line, &block(94, 200), 300).0, training);
+        }
+    }
+
+    #[test]
+    fn a_century_of_silence_does_not_fill_the_memory() {
+        let line = ones(&[0, 1, 2, 3, 4]);
+        let (training, judged) = lay(&line, &block(10, i64::MAX), i64::MAX);
+        assert!(training.len() + judged.len() <= 5 + 5 * MAX_MARKED_PER_POINT);
+        assert!(!judged.is_empty());
+    }
+
+    #[test]
+    fn the_first_value_of_a_block_has_no_rate_whatever_came_before_it() {
+        let points: Vec<(i64, f64)> = (0..20).map(|i| (i * 1_000, i as f64)).collect();
+        let whole = line(&points, Transform::Rate);
+        let later = line(&points[5..], Transform::Rate);
+        let block = Block { train_from: 5_000, ..block(10_000, 15_000) };
+        assert_eq!(lay(&whole, &block, 0), lay(&later, &block, 0));
+        assert_eq!(lay(&whole, &block, 0).0, [6_000, 7_000, 8_000, 9_000]);
+        let (one, other) = (whole.outline(&block, 0).unwrap(), later.outline(&block, 0).unwrap());
+        assert_eq!(one.digest(&whole), other.digest(&later));
+    }
+}

@@ -344,3 +344,62 @@ fn append(whole: &mut Series, more: &Series, range: std::ops::Range<usize>) {
 pub(super) fn floor(ms: i64, step_ms: i64) -> i64 {
     ms.saturating_sub(ms.rem_euclid(step_ms.max(1)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(from_ms: i64, to_ms: i64, read_at_ms: i64) -> Chunk {
+        let points = (from_ms..to_ms).map(|time| (time, read_at_ms as f64)).collect();
+        let (series, _) = Series::from_points("s".into(), Labels::new(), points);
+        Chunk::of(Gap { from_ms, to_ms }, read_at_ms, vec![series], Vec::new())
+    }
+
+    fn chunks(ranges: &[(i64, i64)]) -> Vec<Arc<Chunk>> {
+        ranges.iter().map(|(from, to)| Arc::new(chunk(*from, *to, 0))).collect()
+    }
+
+    fn ranges(chunks: &[Arc<Chunk>]) -> Vec<(i64, i64)> {
+        chunks.iter().map(|chunk| (chunk.from_ms, chunk.to_ms)).collect()
+    }
+
+    #[test]
+    fn only_what_is_missing_is_asked_for() {
+        let known = chunks(&[(10, 20), (30, 40)]);
+        let gap = |from_ms, to_ms| Gap { from_ms, to_ms };
+        assert_eq!(gaps(&known, 0, 50), [gap(0, 10), gap(20, 30), gap(40, 50)]);
+        assert_eq!(gaps(&known, 12, 35), [gap(20, 30)]);
+        assert_eq!(gaps(&known, 12, 18), []);
+        let many = chunks(&[(1, 2), (3, 4), (5, 6), (7, 8)]);
+        assert_eq!(gaps(&many, 0, 10), [gap(0, 10)]);
+    }
+
+    #[test]
+    fn a_new_reading_takes_the_place_of_an_older_one() {
+        let all = with(&chunks(&[(0, 10), (10, 20)]), chunk(5, 15, 7));
+        assert_eq!(ranges(&all), [(0, 5), (5, 15), (15, 20)]);
+        let series = assemble(&all, 0, 20).remove(0);
+        assert_eq!(series.times, Vec::from_iter(0..20));
+        assert!(
+            (0..20)
+                .all(|time| series.values[time as usize] == if (5..15).contains(&time) { 7.0 } else { 0.0 })
+        );
+    }
+
+    #[test]
+    fn neighbours_are_joined_up_to_a_length_and_a_difference_in_age() {
+        assert_eq!(ranges(&joined(chunks(&[(0, 5), (5, 9), (10, 12)]), 1)), [(0, 9), (10, 12)]);
+        assert_eq!(ranges(&joined(chunks(&[(0, CHUNK_STEPS), (CHUNK_STEPS, 600)]), 1)).len(), 2);
+        let old_and_new = vec![Arc::new(chunk(0, 5, 0)), Arc::new(chunk(5, 9, JOIN_MS + 1))];
+        assert_eq!(joined(old_and_new, 1).len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_served_beyond_its_age_or_from_the_future() {
+        let history =
+            History { chunks: vec![Arc::new(chunk(0, 5, 1_000))], step_ms: None, executed: String::new() };
+        assert_eq!(history.fresh(1_000 + MAX_AGE_MS - 1).len(), 1);
+        assert_eq!(history.fresh(1_000 + MAX_AGE_MS).len(), 0);
+        assert_eq!(history.fresh(999).len(), 0);
+    }
+}

@@ -119,6 +119,9 @@ impl Scope {
     }
 }
 
+/// A history with the first instant wanted of it and the one after the last.
+type Range = (Key, i64, i64);
+
 /// Answers queries, and remembers what it learned from one for the next. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -126,7 +129,7 @@ pub struct Engine {
     cache: Arc<Cache>,
     clock: Clock,
     answers: Arc<Flights<Key, Result<Arc<Outcome>>>>,
-    reads: Arc<Flights<(Key, i64, i64), Result<Arc<Read>>>>,
+    reads: Arc<Flights<Range, Result<Arc<Read>>>>,
 }
 
 impl Default for Engine {
@@ -224,12 +227,12 @@ impl Engine {
     async fn carry_out(&self, work: Work) -> Result<Outcome> {
         let now_ms = self.clock.now_ms();
         let started = Instant::now();
-        let mut read = self.read(&work, work.to_ms(now_ms, 0), now_ms).await?;
+        let mut read = self.read(&work, work.end_ms(now_ms, 0), now_ms).await?;
         let mut lines = self.lines(&work, &read).await?;
         let mut points_fetched = read.fetched;
         // Where points are further apart than was asked for, whether the last ones are missing shows later.
-        let wanted = work.to_ms(now_ms, work.look_ahead_ms(&lines, now_ms));
-        if wanted > work.to_ms(now_ms, 0) {
+        let wanted = work.end_ms(now_ms, work.look_ahead_ms(&lines, now_ms));
+        if wanted > work.end_ms(now_ms, 0) {
             read = self.read(&work, wanted, now_ms).await?;
             lines = self.lines(&work, &read).await?;
             points_fetched += read.fetched;
@@ -279,14 +282,14 @@ impl Engine {
         let ask = Ask {
             key: work.history,
             prepared: Arc::clone(&work.prepared),
-            from_ms: work.from_ms(),
+            from_ms: work.first_ms(),
             to_ms,
             step_ms: work.step_ms,
             now_ms,
         };
         let cache = Arc::clone(&self.cache);
         let start = move || async move { history::read(&cache, &ask).await.map(Arc::new) };
-        self.reads.join((work.history, work.from_ms(), to_ms), start).await
+        self.reads.join((work.history, work.first_ms(), to_ms), start).await
     }
 
     async fn lines(&self, work: &Work, read: &Arc<Read>) -> Result<Vec<Line>> {
@@ -384,7 +387,7 @@ impl Work {
     }
 
     /// First instant whose points are needed.
-    fn from_ms(&self) -> i64 {
+    fn first_ms(&self) -> i64 {
         let first = self.blocks.first().map_or(self.visible.from_ms, |block| block.train_from);
         let first = first.saturating_sub(self.reach.lookback_ms);
         history::floor(first.min(self.visible.from_ms), self.step_ms)
@@ -392,7 +395,7 @@ impl Work {
 
     /// The instant after the last whose points are needed, if those `look_ahead_ms` after the visible range are. At
     /// least a step of them is, and whole steps, but nothing of the future that is not asked for.
-    fn to_ms(&self, now_ms: i64, look_ahead_ms: i64) -> i64 {
+    fn end_ms(&self, now_ms: i64, look_ahead_ms: i64) -> i64 {
         let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(self.step_ms));
         let whole = history::floor(end, self.step_ms).saturating_add(self.step_ms);
         whole.min(self.visible.to_ms.max(now_ms).saturating_add(1))
