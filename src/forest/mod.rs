@@ -1,6 +1,7 @@
 //! The isolation-forest engine.
 //!
-//! Input is numbers, output a [`StepForest`] that scores any number. Sources: F. T. Liu, K. M. Ting, Z.-H. Zhou,
+//! Input is numbers, output a [`StepForest`] that scores any number, or [`Rows`] of numbers and a [`Forest`] that scores
+//! any row. Sources: F. T. Liu, K. M. Ting, Z.-H. Zhou,
 //! *Isolation Forest*, ICDM 2008 (algorithms 1 to 3, equations 1 and 2), and *Isolation-Based Anomaly Detection*,
 //! ACM TKDD 6(1), 2012.
 //!
@@ -9,11 +10,19 @@
 //! number of trees. Path lengths are summed exactly, as integers, so that no order of summing shows in the result.
 //! `docs/performance.md` has the speed.
 
+mod axis;
 mod grow;
 mod index;
+mod many;
+mod oblique;
 mod order;
 mod random;
+mod rows;
 mod sample;
+mod tree;
+
+pub use many::Forest;
+pub use rows::Rows;
 
 use grow::Grower;
 use index::Index;
@@ -77,14 +86,15 @@ impl StepForest {
             return None;
         }
         let sample_size = options.sample_size.clamp(2, finite.len());
-        let mut sampler = Sampler::new(&finite, sample_size);
+        let mut sampler = Sampler::new(finite.len(), sample_size);
         let mut sample = Vec::with_capacity(sample_size);
         let mut sorter = Sorter::new();
         let mut grower = Grower::new(sample_size);
         for tree in 0..options.n_trees {
             // Counter-based: tree i is the same however many trees are grown, and whoever grows it.
             let mut random = Random::for_tree(options.seed, tree);
-            sampler.draw(&mut random, &mut sample);
+            sample.clear();
+            sampler.draw(&mut random, |rank| sample.push(finite.get(rank)));
             sorter.sort(&mut sample, |value| *value);
             grower.grow_tree(&sample, &mut random);
         }
@@ -244,7 +254,7 @@ mod tests {
                 .map(|tree| {
                     let mut random = Random::for_tree(OPTIONS.seed, tree);
                     let mut sample = Vec::new();
-                    Sampler::new(&finite, 256).draw(&mut random, &mut sample);
+                    Sampler::new(finite.len(), 256).draw(&mut random, |rank| sample.push(finite.get(rank)));
                     let mut split = |sample: &[f64]| {
                         let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
                         let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);

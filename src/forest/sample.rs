@@ -34,7 +34,7 @@ impl<'a> FiniteValues<'a> {
 
     /// The finite value with `rank` finite values before it; `rank` is less than [`Self::len`]. A negative zero
     /// becomes a positive one, so that equal values have equal bits.
-    fn get(&self, rank: usize) -> f64 {
+    pub(super) fn get(&self, rank: usize) -> f64 {
         if self.before.is_empty() {
             return self.values[rank] + 0.0;
         }
@@ -48,10 +48,11 @@ fn count_finite(values: &[f64]) -> usize {
     values.iter().map(|value| usize::from(value.is_finite())).sum()
 }
 
-/// Draws samples of one size, reusing its memory.
+/// Draws samples of ranks, all of one size, reusing its memory.
 #[derive(Debug)]
-pub(super) struct Sampler<'a> {
-    values: &'a FiniteValues<'a>,
+pub(super) struct Sampler {
+    /// Number of ranks to draw from.
+    population: usize,
     size: usize,
     /// Open-addressed hash set of the ranks drawn, at most an eighth full, so that few collide.
     drawn: Vec<usize>,
@@ -59,21 +60,20 @@ pub(super) struct Sampler<'a> {
 
 const FREE: usize = usize::MAX;
 
-impl<'a> Sampler<'a> {
-    /// `size` is at most the number of values.
-    pub(super) fn new(values: &'a FiniteValues<'a>, size: usize) -> Self {
-        let slots = if size < values.len() { (8 * size).next_power_of_two() } else { 0 };
-        Self { values, size, drawn: vec![FREE; slots] }
+impl Sampler {
+    /// `size` is at most `population`.
+    pub(super) fn new(population: usize, size: usize) -> Self {
+        let slots = if size < population { (8 * size).next_power_of_two() } else { 0 };
+        Self { population, size, drawn: vec![FREE; slots] }
     }
 
-    /// Replaces the content of `sample` with `size` values, every subset being equally likely. R. W. Floyd's algorithm
-    /// (J. Bentley, *Programming Pearls: A Sample of Brilliance*, CACM 30(9), 1987): one random number for each value,
-    /// whatever the share drawn.
-    pub(super) fn draw(&mut self, random: &mut Random, sample: &mut Vec<f64>) {
-        sample.clear();
-        let n = self.values.len();
+    /// Calls `take` with `size` different ranks below `population`, every subset being equally likely. R. W. Floyd's
+    /// algorithm (J. Bentley, *Programming Pearls: A Sample of Brilliance*, CACM 30(9), 1987): one random number for
+    /// each rank, whatever the share drawn. If all are drawn, they come in order.
+    pub(super) fn draw(&mut self, random: &mut Random, mut take: impl FnMut(usize)) {
+        let n = self.population;
         if self.size == n {
-            sample.extend((0..n).map(|rank| self.values.get(rank)));
+            (0..n).for_each(take);
             return;
         }
         self.drawn.fill(FREE);
@@ -85,7 +85,7 @@ impl<'a> Sampler<'a> {
                 self.insert(last);
                 last
             };
-            sample.push(self.values.get(rank));
+            take(rank);
         }
     }
 
@@ -111,7 +111,8 @@ mod tests {
     fn draw(values: &[f64], size: usize, tree: usize) -> Vec<f64> {
         let finite = FiniteValues::new(values);
         let mut sample = Vec::new();
-        Sampler::new(&finite, size).draw(&mut Random::for_tree(1, tree), &mut sample);
+        Sampler::new(finite.len(), size)
+            .draw(&mut Random::for_tree(1, tree), |rank| sample.push(finite.get(rank)));
         sample.sort_unstable_by(f64::total_cmp);
         sample
     }

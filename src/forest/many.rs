@@ -1,0 +1,471 @@
+//! The forest in any number of dimensions.
+
+use super::axis::{AxisCut, NO_SPLIT, Split};
+use super::oblique::{Hyperplanes, NO_PLANE, ObliqueCut, Scratch, Standard, dot};
+use super::random::Random;
+use super::rows::{FiniteRows, Rows};
+use super::sample::Sampler;
+use super::tree::{Grower, Heap};
+use super::{ForestOptions, StepForest, average_path_length, to_fixed};
+
+/// A fitted isolation forest on any number of features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forest {
+    width: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    One(StepForest),
+    Many { trees: Trees, cuts: Cuts },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Trees {
+    count: usize,
+    height: usize,
+    /// `count` times 2^height path lengths, in fixed point.
+    leaves: Vec<i64>,
+    /// `count` times 2^(height + 1) − 1 numbers of points.
+    sizes: Vec<u32>,
+    /// Minus the summed path lengths divided by this is the exponent of the score.
+    normaliser: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Cuts {
+    /// `count` times 2^height − 1 splits.
+    Axis(Vec<Split>),
+    Oblique {
+        /// One for each feature, or one for all of them.
+        standards: Vec<Standard>,
+        planes: Hyperplanes,
+        /// `count` times 2^height − 1 indices of hyperplanes.
+        plane_of: Vec<u32>,
+    },
+}
+
+impl Forest {
+    /// Grows a forest on the finite rows of `training`.
+    ///
+    /// `extension_level` is the number of features that a split looks at beyond the first: 0 for axis-parallel splits
+    /// (Liu et al. 2008) up to d − 1 for hyperplanes in any direction (Hariri et al. 2019); more is taken as d − 1. A
+    /// feature that is constant among the points of a node takes no part in its split. One feature makes a
+    /// [`StepForest`].
+    ///
+    /// `None` if fewer than two rows are finite, since nothing can be isolated then.
+    ///
+    /// ```
+    /// use outrider::forest::{Forest, ForestOptions, Rows};
+    ///
+    /// let series: Vec<f64> = (0..1_000).map(|i| (f64::from(i) / 10.0).sin()).collect();
+    /// let options = ForestOptions { n_trees: 100, sample_size: 256, seed: 42 };
+    /// let forest = Forest::fit(Rows::windows(&series, 4), 3, &options).expect("997 windows are finite");
+    /// assert!(forest.score(&[0.0, 0.1, 0.2, 0.3]) < forest.score(&[0.0, 0.9, -0.9, 0.0]));
+    /// ```
+    #[must_use]
+    pub fn fit(training: Rows<'_>, extension_level: usize, options: &ForestOptions) -> Option<Self> {
+        let width = training.width();
+        if width == 1 {
+            let mut scratch = Vec::new();
+            let values = match training.as_values() {
+                Some(values) => values,
+                None => training.feature(0, 0..training.len(), &mut scratch),
+            };
+            return Some(Self { width, kind: Kind::One(StepForest::fit(values, options)?) });
+        }
+        let finite = FiniteRows::new(&training);
+        if finite.len() < 2 {
+            return None;
+        }
+        let sample_size = options.sample_size.clamp(2, finite.len());
+        let mut grower = Grower::new(sample_size, width);
+        let (height, count) = (grower.height, options.n_trees);
+        let nodes = (1 << height) - 1;
+        let mut trees = Trees {
+            count,
+            height,
+            leaves: vec![0; count << height],
+            sizes: vec![0; count * (2 * nodes + 1)],
+            normaliser: count as f64 * to_fixed(average_path_length(sample_size)) as f64,
+        };
+        let mut sampler = Sampler::new(finite.len(), sample_size);
+        let mut sample = Vec::with_capacity(sample_size * width);
+        let extension_level = extension_level.min(width - 1);
+        let mut cuts = if extension_level == 0 {
+            Cuts::Axis(vec![NO_SPLIT; count * nodes])
+        } else {
+            let mut draw = || {
+                sampler.draw(&mut Random::for_tree(options.seed, 0), |rank| {
+                    training.append_row(finite.row(rank), &mut sample);
+                });
+                std::mem::take(&mut sample)
+            };
+            Cuts::Oblique {
+                standards: standards(&training, &draw()),
+                planes: Hyperplanes { weights: Vec::new(), at: Vec::new(), width },
+                plane_of: vec![NO_PLANE; count * nodes],
+            }
+        };
+        let mut scratch = Scratch::default();
+        for tree in 0..count {
+            let mut random = Random::for_tree(options.seed, tree);
+            sample.clear();
+            sampler.draw(&mut random, |rank| training.append_row(finite.row(rank), &mut sample));
+            let mut heap = Heap {
+                leaves: &mut trees.leaves[tree << height..(tree + 1) << height],
+                sizes: &mut trees.sizes[tree * (2 * nodes + 1)..(tree + 1) * (2 * nodes + 1)],
+            };
+            let here = tree * nodes..(tree + 1) * nodes;
+            match &mut cuts {
+                Cuts::Axis(splits) => {
+                    let mut cut = AxisCut { width, splits: &mut splits[here] };
+                    grower.grow_tree(&sample, &mut cut, &mut heap, &mut random);
+                }
+                Cuts::Oblique { standards, planes, plane_of } => {
+                    for row in sample.chunks_exact_mut(width) {
+                        for (value, standard) in row.iter_mut().zip(standards.iter().cycle()) {
+                            *value = standard.apply(*value);
+                        }
+                    }
+                    let plane_of = &mut plane_of[here];
+                    let mut cut = ObliqueCut { extension_level, planes, plane_of, scratch: &mut scratch };
+                    grower.grow_tree(&sample, &mut cut, &mut heap, &mut random);
+                }
+            }
+        }
+        Some(Self { width, kind: Kind::Many { trees, cuts } })
+    }
+
+    /// Number of features of a row.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Score of `row`, 0 to 1: about 0.5 or less is normal, near 1 stands alone. NaN unless every feature is finite.
+    ///
+    /// # Panics
+    ///
+    /// If the row has another number of features than the training rows.
+    #[must_use]
+    pub fn score(&self, row: &[f64]) -> f64 {
+        self.scores(Rows::row_major(row, self.width))[0]
+    }
+
+    /// The score of each of `rows`, in their order, bit for bit as [`Self::score`] has it.
+    ///
+    /// # Panics
+    ///
+    /// If the rows have another number of features than the training rows.
+    #[must_use]
+    pub fn scores(&self, rows: Rows<'_>) -> Vec<f64> {
+        let mut scores = vec![0.0; rows.len()];
+        self.score_into(rows, &mut scores);
+        scores
+    }
+
+    /// Writes the score of each of `rows` to the same place of `scores`.
+    ///
+    /// # Panics
+    ///
+    /// If the two differ in length, or the rows have another number of features than the training rows.
+    pub fn score_into(&self, rows: Rows<'_>, scores: &mut [f64]) {
+        assert_eq!(rows.len(), scores.len(), "one score for each row");
+        assert_eq!(rows.width(), self.width, "rows like the training rows");
+        match &self.kind {
+            Kind::One(forest) => {
+                let mut scratch = Vec::new();
+                let values = match rows.as_values() {
+                    Some(values) => values,
+                    None => rows.feature(0, 0..rows.len(), &mut scratch),
+                };
+                forest.score_into(values, scores);
+            }
+            Kind::Many { trees, cuts } => {
+                let mut row = Vec::with_capacity(self.width);
+                for (index, score) in scores.iter_mut().enumerate() {
+                    row.clear();
+                    rows.append_row(index, &mut row);
+                    *score = f64::NAN;
+                    if row.iter().all(|value| value.is_finite()) {
+                        let sum = cuts.path_length(trees, &mut row);
+                        *score = (-(sum as f64) / trees.normaliser).exp2();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Cuts {
+    /// Sum over all trees of the path length of `row`, which is overwritten.
+    fn path_length(&self, trees: &Trees, row: &mut [f64]) -> i64 {
+        if let Self::Oblique { standards, .. } = self {
+            for (value, standard) in row.iter_mut().zip(standards.iter().cycle()) {
+                *value = standard.apply(*value);
+            }
+        }
+        let nodes = (1 << trees.height) - 1;
+        let mut sum = 0;
+        for (tree, leaves) in trees.leaves.chunks_exact(1 << trees.height).enumerate() {
+            let mut node = 0;
+            for _ in 0..trees.height {
+                let right = match self {
+                    Self::Axis(splits) => {
+                        let split = splits[tree * nodes + node];
+                        row[split.feature as usize] >= split.at
+                    }
+                    Self::Oblique { planes, plane_of, .. } => {
+                        let plane = plane_of[tree * nodes + node];
+                        plane != NO_PLANE
+                            && dot(planes.weights(plane as usize), |feature| row[feature])
+                                >= planes.at[plane as usize]
+                    }
+                };
+                node = 2 * node + 1 + usize::from(right);
+            }
+            sum += leaves[node - nodes];
+        }
+        sum
+    }
+}
+
+/// One standard for each feature, or one for all features of windows. The centre is a median of `sample`, the scale is
+/// that of all training rows.
+fn standards(training: &Rows<'_>, sample: &[f64]) -> Vec<Standard> {
+    let width = training.width();
+    let mut scratch = Vec::new();
+    let standard = |values: &[f64], mut sample: Vec<f64>| {
+        let (low, high) = values
+            .iter()
+            .filter(|value| value.is_finite())
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+                (low.min(*value), high.max(*value))
+            });
+        let middle = sample.len() / 2;
+        let (_, centre, _) = sample.select_nth_unstable_by(middle, f64::total_cmp);
+        Standard::new(low, *centre, high)
+    };
+    match training.window_run(0..training.len()) {
+        Some(run) => vec![standard(run, sample.to_vec())],
+        None => (0..width)
+            .map(|feature| {
+                let column = sample.iter().skip(feature).step_by(width).copied().collect();
+                standard(training.feature(feature, 0..training.len(), &mut scratch), column)
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPTIONS: ForestOptions = ForestOptions { n_trees: 50, sample_size: 256, seed: 7 };
+
+    /// A noisy sine of period 50 with a spike at 700.
+    fn series() -> Vec<f64> {
+        let mut random = Random::for_tree(3, 0);
+        let mut series: Vec<f64> = (0..1_000)
+            .map(|i| (f64::from(i) / 50.0 * std::f64::consts::TAU).sin() + 0.01 * random.bell())
+            .collect();
+        series[700] += 2.0;
+        series
+    }
+
+    fn bits(scores: &[f64]) -> Vec<u64> {
+        scores.iter().map(|score| score.to_bits()).collect()
+    }
+
+    #[test]
+    fn windows_that_hold_a_spike_score_highest() {
+        let series = series();
+        let rows = Rows::windows(&series, 6);
+        for extension_level in [0, 2, 5] {
+            let scores = Forest::fit(rows, extension_level, &OPTIONS).unwrap().scores(rows);
+            let mut order: Vec<usize> = (0..scores.len()).collect();
+            order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+            // Axis-parallel splits also isolate the crests; hyperplanes see the shape.
+            let first = if extension_level == 0 { 1 } else { 4 };
+            assert!(order[..first].iter().all(|row| (695..=700).contains(row)), "{:?}", &order[..8]);
+            assert!(scores[order[0]] > 0.6 && scores[order[500]] < 0.5);
+        }
+    }
+
+    #[test]
+    fn one_feature_is_the_table() {
+        let series = series();
+        let table = StepForest::fit(&series, &OPTIONS).unwrap();
+        let columns: [&[f64]; 1] = [&series];
+        for rows in [Rows::windows(&series, 1), Rows::row_major(&series, 1), Rows::columns(&columns)] {
+            let forest = Forest::fit(rows, 3, &OPTIONS).unwrap();
+            assert_eq!(bits(&forest.scores(rows)), bits(&table.scores(&series)));
+        }
+    }
+
+    #[test]
+    fn the_layout_changes_no_bit() {
+        let series = series();
+        let windows = Rows::windows(&series, 3);
+        let matrix: Vec<f64> = series.windows(3).flatten().copied().collect();
+        let columns: [&[f64]; 3] = [&series[..998], &series[1..999], &series[2..]];
+        for extension_level in [0, 2] {
+            let [a, b] = [Rows::row_major(&matrix, 3), Rows::columns(&columns)]
+                .map(|rows| Forest::fit(rows, extension_level, &OPTIONS).unwrap());
+            assert_eq!(a, b);
+            let expected = bits(&a.scores(windows));
+            assert_eq!(bits(&a.scores(Rows::row_major(&matrix, 3))), expected);
+            assert_eq!(bits(&a.scores(Rows::columns(&columns))), expected);
+            let one_by_one: Vec<f64> = series.windows(3).map(|row| a.score(row)).collect();
+            assert_eq!(bits(&one_by_one), expected);
+        }
+        // Axis-parallel splits do not even depend on how the training came.
+        assert_eq!(
+            bits(&Forest::fit(windows, 0, &OPTIONS).unwrap().scores(windows)),
+            bits(&Forest::fit(Rows::columns(&columns), 0, &OPTIONS).unwrap().scores(windows))
+        );
+    }
+
+    #[test]
+    fn rows_with_gaps_have_no_score_and_train_nothing() {
+        let clean: Vec<f64> = series().windows(4).step_by(4).flatten().copied().collect();
+        let gappy: Vec<f64> = clean
+            .chunks(4)
+            .flat_map(|row| [row, &[1e9, f64::NAN, -1e9, 0.0], &[f64::INFINITY, 0.0, 0.0, 0.0]].concat())
+            .collect();
+        for extension_level in [0, 3] {
+            let clean = Rows::row_major(&clean, 4);
+            let gappy = Rows::row_major(&gappy, 4);
+            let scores = Forest::fit(clean, extension_level, &OPTIONS).unwrap().scores(clean);
+            let forest = Forest::fit(gappy, extension_level, &OPTIONS).unwrap();
+            let found = forest.scores(gappy);
+            if extension_level == 0 {
+                assert_eq!(bits(&scores), bits(&found.iter().copied().step_by(3).collect::<Vec<_>>()));
+            }
+            for (row, score) in found.iter().enumerate() {
+                assert_eq!(score.is_nan(), row % 3 != 0);
+            }
+        }
+    }
+
+    #[test]
+    fn too_few_rows_give_no_forest_and_two_are_enough() {
+        let rows = [1.0, 2.0, f64::NAN, 0.0, 3.0, 5.0];
+        for extension_level in [0, 1] {
+            let fit = |rows| Forest::fit(rows, extension_level, &OPTIONS);
+            assert!(fit(Rows::row_major(&rows[..4], 2)).is_none());
+            assert!(fit(Rows::row_major(&[], 2)).is_none());
+            assert!(fit(Rows::windows(&[1.0], 2)).is_none());
+            let forest = fit(Rows::row_major(&rows, 2)).unwrap();
+            assert!((0.0..=1.0).contains(&forest.score(&[1.0, 2.0])));
+            assert!(forest.scores(Rows::windows(&[1.0], 2)).is_empty());
+        }
+    }
+
+    #[test]
+    fn constant_features_change_no_axis_parallel_score_and_identical_rows_score_a_half() {
+        let series = series();
+        let constant = vec![4.2; series.len()];
+        let forest = Forest::fit(Rows::columns(&[&constant, &constant]), 0, &OPTIONS).unwrap();
+        assert_eq!(forest.score(&[4.2, 4.2]), 0.5);
+        let forest = Forest::fit(Rows::columns(&[&constant, &constant]), 1, &OPTIONS).unwrap();
+        assert_eq!(forest.score(&[4.2, 4.2]), 0.5);
+        // A split on a constant would be a level lost: path lengths could not average as the table's do.
+        let plain = StepForest::fit(&series, &OPTIONS).unwrap();
+        for extension_level in [0, 2] {
+            let rows: [&[f64]; 3] = [&constant, &series, &constant];
+            let forest = Forest::fit(Rows::columns(&rows), extension_level, &OPTIONS).unwrap();
+            let difference: f64 =
+                series.iter().map(|value| forest.score(&[4.2, *value, 4.2]) - plain.score(*value)).sum();
+            assert!((difference / 1_000.0).abs() < 0.01, "{difference}");
+        }
+    }
+
+    #[test]
+    fn hard_numbers_neither_hang_nor_panic() {
+        let sets: [&[f64]; 7] = [
+            &[1e300, -1e300, 1e-300, 0.0, f64::MAX, f64::MIN, 1.0],
+            &[1e9, 1e9 + 1e-3, 1e9 + 2e-3, 1e9 + 5e-3, 1e9],
+            &[0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2],
+            &[5e-324, 0.0, -5e-324, 0.0, 5e-324],
+            &[1e6, 1e6 + 1e-9, 1e6],
+            &[f64::MIN_POSITIVE, f64::MAX, f64::MIN_POSITIVE],
+            &[7.0, 7.0, 7.0],
+        ];
+        for set in sets {
+            for extension_level in [0, 1] {
+                let rows = Rows::windows(set, 2);
+                let forest = Forest::fit(rows, extension_level, &OPTIONS).unwrap();
+                let far = [f64::MAX, f64::MIN, 0.0, -0.0];
+                for score in forest.scores(rows).into_iter().chain(forest.scores(Rows::windows(&far, 2))) {
+                    assert!((0.0..=1.0).contains(&score), "{set:?}: {score}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_offset_leaves_the_outlier_where_it_is() {
+        let series: Vec<f64> = series().iter().map(|value| 1e9 + 1e-3 * value).collect();
+        let rows = Rows::windows(&series, 6);
+        for extension_level in [0, 5] {
+            let scores = Forest::fit(rows, extension_level, &OPTIONS).unwrap().scores(rows);
+            let highest = (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+            assert!((695..=700).contains(&highest.unwrap()), "{highest:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn scores_lie_between_0_and_1_and_repeat_to_the_bit(
+            values in proptest::collection::vec(any::<f64>(), 6..300), seed: u64, extension_level in 0..3_usize,
+        ) {
+            let options = ForestOptions { n_trees: 10, sample_size: 64, seed };
+            let rows = Rows::windows(&values, 3);
+            let Some(forest) = Forest::fit(rows, extension_level, &options) else { return Ok(()) };
+            prop_assert_eq!(&Forest::fit(rows, extension_level, &options).unwrap(), &forest);
+            for (score, row) in forest.scores(rows).iter().zip(values.windows(3)) {
+                prop_assert_eq!(score.is_nan(), row.iter().any(|value| !value.is_finite()));
+                prop_assert!(score.is_nan() || (0.0..=1.0).contains(score));
+            }
+        }
+
+        /// Scaling by a power of two is exact in floating point, so the scores must be too, whatever the unit of each
+        /// feature.
+        #[test]
+        fn scores_do_not_depend_on_the_units(
+            values in proptest::collection::vec(-1e3..1e3_f64, 6..300), powers in [-8..8_i32, -8..8_i32, -8..8_i32],
+            extension_level in 0..3_usize,
+        ) {
+            let values = &values[..values.len() / 3 * 3];
+            let factors = powers.map(|power| f64::from(power).exp2());
+            let scaled: Vec<f64> = values.iter().zip(factors.iter().cycle()).map(|(value, factor)| value * factor).collect();
+            let scores = |values: &[f64]| {
+                let rows = Rows::row_major(values, 3);
+                bits(&Forest::fit(rows, extension_level, &OPTIONS).unwrap().scores(rows))
+            };
+            prop_assert_eq!(scores(values), scores(&scaled));
+        }
+
+        /// Any other change of units and origins rounds, and may so move a value across a split beside it: but nearly
+        /// all scores stay.
+        #[test]
+        fn scores_hardly_depend_on_units_and_origins(
+            values in proptest::collection::vec(-1e3..1e3_f64, 30..300), shift in -1e6..1e6_f64, factor in 0.01..100.0_f64,
+            extension_level in 0..3_usize,
+        ) {
+            let changed: Vec<f64> = values.iter().map(|value| factor * value + shift).collect();
+            let scores = |values: &[f64]| {
+                let rows = Rows::windows(values, 3);
+                Forest::fit(rows, extension_level, &OPTIONS).unwrap().scores(rows)
+            };
+            let (one, other) = (scores(&values), scores(&changed));
+            let mean = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum::<f64>() / one.len() as f64;
+            prop_assert!(mean < 1e-3, "{}", mean);
+        }
+    }
+}
