@@ -1,12 +1,13 @@
 //! The forest in any number of dimensions.
 
+use super::attribution::{Share, shares};
 use super::axis::{AxisCut, NO_SPLIT, Split};
 use super::oblique::{Hyperplanes, NO_PLANE, ObliqueCut, Scratch, Standard, dot};
 use super::random::Random;
 use super::rows::{FiniteRows, Rows};
 use super::sample::Sampler;
 use super::tree::{Grower, Heap};
-use super::{ForestOptions, StepForest, average_path_length, to_fixed};
+use super::{FIXED_POINT_BITS, ForestOptions, StepForest, average_path_length, to_fixed};
 
 /// A fitted isolation forest on any number of features.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,20 +22,45 @@ enum Kind {
     Many { trees: Trees, cuts: Cuts },
 }
 
+/// What all trees have, however they cut.
 #[derive(Debug, Clone, PartialEq)]
-struct Trees {
-    count: usize,
-    height: usize,
+pub(super) struct Trees {
+    pub(super) count: usize,
+    pub(super) height: usize,
     /// `count` times 2^height path lengths, in fixed point.
     leaves: Vec<i64>,
     /// `count` times 2^(height + 1) − 1 numbers of points.
     sizes: Vec<u32>,
     /// Minus the summed path lengths divided by this is the exponent of the score.
     normaliser: f64,
+    /// c(n) for n = 0 to the sample size, in fixed point.
+    credits: Vec<i64>,
+}
+
+impl Trees {
+    /// Number of nodes above the lowest level, of one tree.
+    pub(super) fn nodes(&self) -> usize {
+        (1 << self.height) - 1
+    }
+
+    pub(super) fn sizes(&self, tree: usize) -> &[u32] {
+        let all = 2 * self.nodes() + 1;
+        &self.sizes[tree * all..(tree + 1) * all]
+    }
+
+    /// c(n) − c(m) − 1 in fixed point: how much shorter a path is expected to be after a split of n points that leaves m.
+    pub(super) fn saving(&self, n: u32, m: u32) -> i64 {
+        self.credits[n as usize] - self.credits[m as usize] - (1 << FIXED_POINT_BITS)
+    }
+
+    fn score(&self, sum: i64) -> f64 {
+        // Equation 2: s(x, ψ) = 2^(−E[h(x)] / c(ψ)).
+        (-(sum as f64) / self.normaliser).exp2()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Cuts {
+pub(super) enum Cuts {
     /// `count` times 2^height − 1 splits.
     Axis(Vec<Split>),
     Oblique {
@@ -89,6 +115,7 @@ impl Forest {
             leaves: vec![0; count << height],
             sizes: vec![0; count * (2 * nodes + 1)],
             normaliser: count as f64 * to_fixed(average_path_length(sample_size)) as f64,
+            credits: grower.credits.clone(),
         };
         let mut sampler = Sampler::new(finite.len(), sample_size);
         let mut sample = Vec::with_capacity(sample_size * width);
@@ -166,6 +193,34 @@ impl Forest {
         scores
     }
 
+    /// Which features isolate `row`, largest share first; the shares sum to 1. Empty if a feature is not finite, or if
+    /// no feature sets the row apart; its score is at most 0.5 then.
+    ///
+    /// Credits are exact parts of the score (`src/forest/attribution.rs` has the definition). The cost is that of scoring
+    /// a few rows one by one, so ask for what is flagged only.
+    ///
+    /// # Panics
+    ///
+    /// If the row has another number of features than the training rows.
+    #[must_use]
+    pub fn attribution(&self, row: &[f64]) -> Vec<Share> {
+        assert_eq!(row.len(), self.width, "a row like the training rows");
+        if !row.iter().all(|value| value.is_finite()) {
+            return Vec::new();
+        }
+        match &self.kind {
+            Kind::One(forest) => {
+                let share = |side| Share { feature: 0, share: 1.0, side };
+                if forest.score(row[0]) > 0.5 { vec![share(forest.side(row[0]))] } else { Vec::new() }
+            }
+            Kind::Many { trees, cuts } => {
+                let mut row = row.to_vec();
+                cuts.prepare(&mut row);
+                shares(trees, cuts, &row)
+            }
+        }
+    }
+
     /// Writes the score of each of `rows` to the same place of `scores`.
     ///
     /// # Panics
@@ -191,7 +246,7 @@ impl Forest {
                     *score = f64::NAN;
                     if row.iter().all(|value| value.is_finite()) {
                         let sum = cuts.path_length(trees, &mut row);
-                        *score = (-(sum as f64) / trees.normaliser).exp2();
+                        *score = trees.score(sum);
                     }
                 }
             }
@@ -200,35 +255,47 @@ impl Forest {
 }
 
 impl Cuts {
-    /// Sum over all trees of the path length of `row`, which is overwritten.
-    fn path_length(&self, trees: &Trees, row: &mut [f64]) -> i64 {
+    /// `row` as the cuts compare it.
+    fn prepare(&self, row: &mut [f64]) {
         if let Self::Oblique { standards, .. } = self {
             for (value, standard) in row.iter_mut().zip(standards.iter().cycle()) {
                 *value = standard.apply(*value);
             }
         }
-        let nodes = (1 << trees.height) - 1;
+    }
+
+    /// Sum over all trees of the path length of `row`, which is overwritten.
+    fn path_length(&self, trees: &Trees, row: &mut [f64]) -> i64 {
+        self.prepare(row);
         let mut sum = 0;
         for (tree, leaves) in trees.leaves.chunks_exact(1 << trees.height).enumerate() {
             let mut node = 0;
             for _ in 0..trees.height {
-                let right = match self {
-                    Self::Axis(splits) => {
-                        let split = splits[tree * nodes + node];
-                        row[split.feature as usize] >= split.at
-                    }
-                    Self::Oblique { planes, plane_of, .. } => {
-                        let plane = plane_of[tree * nodes + node];
-                        plane != NO_PLANE
-                            && dot(planes.weights(plane as usize), |feature| row[feature])
-                                >= planes.at[plane as usize]
-                    }
-                };
+                let right = self.goes_right(trees, tree, node, row).unwrap_or(false);
                 node = 2 * node + 1 + usize::from(right);
             }
-            sum += leaves[node - nodes];
+            sum += leaves[node - trees.nodes()];
         }
         sum
+    }
+
+    /// Whether a prepared row goes right at a node; `None` at or below a leaf.
+    pub(super) fn goes_right(&self, trees: &Trees, tree: usize, node: usize, row: &[f64]) -> Option<bool> {
+        if node >= trees.nodes() {
+            return None;
+        }
+        match self {
+            Self::Axis(splits) => {
+                let split = splits[tree * trees.nodes() + node];
+                (split != NO_SPLIT).then(|| row[split.feature as usize] >= split.at)
+            }
+            Self::Oblique { planes, plane_of, .. } => {
+                let plane = plane_of[tree * trees.nodes() + node];
+                (plane != NO_PLANE).then(|| {
+                    dot(planes.weights(plane as usize), |feature| row[feature]) >= planes.at[plane as usize]
+                })
+            }
+        }
     }
 }
 
@@ -263,6 +330,7 @@ fn standards(training: &Rows<'_>, sample: &[f64]) -> Vec<Standard> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::attribution::{Side, credits};
     use super::*;
 
     const OPTIONS: ForestOptions = ForestOptions { n_trees: 50, sample_size: 256, seed: 7 };
@@ -404,6 +472,54 @@ mod tests {
                 for score in forest.scores(rows).into_iter().chain(forest.scores(Rows::windows(&far, 2))) {
                     assert!((0.0..=1.0).contains(&score), "{set:?}: {score}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn shares_name_the_feature_and_its_side() {
+        let mut random = Random::for_tree(9, 0);
+        let mut matrix: Vec<f64> = (0..4 * 2_000).map(|_| random.bell()).collect();
+        // Units that differ by magnitudes must not matter.
+        matrix.chunks_mut(4).for_each(|row| row[3] = 1e6 + 1e-3 * row[3]);
+        for extension_level in [0, 1, 3] {
+            let forest = Forest::fit(Rows::row_major(&matrix, 4), extension_level, &OPTIONS).unwrap();
+            for (row, feature, side) in [
+                ([0.0, 40.0, 0.0, 1e6], 1, Side::High),
+                ([-40.0, 0.0, 0.0, 1e6], 0, Side::Low),
+                ([0.0, 0.0, 0.0, 1e6 + 4e-2], 3, Side::High),
+            ] {
+                let shares = forest.attribution(&row);
+                assert!((shares.iter().map(|share| share.share).sum::<f64>() - 1.0).abs() < 1e-12);
+                assert!(shares.windows(2).all(|pair| pair[0].share >= pair[1].share));
+                assert_eq!((shares[0].feature, shares[0].side), (feature, side), "{shares:?}");
+                assert!(shares[0].share > 0.6, "{extension_level}: {shares:?}");
+            }
+            // Two features push, and both are named.
+            let both = forest.attribution(&[40.0, 0.0, -40.0, 1e6]);
+            let mut named = [(both[0].feature, both[0].side), (both[1].feature, both[1].side)];
+            named.sort_by_key(|(feature, _)| *feature);
+            assert_eq!(named, [(0, Side::High), (2, Side::Low)]);
+            assert_eq!(forest.attribution(&[f64::NAN, 0.0, 0.0, 0.0]), []);
+        }
+        let forest = Forest::fit(Rows::row_major(&matrix, 1), 0, &OPTIONS).unwrap();
+        assert_eq!(forest.attribution(&[-50.0])[0].side, Side::Low);
+    }
+
+    #[test]
+    fn credits_add_up_to_the_score() {
+        let series = series();
+        let rows = Rows::windows(&series, 5);
+        for extension_level in [0, 4] {
+            let forest = Forest::fit(rows, extension_level, &OPTIONS).unwrap();
+            let Kind::Many { trees, cuts } = &forest.kind else { panic!("five features") };
+            for row in [0, 500, 699] {
+                let score = forest.score(&rows.row(row));
+                let mut row = rows.row(row);
+                cuts.prepare(&mut row);
+                let total: f64 = credits(trees, cuts, &row).iter().map(|credit| credit.net).sum();
+                let exponent = total / trees.normaliser;
+                assert!((2.0 * score - exponent.exp2()).abs() < 1e-9, "{score} {exponent}");
             }
         }
     }

@@ -10,6 +10,7 @@
 //! number of trees. Path lengths are summed exactly, as integers, so that no order of summing shows in the result.
 //! `docs/performance.md` has the speed.
 
+mod attribution;
 mod axis;
 mod grow;
 mod index;
@@ -21,6 +22,7 @@ mod rows;
 mod sample;
 mod tree;
 
+pub use attribution::{Share, Side};
 pub use many::Forest;
 pub use rows::Rows;
 
@@ -161,6 +163,12 @@ impl StepForest {
             .find(exceeds)
             .map_or(f64::INFINITY, |right| self.breakpoints[right - 1]);
         Some((lower, upper))
+    }
+
+    /// On which side of the lowest score `value` lies.
+    fn side(&self, value: f64) -> Side {
+        let lowest = (0..self.scores.len()).min_by(|a, b| self.scores[*a].total_cmp(&self.scores[*b]));
+        if Some(self.interval(value)) > lowest { Side::High } else { Side::Low }
     }
 
     /// Index in `scores` of the interval that holds `value`.

@@ -29,7 +29,7 @@ pub(super) trait Cut {
 pub(super) struct Grower {
     pub(super) height: usize,
     /// c(n) for n = 0 to the sample size, in fixed point: the credit of a leaf with n points.
-    credits: Vec<i64>,
+    pub(super) credits: Vec<i64>,
     /// Row numbers, divided and divided again.
     members: Vec<u32>,
     features: Vec<u32>,
