@@ -54,7 +54,7 @@ impl Credit {
     }
 }
 
-/// The shares of a row, largest first; features without one are left out. `row` is as the cuts compare it.
+/// The shares of a row, largest first; features without one are left out.
 pub(super) fn shares(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Share> {
     let credits = credits(trees, cuts, row);
     let total: f64 = credits.iter().map(|credit| credit.net.max(0.0)).sum();
@@ -75,20 +75,30 @@ pub(super) fn shares(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Share> {
 /// What each feature has saved a row.
 pub(super) fn credits(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Credit> {
     let mut credits = vec![Credit::default(); row.len()];
+    let row = match cuts {
+        Cuts::Axis(_) => row.to_vec(),
+        Cuts::Oblique(cuts) => {
+            row.iter().zip(cuts.standards().iter().cycle()).map(|(value, to)| to.apply(*value)).collect()
+        }
+    };
     for tree in 0..trees.count {
-        let sizes = trees.sizes(tree);
         let mut node = 0;
-        while let Some(right) = cuts.goes_right(trees, tree, node, row) {
-            let child = 2 * node + 1 + usize::from(right);
-            let saving = trees.saving(sizes[node], sizes[child]) as f64;
-            match cuts {
-                Cuts::Axis(splits) => {
-                    let split = splits[tree * trees.nodes() + node];
-                    credits[split.feature as usize].add(saving, right);
+        while trees.is_split(tree, node) {
+            let right = match cuts {
+                Cuts::Axis(cuts) => {
+                    let split = cuts.split(tree, node);
+                    row[split.feature as usize] >= split.at
                 }
-                Cuts::Oblique { planes, plane_of, .. } => {
-                    let plane = plane_of[tree * trees.nodes() + node];
-                    spread(&mut credits, planes.weights(plane as usize), row, right, saving);
+                Cuts::Oblique(cuts) => cuts.goes_right(cuts.plane(tree, node), |feature| row[feature]),
+            };
+            let child = 2 * node + 1 + usize::from(right);
+            let saving = trees.saving(trees.size(tree, node), trees.size(tree, child)) as f64;
+            match cuts {
+                Cuts::Axis(cuts) => {
+                    credits[cuts.split(tree, node).feature as usize].add(saving, right);
+                }
+                Cuts::Oblique(cuts) => {
+                    spread(&mut credits, cuts.weights(cuts.plane(tree, node)), &row, right, saving);
                 }
             }
             node = child;
@@ -97,7 +107,7 @@ pub(super) fn credits(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Credit> {
     credits
 }
 
-/// Credits the saving of a hyperplane to its features.
+/// Credits the saving of a hyperplane to its features; `row` is standardised.
 fn spread(credits: &mut [Credit], weights: &[f32], row: &[f64], right: bool, saving: f64) {
     let towards = if right { 1.0 } else { -1.0 };
     let push = |feature: usize| f64::max(towards * f64::from(weights[feature]) * row[feature], 0.0);

@@ -14,6 +14,7 @@ mod attribution;
 mod axis;
 mod grow;
 mod index;
+mod kernel;
 mod many;
 mod oblique;
 mod order;

@@ -5,7 +5,9 @@
 //! node's points, so a plane may leave one side empty: a region that the sample never enters. There the data are
 //! standardised first; here each node measures its normal in units of its box, so that units do not matter.
 
+use super::kernel::Kernel;
 use super::random::Random;
+use super::rows::Rows;
 use super::tree::{Cut, partition};
 
 /// What is subtracted from a value and what it is then multiplied by, so that neither an offset nor a unit costs
@@ -49,20 +51,93 @@ pub(super) fn dot(weights: &[f32], y: impl Fn(usize) -> f64) -> f64 {
     (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 }
 
-/// A row goes right if Σ wᵢ·yᵢ >= `at`, where y is the standardised row and Σ |wᵢ| = 1.
+/// The hyperplanes of all trees: a row goes right if Σ wᵢ·yᵢ >= `at`, where y is the standardised row and Σ |wᵢ| = 1.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Hyperplanes {
+pub(super) struct ObliqueTrees {
+    /// One for each feature, or one for all of them.
+    standards: Vec<Standard>,
+    width: usize,
+    height: usize,
     /// One row of weights for each hyperplane. They are f32 by definition, not by rounding of something finer: a
     /// direction is random anyway.
-    pub(super) weights: Vec<f32>,
-    pub(super) at: Vec<f64>,
-    pub(super) width: usize,
+    weights: Vec<f32>,
+    at: Vec<f64>,
+    /// Hyperplane of each node, 2^height − 1 of a tree; below a leaf any will do, since all leads to the same path length.
+    plane_of: Vec<u32>,
 }
 
-impl Hyperplanes {
+impl ObliqueTrees {
+    /// Trees without hyperplanes.
+    pub(super) fn new(standards: Vec<Standard>, width: usize, height: usize, count: usize) -> Self {
+        let plane_of = vec![0; count * ((1 << height) - 1)];
+        // The first is none: nodes without a hyperplane have something to evaluate.
+        Self { standards, width, height, weights: vec![0.0; width], at: vec![0.0], plane_of }
+    }
+
+    pub(super) fn standards(&self) -> &[Standard] {
+        &self.standards
+    }
+
+    /// Index of the hyperplane of a node that has one.
+    pub(super) fn plane(&self, tree: usize, node: usize) -> usize {
+        self.plane_of[tree * ((1 << self.height) - 1) + node] as usize
+    }
+
     pub(super) fn weights(&self, plane: usize) -> &[f32] {
         &self.weights[plane * self.width..][..self.width]
     }
+
+    /// Whether a standardised row goes right.
+    pub(super) fn goes_right(&self, plane: usize, y: impl Fn(usize) -> f64) -> bool {
+        dot(self.weights(plane), y) >= self.at[plane]
+    }
+
+    /// Adds to `sums` the path lengths of the rows from `first` on; those of rows that are not finite mean nothing.
+    pub(super) fn add_path_lengths(
+        &self,
+        leaves: &[i64],
+        rows: &Rows<'_>,
+        first: usize,
+        sums: &mut [i64],
+        scratch: &mut Scratch,
+        _kernel: Kernel,
+    ) {
+        let here = first..first + sums.len();
+        let Scratch { y, values } = scratch;
+        y.clear();
+        let stride = match (rows.window_run(here.clone()), &self.standards[..]) {
+            (Some(run), [standard]) => {
+                y.extend(run.iter().map(|value| standard.apply(*value)));
+                1
+            }
+            _ => {
+                for (feature, standard) in (0..self.width).zip(self.standards.iter().cycle()) {
+                    let values = rows.feature(feature, here.clone(), values);
+                    y.extend(values.iter().map(|value| standard.apply(*value)));
+                }
+                sums.len()
+            }
+        };
+        let nodes = (1 << self.height) - 1;
+        for (planes, leaves) in self.plane_of.chunks_exact(nodes).zip(leaves.chunks_exact(nodes + 1)) {
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let mut node = 0;
+                for _ in 0..self.height {
+                    let right = self.goes_right(planes[node] as usize, |feature| y[row + feature * stride]);
+                    node = 2 * node + 1 + usize::from(right);
+                }
+                *sum += leaves[node - nodes];
+            }
+        }
+    }
+}
+
+/// Memory that blocks use in turn.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// Standardised: feature f of row i is at i + f for windows with one standard, else at i + f · n.
+    y: Vec<f64>,
+    values: Vec<f64>,
 }
 
 /// Writes the hyperplanes of one tree.
@@ -70,18 +145,14 @@ impl Hyperplanes {
 pub(super) struct ObliqueCut<'a> {
     /// Features that take part in a hyperplane beyond the first, 0 to d − 1.
     pub(super) extension_level: usize,
-    pub(super) planes: &'a mut Hyperplanes,
-    /// Hyperplane of each node of the tree; [`NO_PLANE`] where there is none.
-    pub(super) plane_of: &'a mut [u32],
-    pub(super) scratch: &'a mut Scratch,
+    pub(super) trees: &'a mut ObliqueTrees,
+    pub(super) tree: usize,
+    pub(super) scratch: &'a mut GrowScratch,
 }
-
-/// The mark of a node without a hyperplane.
-pub(super) const NO_PLANE: u32 = u32::MAX;
 
 /// Memory that all nodes use in turn.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct GrowScratch {
     low: Vec<f64>,
     high: Vec<f64>,
     weights: Vec<f64>,
@@ -98,9 +169,9 @@ impl Cut for ObliqueCut<'_> {
         active: &mut usize,
         random: &mut Random,
     ) -> Option<usize> {
-        let width = self.planes.width;
+        let width = self.trees.width;
         let row = |member: u32| &sample[member as usize * width..][..width];
-        let Scratch { low, high, weights, point } = &mut *self.scratch;
+        let GrowScratch { low, high, weights, point } = &mut *self.scratch;
         low.clear();
         low.resize(width, f64::INFINITY);
         high.clear();
@@ -140,15 +211,15 @@ impl Cut for ObliqueCut<'_> {
             point[at] = low[at] + (high[at] - low[at]) * random.unit();
         }
         let total: f64 = weights.iter().map(|weight| weight.abs()).sum();
-        let plane = self.planes.at.len();
-        self.planes.weights.extend(weights.iter().map(|weight| (weight / total) as f32));
-        let at = dot(self.planes.weights(plane), |feature| point[feature]);
-        self.planes.at.push(at);
-        self.plane_of[node] = plane as u32;
-        let weights = self.planes.weights(plane);
+        let plane = self.trees.at.len();
+        self.trees.weights.extend(weights.iter().map(|weight| (weight / total) as f32));
+        let at = dot(self.trees.weights(plane), |feature| point[feature]);
+        self.trees.at.push(at);
+        let nodes = (1 << self.trees.height) - 1;
+        self.trees.plane_of[self.tree * nodes + node] = plane as u32;
         Some(partition(members, |member| {
             let row = row(member);
-            dot(weights, |feature| row[feature]) < at
+            !self.trees.goes_right(plane, |feature| row[feature])
         }))
     }
 }

@@ -103,6 +103,11 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Whether rows overlap, so that one table and one centre serve every feature.
+    pub(super) fn are_windows(&self) -> bool {
+        matches!(self.layout, Layout::Windows(_))
+    }
+
     /// The values of all `rows` as one run, window i starting i values in; `None` unless these are windows.
     pub(super) fn window_run(&self, rows: Range<usize>) -> Option<&'a [f64]> {
         match self.layout {
