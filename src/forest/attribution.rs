@@ -89,7 +89,7 @@ pub(super) fn credits(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Credit> {
                     let split = cuts.split(tree, node);
                     row[split.feature as usize] >= split.at
                 }
-                Cuts::Oblique(cuts) => cuts.goes_right(cuts.plane(tree, node), |feature| row[feature]),
+                Cuts::Oblique(cuts) => cuts.tree(tree).goes_right(node, |feature| row[feature]),
             };
             let child = 2 * node + 1 + usize::from(right);
             let saving = trees.saving(trees.size(tree, node), trees.size(tree, child)) as f64;
@@ -98,7 +98,8 @@ pub(super) fn credits(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Credit> {
                     credits[cuts.split(tree, node).feature as usize].add(saving, right);
                 }
                 Cuts::Oblique(cuts) => {
-                    spread(&mut credits, cuts.weights(cuts.plane(tree, node)), &row, right, saving);
+                    let weight = |feature| f64::from(cuts.tree(tree).weight(node, feature));
+                    spread(&mut credits, weight, &row, right, saving);
                 }
             }
             node = child;
@@ -108,18 +109,14 @@ pub(super) fn credits(trees: &Trees, cuts: &Cuts, row: &[f64]) -> Vec<Credit> {
 }
 
 /// Credits the saving of a hyperplane to its features; `row` is standardised.
-fn spread(credits: &mut [Credit], weights: &[f32], row: &[f64], right: bool, saving: f64) {
+fn spread(credits: &mut [Credit], weight: impl Fn(usize) -> f64, row: &[f64], right: bool, saving: f64) {
     let towards = if right { 1.0 } else { -1.0 };
-    let push = |feature: usize| f64::max(towards * f64::from(weights[feature]) * row[feature], 0.0);
+    let push = |feature: usize| f64::max(towards * weight(feature) * row[feature], 0.0);
     let pushes: f64 = (0..row.len()).map(push).sum();
-    let weight = |feature: usize| f64::from(weights[feature]).abs();
-    let total_weight: f64 = (0..row.len()).map(weight).sum();
+    let weights: f64 = (0..row.len()).map(|feature| weight(feature).abs()).sum();
     for (feature, credit) in credits.iter_mut().enumerate() {
-        let part = if saving > 0.0 && pushes > 0.0 {
-            push(feature) / pushes
-        } else {
-            weight(feature) / total_weight
-        };
-        credit.add(saving * part, towards * f64::from(weights[feature]) > 0.0);
+        let pushed = saving > 0.0 && pushes > 0.0;
+        let part = if pushed { push(feature) / pushes } else { weight(feature).abs() / weights };
+        credit.add(saving * part, towards * weight(feature) > 0.0);
     }
 }

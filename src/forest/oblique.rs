@@ -5,7 +5,9 @@
 //! node's points, so a plane may leave one side empty: a region that the sample never enters. There the data are
 //! standardised first; here each node measures its normal in units of its box, so that units do not matter.
 
-use super::kernel::Kernel;
+use std::ops::Range;
+
+use super::kernel::{self, Kernel};
 use super::random::Random;
 use super::rows::Rows;
 use super::tree::{Cut, partition};
@@ -22,6 +24,9 @@ pub(super) struct Standard {
 /// Standardised values stop here, far outside anything a tree distinguishes, so that no product overflows.
 const FAR: f64 = (1_u128 << 100) as f64;
 
+/// The `at` of an entry without a hyperplane: it sends all to the left, beyond doubt.
+pub(super) const NO_PLANE: f64 = FAR;
+
 impl Standard {
     /// The standard for finite values from `low` to `high` around `centre`.
     pub(super) fn new(low: f64, centre: f64, high: f64) -> Self {
@@ -37,62 +42,61 @@ impl Standard {
 }
 
 /// Σ wᵢ·yᵢ, in an order that four lanes can follow.
-pub(super) fn dot(weights: &[f32], y: impl Fn(usize) -> f64) -> f64 {
+fn dot(width: usize, weight: impl Fn(usize) -> f32, y: impl Fn(usize) -> f64) -> f64 {
     let mut lanes = [0.0; 4];
-    let (fours, rest) = weights.as_chunks::<4>();
-    for (chunk, four) in fours.iter().enumerate() {
-        for lane in 0..4 {
-            lanes[lane] += f64::from(four[lane]) * y(4 * chunk + lane);
+    let mut at = 0;
+    while at + 4 <= width {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += f64::from(weight(at + lane)) * y(at + lane);
         }
+        at += 4;
     }
-    for (lane, weight) in rest.iter().enumerate() {
-        lanes[lane] += f64::from(*weight) * y(4 * fours.len() + lane);
+    for (lane, at) in (at..width).enumerate() {
+        lanes[lane] += f64::from(weight(at)) * y(at);
     }
     (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 }
 
 /// The hyperplanes of all trees: a row goes right if Σ wᵢ·yᵢ >= `at`, where y is the standardised row and Σ |wᵢ| = 1.
+///
+/// Each tree has 2^height entries: node i of the heap stands at i + 1. The first is free, and so are those of nodes
+/// without a hyperplane, below which all leads to the same path length.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ObliqueTrees {
     /// One for each feature, or one for all of them.
     standards: Vec<Standard>,
     width: usize,
     height: usize,
-    /// One row of weights for each hyperplane. They are f32 by definition, not by rounding of something finer: a
-    /// direction is random anyway.
+    /// For each tree and feature, the weights of all entries. They are f32 by definition, not by rounding of something
+    /// finer: a direction is random anyway.
     weights: Vec<f32>,
+    /// For each tree.
     at: Vec<f64>,
-    /// Hyperplane of each node, 2^height − 1 of a tree; below a leaf any will do, since all leads to the same path length.
-    plane_of: Vec<u32>,
 }
 
 impl ObliqueTrees {
     /// Trees without hyperplanes.
     pub(super) fn new(standards: Vec<Standard>, width: usize, height: usize, count: usize) -> Self {
-        let plane_of = vec![0; count * ((1 << height) - 1)];
-        // The first is none: nodes without a hyperplane have something to evaluate.
-        Self { standards, width, height, weights: vec![0.0; width], at: vec![0.0], plane_of }
+        let entries = count << height;
+        Self { standards, width, height, weights: vec![0.0; entries * width], at: vec![NO_PLANE; entries] }
     }
 
     pub(super) fn standards(&self) -> &[Standard] {
         &self.standards
     }
 
-    /// Index of the hyperplane of a node that has one.
-    pub(super) fn plane(&self, tree: usize, node: usize) -> usize {
-        self.plane_of[tree * ((1 << self.height) - 1) + node] as usize
+    pub(super) fn tree<'a>(&'a self, tree: usize) -> Tree<'a> {
+        let entries = 1 << self.height;
+        Tree {
+            height: self.height,
+            width: self.width,
+            weights: &self.weights[tree * entries * self.width..][..entries * self.width],
+            at: &self.at[tree * entries..][..entries],
+        }
     }
 
-    pub(super) fn weights(&self, plane: usize) -> &[f32] {
-        &self.weights[plane * self.width..][..self.width]
-    }
-
-    /// Whether a standardised row goes right.
-    pub(super) fn goes_right(&self, plane: usize, y: impl Fn(usize) -> f64) -> bool {
-        dot(self.weights(plane), y) >= self.at[plane]
-    }
-
-    /// Adds to `sums` the path lengths of the rows from `first` on; those of rows that are not finite mean nothing.
+    /// Adds to `sums`, at most [`BLOCK`], the path lengths of the rows from `first` on; those of rows that are not
+    /// finite mean nothing.
     pub(super) fn add_path_lengths(
         &self,
         leaves: &[i64],
@@ -100,44 +104,134 @@ impl ObliqueTrees {
         first: usize,
         sums: &mut [i64],
         scratch: &mut Scratch,
-        _kernel: Kernel,
+        kernel: Kernel,
     ) {
-        let here = first..first + sums.len();
-        let Scratch { y, values } = scratch;
-        y.clear();
-        let stride = match (rows.window_run(here.clone()), &self.standards[..]) {
-            (Some(run), [standard]) => {
-                y.extend(run.iter().map(|value| standard.apply(*value)));
-                1
-            }
-            _ => {
-                for (feature, standard) in (0..self.width).zip(self.standards.iter().cycle()) {
-                    let values = rows.feature(feature, here.clone(), values);
-                    y.extend(values.iter().map(|value| standard.apply(*value)));
-                }
-                sums.len()
-            }
-        };
-        let nodes = (1 << self.height) - 1;
-        for (planes, leaves) in self.plane_of.chunks_exact(nodes).zip(leaves.chunks_exact(nodes + 1)) {
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let mut node = 0;
-                for _ in 0..self.height {
-                    let right = self.goes_right(planes[node] as usize, |feature| y[row + feature * stride]);
-                    node = 2 * node + 1 + usize::from(right);
-                }
-                *sum += leaves[node - nodes];
+        let stride = scratch.fill(self, rows, first..first + sums.len());
+        let Scratch { y, single, unsure, planes, .. } = scratch;
+        let entries = 1 << self.height;
+        for (tree, leaves) in leaves.chunks_exact(entries).enumerate() {
+            let tree = self.tree(tree);
+            let block = Block { y, single, stride, unsure };
+            if kernel.takes_oblique(self.height) {
+                kernel.oblique(&tree, leaves, &block, sums);
+            } else {
+                tree.walk(leaves, &block, sums, planes);
             }
         }
     }
 }
 
-/// Memory that blocks use in turn.
+/// One tree of [`ObliqueTrees`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tree<'a> {
+    height: usize,
+    pub(super) width: usize,
+    pub(super) weights: &'a [f32],
+    pub(super) at: &'a [f64],
+}
+
+impl Tree<'_> {
+    pub(super) fn weight(&self, node: usize, feature: usize) -> f32 {
+        self.weights[(feature << self.height) + node + 1]
+    }
+
+    /// Whether a standardised row goes right.
+    pub(super) fn goes_right(&self, node: usize, y: impl Fn(usize) -> f64) -> bool {
+        dot(self.width, |feature| self.weight(node, feature), y) >= self.at[node + 1]
+    }
+
+    /// The leaf of row `row` of a block.
+    pub(super) fn leaf(&self, block: &Block<'_>, row: usize) -> usize {
+        let mut node = 0;
+        for _ in 0..self.height {
+            let right = self.goes_right(node, |feature| block.y[row + feature * block.stride]);
+            node = 2 * node + 1 + usize::from(right);
+        }
+        node + 1 - (1 << self.height)
+    }
+
+    /// Adds the path length of each row to its sum.
+    fn walk(&self, leaves: &[i64], block: &Block<'_>, sums: &mut [i64], _planes: &mut Vec<[f32; 4]>) {
+        for (row, sum) in sums.iter_mut().enumerate() {
+            *sum += leaves[self.leaf(block, row)];
+        }
+    }
+}
+
+/// Rows that share a margin of doubt.
+pub(super) const TOGETHER: usize = 16;
+
+/// Standardised rows: feature f of row i is at i + f · `stride`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'a> {
+    y: &'a [f64],
+    /// The same rounded, and [`kernel::PADDING`] more.
+    pub(super) single: &'a [f32],
+    pub(super) stride: usize,
+    /// For each [`TOGETHER`] rows: a sum of rounded products that is closer to `at` than this may be on the wrong side.
+    pub(super) unsure: &'a [f32],
+}
+
+/// Memory that blocks use in turn; see [`Block`].
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// Standardised: feature f of row i is at i + f for windows with one standard, else at i + f · n.
     y: Vec<f64>,
+    single: Vec<f32>,
+    unsure: Vec<f32>,
     values: Vec<f64>,
+    planes: Vec<[f32; 4]>,
+}
+
+impl Scratch {
+    /// Standardises rows and returns their stride.
+    fn fill(&mut self, trees: &ObliqueTrees, rows: &Rows<'_>, here: Range<usize>) -> usize {
+        let Self { y, single, unsure, values, .. } = self;
+        y.clear();
+        let count = here.len();
+        // Values that are not finite only meet sums that nobody reads.
+        let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
+        let stride = match (rows.window_run(here.clone()), &trees.standards[..]) {
+            (Some(run), [standard]) => {
+                y.extend(run.iter().map(|value| finite(standard.apply(*value))));
+                1
+            }
+            _ => {
+                for (feature, standard) in (0..trees.width).zip(trees.standards.iter().cycle()) {
+                    let values = rows.feature(feature, here.clone(), values);
+                    y.extend(values.iter().map(|value| finite(standard.apply(*value))));
+                }
+                count
+            }
+        };
+        single.clear();
+        single.extend(y.iter().map(|y| *y as f32));
+        single.resize(y.len() + kernel::PADDING, 0.0);
+        unsure.clear();
+        unsure.extend((0..count).step_by(TOGETHER).map(|start| {
+            let end = count.min(start + TOGETHER);
+            let largest = |values: &[f32]| values.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
+            let reach = if stride == 1 {
+                largest(&single[start..end + trees.width - 1])
+            } else {
+                let columns = (0..trees.width).map(|feature| feature * stride);
+                columns.map(|column| largest(&single[column + start..column + end])).fold(0.0, f32::max)
+            };
+            margin(trees.width, reach)
+        }));
+        stride
+    }
+}
+
+/// How far a sum of `width` products in f32 may be from that in f64, in any order and fused or not, if Σ |w| = 1 and
+/// |y| <= `reach`.
+///
+/// With u = 2⁻²⁴, rounding y costs u, a product u, each of at most `width` additions u, all relative to Σ |w|·|y|, and
+/// rounding `at` costs u·|at|. An `at` beyond 4·`reach` is on the safe side of any such sum, so that is at most 4u. The
+/// sums in f64 are 2²⁹ times closer. What underflows is less than the constant. Twice that leaves room for Σ |w| being
+/// rounded, and for u² and beyond.
+fn margin(width: usize, reach: f32) -> f32 {
+    const U: f32 = 1.0 / (1 << 24) as f32;
+    2.0 * (width as f32 + 6.0) * U * reach + f32::MIN_POSITIVE * width as f32
 }
 
 /// Writes the hyperplanes of one tree.
@@ -156,6 +250,7 @@ pub(super) struct GrowScratch {
     low: Vec<f64>,
     high: Vec<f64>,
     weights: Vec<f64>,
+    single: Vec<f32>,
     point: Vec<f64>,
 }
 
@@ -171,7 +266,7 @@ impl Cut for ObliqueCut<'_> {
     ) -> Option<usize> {
         let width = self.trees.width;
         let row = |member: u32| &sample[member as usize * width..][..width];
-        let GrowScratch { low, high, weights, point } = &mut *self.scratch;
+        let GrowScratch { low, high, weights, single, point } = &mut *self.scratch;
         low.clear();
         low.resize(width, f64::INFINITY);
         high.clear();
@@ -211,15 +306,18 @@ impl Cut for ObliqueCut<'_> {
             point[at] = low[at] + (high[at] - low[at]) * random.unit();
         }
         let total: f64 = weights.iter().map(|weight| weight.abs()).sum();
-        let plane = self.trees.at.len();
-        self.trees.weights.extend(weights.iter().map(|weight| (weight / total) as f32));
-        let at = dot(self.trees.weights(plane), |feature| point[feature]);
-        self.trees.at.push(at);
-        let nodes = (1 << self.trees.height) - 1;
-        self.trees.plane_of[self.tree * nodes + node] = plane as u32;
+        single.clear();
+        single.extend(weights.iter().map(|weight| (weight / total) as f32));
+        let at = dot(width, |feature| single[feature], |feature| point[feature]);
+        let entries = 1 << self.trees.height;
+        self.trees.at[self.tree * entries + node + 1] = at;
+        let tree = &mut self.trees.weights[self.tree * entries * width..][..entries * width];
+        for (column, weight) in tree.chunks_exact_mut(entries).zip(single.iter()) {
+            column[node + 1] = *weight;
+        }
         Some(partition(members, |member| {
             let row = row(member);
-            !self.trees.goes_right(plane, |feature| row[feature])
+            dot(width, |feature| single[feature], |feature| row[feature]) < at
         }))
     }
 }
