@@ -107,11 +107,13 @@ impl ObliqueTrees {
         kernel: Kernel,
     ) {
         let stride = scratch.fill(self, rows, first..first + sums.len());
-        let Scratch { y, single, unsure, planes, .. } = scratch;
+        let Scratch { y, single, by_row, unsure, planes, .. } = scratch;
         let entries = 1 << self.height;
         for (tree, leaves) in leaves.chunks_exact(entries).enumerate() {
             let tree = self.tree(tree);
-            let block = Block { y, single, stride, unsure };
+            let (by_row, row_stride) =
+                if stride == 1 { (&*single, 1) } else { (&*by_row, self.width.next_multiple_of(4)) };
+            let block = Block { y, single, stride, by_row, row_stride, unsure };
             if kernel.takes_oblique(self.height) {
                 kernel.oblique(&tree, leaves, &block, sums);
             } else {
@@ -150,13 +152,114 @@ impl Tree<'_> {
         node + 1 - (1 << self.height)
     }
 
-    /// Adds the path length of each row to its sum.
-    fn walk(&self, leaves: &[i64], block: &Block<'_>, sums: &mut [i64], _planes: &mut Vec<[f32; 4]>) {
-        for (row, sum) in sums.iter_mut().enumerate() {
-            *sum += leaves[self.leaf(block, row)];
+    /// Adds the path length of each row to its sum: sums in f32 where they are beyond doubt. `planes` is memory.
+    fn walk(&self, leaves: &[i64], block: &Block<'_>, sums: &mut [i64], planes: &mut Planes) {
+        let fours = self.width.div_ceil(4);
+        let Planes { weights, at } = planes;
+        weights.clear();
+        weights.resize(fours << self.height, [0.0; 4]);
+        for (feature, column) in self.weights.chunks_exact(1 << self.height).enumerate() {
+            for (plane, weight) in weights.chunks_exact_mut(fours).zip(column) {
+                plane[feature / 4][feature % 4] = *weight;
+            }
+        }
+        at.clear();
+        at.extend(self.at.iter().map(|at| *at as f32));
+        // The number of fours as a constant unrolls the sum.
+        match fours {
+            1 => self.walk_fours(1, leaves, block, sums, planes),
+            2 => self.walk_fours(2, leaves, block, sums, planes),
+            3 => self.walk_fours(3, leaves, block, sums, planes),
+            4 => self.walk_fours(4, leaves, block, sums, planes),
+            _ => self.walk_fours(fours, leaves, block, sums, planes),
         }
     }
+
+    #[inline(always)]
+    fn walk_fours(
+        &self,
+        fours: usize,
+        leaves: &[i64],
+        block: &Block<'_>,
+        sums: &mut [i64],
+        planes: &Planes,
+    ) {
+        let first_leaf = 1 << self.height;
+        for (chunk, sums) in sums.chunks_mut(TOGETHER).enumerate() {
+            let first = chunk * TOGETHER;
+            let margin = block.unsure[chunk];
+            let (mut entries, mut closest) = if self.height < DENSE {
+                ([1; TOGETHER], [f32::INFINITY; TOGETHER])
+            } else {
+                self.descend_densely(block, first)
+            };
+            for _ in if self.height < DENSE { 0 } else { DENSE }..self.height {
+                // Row after row on each level, so that one row's sums do not wait for another's.
+                let mut parts = [[0.0_f32; 4]; TOGETHER];
+                for (lane, (part, entry)) in parts.iter_mut().zip(&entries).enumerate() {
+                    let start = (first + lane) * block.row_stride;
+                    let (y, _) = block.by_row[start..start + 4 * fours].as_chunks::<4>();
+                    let plane = &planes.weights[*entry * fours..(*entry + 1) * fours];
+                    for (weights, y) in plane.iter().zip(y) {
+                        *part = std::array::from_fn(|lane| part[lane] + weights[lane] * y[lane]);
+                    }
+                }
+                for ((part, entry), closest) in parts.iter().zip(&mut entries).zip(&mut closest) {
+                    let sum = (part[0] + part[2]) + (part[1] + part[3]);
+                    (*entry, *closest) = step(*entry, *closest, sum - planes.at[*entry]);
+                }
+            }
+            for (lane, sum) in sums.iter_mut().enumerate() {
+                let unsure = closest[lane] <= margin;
+                let leaf = if unsure { self.leaf(block, first + lane) } else { entries[lane] - first_leaf };
+                *sum += leaves[leaf];
+            }
+        }
+    }
+
+    /// The entries of [`TOGETHER`] rows after the three top levels, and how close to a hyperplane they came. Every
+    /// hyperplane there is evaluated for every row: no look-up, and many rows to a register.
+    #[inline(always)]
+    fn descend_densely(&self, block: &Block<'_>, first: usize) -> ([usize; TOGETHER], [f32; TOGETHER]) {
+        let (rows, columns) = (&block.single[first..], self.weights.chunks_exact(1 << self.height));
+        let beyond: [[f32; TOGETHER]; 8] = std::array::from_fn(|entry| {
+            if entry == 0 || self.at[entry] == NO_PLANE {
+                return [-(NO_PLANE as f32); TOGETHER];
+            }
+            let mut sum = [0.0_f32; TOGETHER];
+            for (y, weights) in rows.windows(TOGETHER).step_by(block.stride).zip(columns.clone()) {
+                let (weight, y) = (weights[entry], y.first_chunk::<TOGETHER>().unwrap_or(&[0.0; TOGETHER]));
+                sum = std::array::from_fn(|lane| sum[lane] + weight * y[lane]);
+            }
+            let at = self.at[entry] as f32;
+            sum.map(|sum| sum - at)
+        });
+        let mut entries = [0; TOGETHER];
+        let mut closest = [0.0; TOGETHER];
+        for lane in 0..TOGETHER {
+            let beyond = |entry: usize| beyond[entry][lane];
+            let choose = |by: f32, right: f32, left: f32| if by >= 0.0 { right } else { left };
+            let upper = beyond(1);
+            let middle = choose(upper, beyond(3), beyond(2));
+            let lower_right = choose(middle, beyond(7), beyond(6));
+            let lower = choose(upper, lower_right, choose(middle, beyond(5), beyond(4)));
+            let bit = |by: f32, bit: u32| if by >= 0.0 { bit } else { 0 };
+            entries[lane] = 8 + bit(upper, 4) + bit(middle, 2) + bit(lower, 1);
+            closest[lane] = upper.abs().min(middle.abs()).min(lower.abs());
+        }
+        (entries.map(|entry| entry as usize), closest)
+    }
 }
+
+/// The entry of the child for a row that is `beyond` the hyperplane of `entry`, and the closest it has come to any.
+fn step(entry: usize, closest: f32, beyond: f32) -> (usize, f32) {
+    let left = (beyond.to_bits() >> 31) as usize;
+    let distance = beyond.abs();
+    (2 * entry + 1 - left, if distance < closest { distance } else { closest })
+}
+
+/// Levels that are evaluated for all rows at once.
+const DENSE: usize = 3;
 
 /// Rows that share a margin of doubt.
 pub(super) const TOGETHER: usize = 16;
@@ -168,6 +271,9 @@ pub(super) struct Block<'a> {
     /// The same rounded, and [`kernel::PADDING`] more.
     pub(super) single: &'a [f32],
     pub(super) stride: usize,
+    /// The same, feature f of row i at i · `row_stride` + f, zeros or other rows behind the last feature.
+    by_row: &'a [f32],
+    row_stride: usize,
     /// For each [`TOGETHER`] rows: a sum of rounded products that is closer to `at` than this may be on the wrong side.
     pub(super) unsure: &'a [f32],
 }
@@ -177,15 +283,23 @@ pub(super) struct Block<'a> {
 pub(super) struct Scratch {
     y: Vec<f64>,
     single: Vec<f32>,
+    by_row: Vec<f32>,
     unsure: Vec<f32>,
     values: Vec<f64>,
-    planes: Vec<[f32; 4]>,
+    planes: Planes,
+}
+
+/// The hyperplanes of one tree, rounded, entry by entry.
+#[derive(Debug, Default)]
+struct Planes {
+    weights: Vec<[f32; 4]>,
+    at: Vec<f32>,
 }
 
 impl Scratch {
     /// Standardises rows and returns their stride.
     fn fill(&mut self, trees: &ObliqueTrees, rows: &Rows<'_>, here: Range<usize>) -> usize {
-        let Self { y, single, unsure, values, .. } = self;
+        let Self { y, single, by_row, unsure, values, .. } = self;
         y.clear();
         let count = here.len();
         // Values that are not finite only meet sums that nobody reads.
@@ -206,6 +320,16 @@ impl Scratch {
         single.clear();
         single.extend(y.iter().map(|y| *y as f32));
         single.resize(y.len() + kernel::PADDING, 0.0);
+        by_row.clear();
+        if stride > 1 {
+            let row_stride = trees.width.next_multiple_of(4);
+            by_row.resize((count + TOGETHER) * row_stride, 0.0);
+            for (feature, column) in single.chunks_exact(stride).take(trees.width).enumerate() {
+                for (row, y) in by_row.chunks_exact_mut(row_stride).zip(column) {
+                    row[feature] = *y;
+                }
+            }
+        }
         unsure.clear();
         unsure.extend((0..count).step_by(TOGETHER).map(|start| {
             let end = count.min(start + TOGETHER);
