@@ -176,14 +176,7 @@ impl Tree<'_> {
     }
 
     #[inline(always)]
-    fn walk_fours(
-        &self,
-        fours: usize,
-        leaves: &[i64],
-        block: &Block<'_>,
-        sums: &mut [i64],
-        planes: &Planes,
-    ) {
+    fn walk_fours(&self, fours: usize, leaves: &[i64], block: &Block<'_>, sums: &mut [i64], planes: &Planes) {
         let first_leaf = 1 << self.height;
         for (chunk, sums) in sums.chunks_mut(TOGETHER).enumerate() {
             let first = chunk * TOGETHER;
