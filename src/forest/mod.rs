@@ -31,7 +31,7 @@ use grow::Grower;
 use index::Index;
 use order::Sorter;
 use random::Random;
-use sample::{FiniteValues, Sampler};
+use sample::{FiniteValues, Sampler, SortedSampler};
 
 /// The knobs of a forest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,44 @@ fn to_fixed(path_length: f64) -> i64 {
     (path_length * FIXED_POINT).round() as i64
 }
 
+/// Where the sorted samples of the trees come from.
+enum Samples<'a> {
+    /// From few values, sorted once.
+    Sorted { sampler: SortedSampler, sample: Vec<f64> },
+    /// From many, where sorting all would cost more than sorting each sample.
+    Unsorted { values: &'a FiniteValues<'a>, sampler: Sampler, sorter: Sorter<f64>, sample: Vec<f64> },
+}
+
+/// Up to how many times the sample size all values are sorted at once.
+const SORTED_AT_ONCE: usize = 32;
+
+impl<'a> Samples<'a> {
+    fn new(values: &'a FiniteValues<'a>, sample_size: usize) -> Self {
+        let (n, sample, mut sorter) = (values.len(), Vec::with_capacity(sample_size), Sorter::new());
+        if n > SORTED_AT_ONCE * sample_size {
+            return Self::Unsorted { values, sampler: Sampler::new(n, sample_size), sorter, sample };
+        }
+        let mut sorted: Vec<f64> = values.iter().collect();
+        sorter.sort(&mut sorted, |value| *value);
+        Self::Sorted { sampler: SortedSampler::new(sorted, sample_size), sample }
+    }
+
+    fn draw(&mut self, random: &mut Random) -> &[f64] {
+        match self {
+            Self::Sorted { sampler, sample } => {
+                sampler.draw(random, sample);
+                sample
+            }
+            Self::Unsorted { values, sampler, sorter, sample } => {
+                sample.clear();
+                sampler.draw(random, |rank| sample.push(values.get(rank)));
+                sorter.sort(sample, |value| *value);
+                sample
+            }
+        }
+    }
+}
+
 impl StepForest {
     /// Grows a forest on the finite values among `training`.
     ///
@@ -89,17 +127,12 @@ impl StepForest {
             return None;
         }
         let sample_size = options.sample_size.clamp(2, finite.len());
-        let mut sampler = Sampler::new(finite.len(), sample_size);
-        let mut sample = Vec::with_capacity(sample_size);
-        let mut sorter = Sorter::new();
+        let mut samples = Samples::new(&finite, sample_size);
         let mut grower = Grower::new(sample_size);
         for tree in 0..options.n_trees {
             // Counter-based: tree i is the same however many trees are grown, and whoever grows it.
             let mut random = Random::for_tree(options.seed, tree);
-            sample.clear();
-            sampler.draw(&mut random, |rank| sample.push(finite.get(rank)));
-            sorter.sort(&mut sample, |value| *value);
-            grower.grow_tree(&sample, &mut random);
+            grower.grow_tree(samples.draw(&mut random), &mut random);
         }
         let Grower { mut steps, lowest, .. } = grower;
         Sorter::new().sort(&mut steps, |step| step.at);
@@ -262,8 +295,7 @@ mod tests {
             let walked: f64 = (0..100)
                 .map(|tree| {
                     let mut random = Random::for_tree(OPTIONS.seed, tree);
-                    let mut sample = Vec::new();
-                    Sampler::new(finite.len(), 256).draw(&mut random, |rank| sample.push(finite.get(rank)));
+                    let sample = Samples::new(&finite, 256).draw(&mut random).to_vec();
                     let mut split = |sample: &[f64]| {
                         let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
                         let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -32,6 +32,11 @@ impl<'a> FiniteValues<'a> {
         self.len
     }
 
+    /// The finite values, in order; as [`Self::get`] has them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = f64> {
+        self.values.iter().filter(|value| value.is_finite()).map(|value| value + 0.0)
+    }
+
     /// The finite value with `rank` finite values before it; `rank` is less than [`Self::len`]. A negative zero
     /// becomes a positive one, so that equal values have equal bits.
     pub(super) fn get(&self, rank: usize) -> f64 {
@@ -104,6 +109,46 @@ impl Sampler {
     }
 }
 
+/// Draws samples from values that are sorted, so that the samples are.
+#[derive(Debug)]
+pub(super) struct SortedSampler {
+    sorted: Vec<f64>,
+    size: usize,
+    /// A bit for each value: whether it is drawn.
+    drawn: Vec<u64>,
+}
+
+impl SortedSampler {
+    /// `size` is at most the number of values.
+    pub(super) fn new(sorted: Vec<f64>, size: usize) -> Self {
+        let words = if size < sorted.len() { sorted.len().div_ceil(64) } else { 0 };
+        Self { size, drawn: vec![0; words], sorted }
+    }
+
+    /// Replaces the content of `sample` with `size` values, ascending, every subset being equally likely: Floyd's
+    /// algorithm, as in [`Sampler::draw`].
+    pub(super) fn draw(&mut self, random: &mut Random, sample: &mut Vec<f64>) {
+        sample.clear();
+        let n = self.sorted.len();
+        if self.size == n {
+            sample.extend_from_slice(&self.sorted);
+            return;
+        }
+        for last in n - self.size..n {
+            let candidate = random.below(last + 1);
+            let taken = self.drawn[candidate / 64] >> (candidate % 64) & 1 != 0;
+            let rank = if taken { last } else { candidate };
+            self.drawn[rank / 64] |= 1 << (rank % 64);
+        }
+        for (word, values) in self.drawn.iter_mut().zip(self.sorted.chunks(64)) {
+            while *word != 0 {
+                sample.push(values[word.trailing_zeros() as usize]);
+                *word &= *word - 1;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,17 +162,34 @@ mod tests {
         sample
     }
 
+    fn draw_sorted(values: &[f64], size: usize, tree: usize) -> Vec<f64> {
+        let mut sample = Vec::new();
+        SortedSampler::new(values.to_vec(), size).draw(&mut Random::for_tree(1, tree), &mut sample);
+        sample
+    }
+
     #[test]
     fn a_sample_holds_no_value_twice_and_every_value_equally_often() {
-        let values: Vec<f64> = (0..40).map(f64::from).collect();
-        let mut counts = [0; 40];
-        for tree in 0..4_000 {
-            let sample = draw(&values, 10, tree);
-            assert!(sample.len() == 10 && sample.windows(2).all(|pair| pair[0] < pair[1]), "{sample:?}");
-            sample.iter().for_each(|value| counts[*value as usize] += 1);
+        let values: Vec<f64> = (0..140).map(f64::from).collect();
+        for draw in [draw, draw_sorted] {
+            let mut counts = [0; 140];
+            for tree in 0..4_000 {
+                let sample = draw(&values, 35, tree);
+                assert!(sample.len() == 35 && sample.windows(2).all(|pair| pair[0] < pair[1]), "{sample:?}");
+                sample.iter().for_each(|value| counts[*value as usize] += 1);
+            }
+            // 1,000 expected each, with a deviation of 27.
+            assert!(counts.iter().all(|count| (860..1140).contains(count)), "{counts:?}");
+            assert_eq!(draw(&values, 140, 0), values);
         }
-        // 1,000 expected each, with a deviation of 27.
-        assert!(counts.iter().all(|count| (860..1140).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn both_samplers_draw_the_same_from_sorted_values() {
+        let values: Vec<f64> = (0..1_000).map(f64::from).collect();
+        for tree in 0..20 {
+            assert_eq!(draw(&values, 256, tree), draw_sorted(&values, 256, tree));
+        }
     }
 
     #[test]
