@@ -516,6 +516,20 @@ mod tests {
         }
     }
 
+    /// Evenly spread points make trees so full that a level does not fit the registers of the packed tables.
+    #[test]
+    fn full_levels_are_bit_equal_to_plain_rust() {
+        let mut random = Random::for_tree(5, 0);
+        let values: Vec<f64> = (0..3_000).map(|_| random.unit()).collect();
+        for extension_level in [1, 2] {
+            let rows = Rows::row_major(&values, 3);
+            let forest = Forest::fit(rows, extension_level, &OPTIONS).unwrap();
+            let Kind::Many { cuts: Cuts::Oblique(trees), .. } = &forest.kind else { panic!("oblique") };
+            assert!(trees.fullest_level() > 32, "{}", trees.fullest_level());
+            assert_eq!(bits(&forest.scores(rows)), bits(&forest.clone().portable().scores(rows)));
+        }
+    }
+
     #[test]
     fn shares_name_the_feature_and_its_side() {
         let mut random = Random::for_tree(9, 0);

@@ -85,6 +85,17 @@ impl ObliqueTrees {
         &self.standards
     }
 
+    /// The most hyperplanes on one level of one tree.
+    #[cfg(test)]
+    pub(super) fn fullest_level(&self) -> usize {
+        let levels = |at: &[f64]| {
+            let planes =
+                |level: usize| at[1 << level..2 << level].iter().filter(|at| **at != NO_PLANE).count();
+            (0..self.height).map(planes).max()
+        };
+        self.at.chunks(1 << self.height).filter_map(levels).max().unwrap_or_default()
+    }
+
     pub(super) fn tree<'a>(&'a self, tree: usize) -> Tree<'a> {
         let entries = 1 << self.height;
         Tree {
@@ -436,5 +447,59 @@ impl Cut for ObliqueCut<'_> {
             let row = row(member);
             dot(width, |feature| single[feature], |feature| row[feature]) < at
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    #[test]
+    fn a_standard_keeps_what_an_offset_hides() {
+        let standard = Standard::new(1e9, 1e9 + 5e-4, 1e9 + 1e-3);
+        let (low, high) = (standard.apply(1e9), standard.apply(1e9 + 1e-3));
+        assert!((-2.0..-0.5).contains(&low) && (0.5..2.0).contains(&high), "{low} {high}");
+        assert_eq!(Standard::new(7.0, 7.0, 7.0).apply(7.0), 0.0);
+        for (low, centre, high) in
+            [(f64::MIN, 0.0, f64::MAX), (-5e-324, 0.0, 5e-324), (f64::MIN, f64::MAX, f64::MAX)]
+        {
+            let standard = Standard::new(low, centre, high);
+            for value in [f64::MIN, -1.0, 0.0, 1.0, f64::MAX] {
+                assert!(standard.apply(value).is_finite(), "{low} {centre} {high}: {value}");
+            }
+        }
+    }
+
+    /// No rounded sum may be on the wrong side of a number farther away than the margin: tried with sums that cancel.
+    #[test]
+    fn beyond_the_margin_the_side_is_sure() {
+        let mut random = Random::for_tree(1, 0);
+        let mut closest: f64 = f64::INFINITY;
+        for round in 0..20_000 {
+            let width = 2 + round % 31;
+            let weights: Vec<f64> = (0..width).map(|_| random.bell()).collect();
+            let total: f64 = weights.iter().map(|weight| weight.abs()).sum();
+            let weights: Vec<f32> = weights.iter().map(|weight| (weight / total) as f32).collect();
+            let y: Vec<f64> = (0..width).map(|_| random.bell() / 40.0).collect();
+            let exact = dot(width, |i| weights[i], |i| y[i]);
+            let single: Vec<f32> = y.iter().map(|y| *y as f32).collect();
+            let sum: f32 = weights.iter().zip(&single).map(|(weight, y)| weight * y).sum();
+            let fused =
+                weights.iter().zip(&single).fold(0.0, |sum: f32, (weight, y)| weight.mul_add(*y, sum));
+            let reach = single.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
+            for at in [exact, exact.next_up(), exact + 1e-8, exact - 1e-7, exact + 1e-6] {
+                for sum in [sum, fused] {
+                    let beyond = sum - at as f32;
+                    let wrong = (beyond >= 0.0) != (exact >= at);
+                    assert!(!wrong || beyond.abs() <= margin(width, reach), "{width}: {beyond:e}");
+                    if wrong {
+                        closest = closest.min(f64::from(margin(width, reach) / beyond.abs()));
+                    }
+                }
+            }
+        }
+        // Not so wide a margin that the test could not fail.
+        assert!(closest < 100.0, "{closest}");
     }
 }
