@@ -2,7 +2,10 @@
 //!
 //! A kernel follows one tree with many rows at once and adds the path lengths, bit for bit as the plain Rust beside it
 //! does. Tables by node are so small that they stay in registers; a look-up is a permutation of them.
-#![expect(unsafe_code, reason = "intrinsics that load, and calls of what only some processors have")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "intrinsics that load, and calls of what only some processors have")
+)]
 
 use super::{axis, oblique};
 
@@ -37,33 +40,31 @@ impl Kernel {
     /// How far apart the rows must be for [`Self::axis`], which takes trees of one height only; `None` if there is no
     /// kernel for them. `stride` is 1 for windows.
     pub(super) fn axis_row_stride(self, height: usize, width: usize, stride: usize) -> Option<usize> {
-        match self {
-            Self::Portable => None,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => match (height, width, stride) {
-                (8, ..=33, 1) => Some(1),
-                (8, ..=16, _) => Some(width.next_power_of_two()),
-                _ => None,
-            },
+        match (height, width, stride) {
+            _ if self == Self::Portable => None,
+            (8, ..=33, 1) => Some(1),
+            (8, ..=16, _) => Some(width.next_power_of_two()),
+            _ => None,
         }
     }
 
     /// Adds the path lengths of rows in one axis-parallel tree to `sums`. Feature f of row i is at
     /// `places[i * row_stride + f]`; behind the last are [`PADDING`] times `row_stride` more.
     pub(super) fn axis(self, tree: &axis::Tree<'_>, places: &[u16], row_stride: usize, sums: &mut [i64]) {
-        match self {
-            Self::Portable => {}
-            #[cfg(target_arch = "x86_64")]
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx512 {
             // SAFETY: `detect` found every feature that these functions enable.
-            Self::Avx512 => unsafe {
+            unsafe {
                 match row_stride {
                     1 | 2 => avx512::axis::<1>(tree, places, row_stride, sums),
                     4 => avx512::axis::<2>(tree, places, row_stride, sums),
                     8 => avx512::axis::<4>(tree, places, row_stride, sums),
                     _ => avx512::axis::<8>(tree, places, row_stride, sums),
                 }
-            },
+            }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (tree, places, row_stride, sums);
     }
 
     /// Whether [`Self::oblique`] takes trees of this height.
@@ -79,12 +80,13 @@ impl Kernel {
         block: &oblique::Block<'_>,
         sums: &mut [i64],
     ) {
-        match self {
-            Self::Portable => {}
-            #[cfg(target_arch = "x86_64")]
+        #[cfg(target_arch = "x86_64")]
+        if self == Self::Avx512 {
             // SAFETY: `detect` found every feature that this function enables.
-            Self::Avx512 => unsafe { avx512::oblique(tree, leaves, block, sums) },
+            unsafe { avx512::oblique(tree, leaves, block, sums) }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (tree, leaves, block, sums);
     }
 }
 

@@ -560,20 +560,38 @@ mod tests {
         assert_eq!(forest.attribution(&[-50.0])[0].side, Side::Low);
     }
 
+    /// Credits are found by comparing numbers, scores by comparing places: a check of both.
+    fn assert_credits_add_up(forest: &Forest, rows: Rows<'_>, some: &[usize]) {
+        let Kind::Many { trees, cuts } = &forest.kind else { panic!("several features") };
+        for row in some {
+            let row = rows.row(*row);
+            let total: f64 = credits(trees, cuts, &row).iter().map(|credit| credit.net).sum();
+            let (score, exponent) = (forest.score(&row), total / trees.normaliser);
+            assert!((2.0 * score - exponent.exp2()).abs() < 1e-9, "{score} {exponent}");
+        }
+    }
+
     #[test]
     fn credits_add_up_to_the_score() {
         let series = series();
         let rows = Rows::windows(&series, 5);
         for extension_level in [0, 4] {
-            let forest = Forest::fit(rows, extension_level, &OPTIONS).unwrap();
-            let Kind::Many { trees, cuts } = &forest.kind else { panic!("five features") };
-            for row in [0, 500, 699] {
-                let score = forest.score(&rows.row(row));
-                let total: f64 = credits(trees, cuts, &rows.row(row)).iter().map(|credit| credit.net).sum();
-                let exponent = total / trees.normaliser;
-                assert!((2.0 * score - exponent.exp2()).abs() < 1e-9, "{score} {exponent}");
+            for sample_size in [3, 64, 256, 900] {
+                let options = ForestOptions { sample_size, ..OPTIONS };
+                let forest = Forest::fit(rows, extension_level, &options).unwrap();
+                assert_credits_add_up(&forest, rows, &[0, 500, 699]);
             }
         }
+    }
+
+    #[test]
+    fn the_largest_samples_keep_their_places() {
+        let mut random = Random::for_tree(8, 0);
+        let values: Vec<f64> = (0..60_000).map(|_| random.unit()).collect();
+        let rows = Rows::windows(&values, 2);
+        let options = ForestOptions { n_trees: 2, sample_size: 50_000, seed: 1 };
+        let forest = Forest::fit(rows, 0, &options).unwrap();
+        assert_credits_add_up(&forest, rows, &[0, 1, 2, 30_000, 59_998]);
     }
 
     #[test]

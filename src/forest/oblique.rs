@@ -192,12 +192,12 @@ impl Tree<'_> {
         for (chunk, sums) in sums.chunks_mut(TOGETHER).enumerate() {
             let first = chunk * TOGETHER;
             let margin = block.unsure[chunk];
-            let (mut entries, mut closest) = if self.height < DENSE {
-                ([1; TOGETHER], [f32::INFINITY; TOGETHER])
+            let (level, (mut entries, mut closest)) = if self.height < DENSE {
+                (0, ([1; TOGETHER], [f32::INFINITY; TOGETHER]))
             } else {
-                self.descend_densely(block, first)
+                (DENSE, self.descend_densely(block, first))
             };
-            for _ in if self.height < DENSE { 0 } else { DENSE }..self.height {
+            for _ in level..self.height {
                 // Row after row on each level, so that one row's sums do not wait for another's.
                 let mut parts = [[0.0_f32; 4]; TOGETHER];
                 for (lane, (part, entry)) in parts.iter_mut().zip(&entries).enumerate() {
@@ -307,16 +307,16 @@ impl Scratch {
         y.clear();
         let count = here.len();
         // Values that are not finite only meet sums that nobody reads.
-        let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
+        let apply = |to: &Standard, value: &f64| if value.is_finite() { to.apply(*value) } else { 0.0 };
         let stride = match (rows.window_run(here.clone()), &trees.standards[..]) {
             (Some(run), [standard]) => {
-                y.extend(run.iter().map(|value| finite(standard.apply(*value))));
+                y.extend(run.iter().map(|value| apply(standard, value)));
                 1
             }
             _ => {
                 for (feature, standard) in (0..trees.width).zip(trees.standards.iter().cycle()) {
                     let values = rows.feature(feature, here.clone(), values);
-                    y.extend(values.iter().map(|value| finite(standard.apply(*value))));
+                    y.extend(values.iter().map(|value| apply(standard, value)));
                 }
                 count
             }
