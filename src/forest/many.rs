@@ -164,31 +164,35 @@ impl<'a> Planting<'a> {
     /// One standard for each feature, or one for all features of windows. The centre is a median of the sample drawn
     /// last, the scale is that of all training rows.
     fn standards(&self) -> Vec<Standard> {
-        let standard = |values: &[f64], mut sample: Vec<f64>| {
-            let (low, high) = values
-                .iter()
-                .filter(|value| value.is_finite())
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-                    (low.min(*value), high.max(*value))
-                });
-            let middle = sample.len() / 2;
-            let (_, centre, _) = sample.select_nth_unstable_by(middle, f64::total_cmp);
-            Standard::new(low, *centre, high)
+        let (training, sample, width) = (&self.training, &self.sample, self.training.width());
+        let centre = |mut values: Vec<f64>| {
+            let middle = values.len() / 2;
+            *values.select_nth_unstable_by(middle, f64::total_cmp).1
         };
-        let (training, sample) = (&self.training, &self.sample);
-        let all = 0..training.len();
-        match training.window_run(all.clone()) {
-            Some(run) => vec![standard(run, sample.clone())],
-            None => {
-                let mut scratch = Vec::new();
-                let mut of_feature = |feature| {
-                    let column = sample.iter().skip(feature).step_by(training.width()).copied().collect();
-                    standard(training.feature(feature, all.clone(), &mut scratch), column)
-                };
-                (0..training.width()).map(&mut of_feature).collect()
+        if let Some(run) = training.window_run(0..training.len()) {
+            let (low, high) = extremes((f64::INFINITY, f64::NEG_INFINITY), run);
+            return vec![Standard::new(low, centre(sample.clone()), high)];
+        }
+        let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
+        let mut scratch = Vec::new();
+        // Block by block, so that a matrix is read once and hardly anything copied.
+        for start in (0..training.len()).step_by(BLOCK) {
+            let rows = start..training.len().min(start + BLOCK);
+            for (feature, range) in ranges.iter_mut().enumerate() {
+                *range = extremes(*range, training.feature(feature, rows.clone(), &mut scratch));
             }
         }
+        let column = |feature| sample.iter().skip(feature).step_by(width).copied().collect();
+        let standards = ranges.iter().enumerate();
+        standards.map(|(feature, (low, high))| Standard::new(*low, centre(column(feature)), *high)).collect()
     }
+}
+
+/// The lowest and the highest so far, and those of the finite `values`.
+fn extremes(so_far: (f64, f64), values: &[f64]) -> (f64, f64) {
+    values.iter().filter(|value| value.is_finite()).fold(so_far, |(low, high), value| {
+        (if *value < low { *value } else { low }, if *value > high { *value } else { high })
+    })
 }
 
 /// The most points a tree on several features is grown on: the most that a query can ask for.

@@ -7,8 +7,14 @@
 //!
 //! In one dimension a tree is a step function of the value, and so is the sum over all trees. The forest therefore
 //! collapses, without approximation, into one sorted table of breakpoints; scoring is one search in it, whatever the
-//! number of trees. Path lengths are summed exactly, as integers, so that no order of summing shows in the result.
-//! `docs/performance.md` has the speed.
+//! number of trees.
+//!
+//! In several dimensions the trees are heaps in flat arrays, followed one after the other by blocks of rows; splits are
+//! axis-parallel or oblique (Hariri et al. 2019), and a [`Forest`] says which features isolate a row. `kernel.rs` has
+//! AVX-512 for what plain Rust does beside it, bit for bit.
+//!
+//! Path lengths are summed exactly, as integers, so that no order of summing shows in the result. `docs/performance.md`
+//! has the speed.
 
 mod attribution;
 mod axis;

@@ -106,7 +106,7 @@ impl ObliqueTrees {
         }
     }
 
-    /// Adds to `sums`, at most [`BLOCK`], the path lengths of the rows from `first` on; those of rows that are not
+    /// Adds to `sums` the path lengths of the rows from `first` on, at most a block; those of rows that are not
     /// finite mean nothing.
     pub(super) fn add_path_lengths(
         &self,
