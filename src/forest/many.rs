@@ -190,9 +190,19 @@ impl<'a> Planting<'a> {
 
 /// The lowest and the highest so far, and those of the finite `values`.
 fn extremes(so_far: (f64, f64), values: &[f64]) -> (f64, f64) {
-    values.iter().filter(|value| value.is_finite()).fold(so_far, |(low, high), value| {
-        (if *value < low { *value } else { low }, if *value > high { *value } else { high })
-    })
+    let widen = |(low, high): (f64, f64), value: f64| {
+        // NaN is neither lower nor higher.
+        let value = if value.is_finite() { value } else { f64::NAN };
+        (if value < low { value } else { low }, if value > high { value } else { high })
+    };
+    // Eight at a time, which a loop over single values cannot be turned into.
+    let (eights, rest) = values.as_chunks::<8>();
+    let mut lanes = [so_far; 8];
+    for eight in eights {
+        lanes = std::array::from_fn(|lane| widen(lanes[lane], eight[lane]));
+    }
+    let ends = lanes.into_iter().fold(so_far, |ends, lane| widen(widen(ends, lane.0), lane.1));
+    rest.iter().fold(ends, |ends, value| widen(ends, *value))
 }
 
 /// The most points a tree on several features is grown on: the most that a query can ask for.
