@@ -1,9 +1,9 @@
-//! Fit and score of the one-dimensional forest beside `extended-isolation-forest` on the same standardised data:
+//! Fit and score of the forests beside `extended-isolation-forest` on the same standardised data:
 //! `cargo bench --bench forest`. Read the ratio of the two, not the times.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use extended_isolation_forest::{Forest, ForestOptions as ReferenceOptions};
-use outrider::forest::{ForestOptions, StepForest};
+use extended_isolation_forest::{Forest as Reference, ForestOptions as ReferenceOptions};
+use outrider::forest::{Forest, ForestOptions, Rows, StepForest};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -29,7 +29,40 @@ fn fit_and_score(criterion: &mut Criterion) {
             let options =
                 ReferenceOptions { n_trees: 100, sample_size: 256, max_tree_depth: None, extension_level: 0 };
             bencher.iter(|| {
-                let forest = Forest::from_slice(rows, &options);
+                let forest = Reference::from_slice(rows, &options);
+                forest.map(|forest| rows.iter().map(|row| forest.score(row)).collect::<Vec<f64>>())
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Windows of 8 and 16 values: axis-parallel and fully oblique, with and without kernels, beside the reference where it
+/// does the same.
+fn windows(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("fit and score 20,000 windows, 100 trees of 256");
+    group.sample_size(10);
+    let values = values(20_000);
+    let options = ForestOptions { n_trees: 100, sample_size: 256, seed: 1 };
+    for width in [8, 16] {
+        for (name, extension_level) in [("axis-parallel", 0), ("oblique", width - 1)] {
+            let rows = Rows::windows(&values, width);
+            let fit = || Forest::fit(rows, extension_level, &options);
+            group.bench_function(BenchmarkId::new(format!("outrider, {name}"), width), |bencher| {
+                bencher.iter(|| fit().map(|forest| forest.scores(rows)));
+            });
+            group.bench_function(BenchmarkId::new(format!("outrider, {name}, portable"), width), |bencher| {
+                bencher.iter(|| fit().map(|forest| forest.portable().scores(rows)));
+            });
+        }
+    }
+    let rows: Vec<[f64; 8]> = values.windows(8).filter_map(|window| window.try_into().ok()).collect();
+    for (name, extension_level) in [("axis-parallel", 0), ("oblique", 7)] {
+        group.bench_function(BenchmarkId::new(format!("extended-isolation-forest, {name}"), 8), |bencher| {
+            let options =
+                ReferenceOptions { n_trees: 100, sample_size: 256, max_tree_depth: None, extension_level };
+            bencher.iter(|| {
+                let forest = Reference::from_slice(&rows, &options);
                 forest.map(|forest| rows.iter().map(|row| forest.score(row)).collect::<Vec<f64>>())
             });
         });
@@ -54,5 +87,5 @@ fn score(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, fit_and_score, score);
+criterion_group!(benches, fit_and_score, windows, score);
 criterion_main!(benches);

@@ -1,9 +1,9 @@
 //! Times fit and score for a benchmark that runs several engines in turn:
-//! `cargo run --release --example peer_bench -- FILE N D SCORES`.
+//! `cargo run --release --example peer_bench -- FILE N D SCORES [--extension-level LEVEL] [--portable]`.
 //!
-//! FILE holds N little-endian f64; D is the dimension, of which there is one so far. The scores go to SCORES in the same
-//! format, and the last line printed is a JSON object of times in ms and memory in KiB. Reading and writing the files
-//! is not timed; the page faults of the output are.
+//! FILE holds N little-endian f64; the rows are the N − D + 1 overlapping windows of D of them. Their scores go to SCORES
+//! in the same format, and the last line printed is a JSON object of times in ms and memory in KiB. Reading and writing
+//! the files is not timed; the page faults of the output are.
 #![expect(clippy::print_stdout, reason = "a program that prints its answer")]
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use outrider::forest::{ForestOptions, StepForest};
+use outrider::forest::{Forest, ForestOptions, Rows};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -23,11 +23,17 @@ struct Arguments {
     file: PathBuf,
     /// How many to read.
     n: usize,
-    /// Dimension: 1.
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1))]
+    /// Values to a row: 1 or more.
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     d: u32,
     /// Where to write the scores.
     scores: PathBuf,
+    /// Features that a split looks at beyond the first, up to D - 1.
+    #[arg(long, default_value_t = 0)]
+    extension_level: usize,
+    /// Plain Rust, whatever the processor offers.
+    #[arg(long)]
+    portable: bool,
 }
 
 const OPTIONS: ForestOptions = ForestOptions { n_trees: 100, sample_size: 256, seed: 1 };
@@ -47,16 +53,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         )
         .into());
     }
+    let width = arguments.d as usize;
+    let fit = |rows| {
+        let forest = Forest::fit(rows, arguments.extension_level, &OPTIONS)?;
+        Some(if arguments.portable { forest.portable() } else { forest })
+    };
     // The same small warm-up as the peers have: code pages and the allocator.
-    let warm_up = &values[..values.len().min(300)];
-    black_box(StepForest::fit(warm_up, &OPTIONS).map(|forest| forest.scores(warm_up)));
+    let warm_up = Rows::windows(&values[..values.len().min(300)], width);
+    black_box(fit(warm_up).map(|forest| forest.scores(warm_up)));
 
+    let rows = Rows::windows(&values, width);
     let base_rss = status_kb("VmRSS:")?;
     let (start, cpu_start) = (Instant::now(), cpu_time());
-    let forest = StepForest::fit(&values, &OPTIONS).ok_or("fewer than two values are finite")?;
-    let fit = start.elapsed();
-    let mut scores = vec![0.0; values.len()];
-    forest.score_into(&values, &mut scores);
+    let forest = fit(rows).ok_or("fewer than two rows are finite")?;
+    let fitted = start.elapsed();
+    let mut scores = vec![0.0; rows.len()];
+    forest.score_into(rows, &mut scores);
     let (total, cpu) = (start.elapsed(), cpu_time() - cpu_start);
     let peak_rss = status_kb("VmHWM:")?;
 
@@ -66,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "{}",
         json!({
-            "total_ms": ms(total), "fit_ms": ms(fit), "score_ms": ms(total.saturating_sub(fit)), "cpu_ms": ms(cpu),
+            "total_ms": ms(total), "fit_ms": ms(fitted), "score_ms": ms(total.saturating_sub(fitted)), "cpu_ms": ms(cpu),
             "base_rss_kb": base_rss, "peak_rss_kb": peak_rss,
         })
     );

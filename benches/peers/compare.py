@@ -4,8 +4,11 @@
     python3 -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
     cargo build --release --example peer_bench
     venv/bin/python benches/peers/compare.py --points 1e3 1e4 1e6
+    venv/bin/python benches/peers/compare.py --points 1e5 --dimension 8
 
-100 trees of 256 points, fit and score of the same points, one process for each measurement. Rounds are interleaved
+100 trees of 256 points, fit and score of the same points, one process for each measurement. In more than one dimension
+a row is a window of that many points, and there are two contests: axis-parallel splits and oblique ones, for which
+isotree combines half the features (as is usual) or all of them (as Outrider does). Rounds are interleaved
 (every engine once, the order rotated), so that a busy machine disturbs all alike. Imports and a small warm-up are not
 timed, page faults of the output are. Outrider runs on one thread, the peers on one and on two.
 """
@@ -22,7 +25,7 @@ import numpy as np
 
 TREES, SAMPLE, PERIOD = 100, 256, 288
 PEERS = ["scikit-learn, 1 thread", "scikit-learn, 2 threads", "isotree, 1 thread", "isotree, 2 threads"]
-OUTRIDER = "Outrider"
+OBLIQUE_PEERS = ["isotree, half, 1 thread", "isotree, half, 2 threads", "isotree, all, 1 thread"]
 
 
 def series(points):
@@ -36,7 +39,18 @@ def series(points):
     return values, labels
 
 
-def engine(name):
+def contests(dimension):
+    """For each contest the peers, and Outrider with its options."""
+    if dimension == 1:
+        return [(PEERS, {"Outrider": []})]
+    oblique = ["--extension-level", str(dimension - 1)]
+    return [
+        (PEERS, {"Outrider": [], "Outrider, portable": ["--portable"]}),
+        (OBLIQUE_PEERS, {"Outrider, oblique": oblique, "Outrider, oblique, portable": [*oblique, "--portable"]}),
+    ]
+
+
+def engine(name, dimension):
     """Fit and score of a peer; a higher score is more anomalous."""
     threads = 2 if "2 threads" in name else 1
     if name.startswith("scikit-learn"):
@@ -49,24 +63,34 @@ def engine(name):
                 return -forest.score_samples(rows)
         return forest.fit, score
     from isotree import IsolationForest
-    forest = IsolationForest(sample_size=SAMPLE, ntrees=TREES, ndim=1, max_depth=8, missing_action="fail",
+    features = max(2, dimension // 2) if "half" in name else dimension if "all" in name else 1
+    forest = IsolationForest(sample_size=SAMPLE, ntrees=TREES, ndim=features, max_depth=8, missing_action="fail",
                              nthreads=threads, random_seed=1)
     return forest.fit, forest.predict
 
 
-def peer(name, file, scores):
+def status_kb(figure):
+    """A figure of this process from Linux."""
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(figure))
+
+
+def peer(name, file, dimension, scores):
     """One measurement of a peer, in a process of its own."""
-    rows = np.fromfile(file).reshape(-1, 1)
-    fit, score = engine(name)
+    dimension = int(dimension)
+    rows = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(np.fromfile(file), dimension))
+    fit, score = engine(name, dimension)
     score((fit(rows[:300]), rows[:300])[1])
-    fit, score = engine(name)
+    fit, score = engine(name, dimension)
+    base = status_kb("VmRSS")
     start, cpu = time.perf_counter(), time.process_time()
     fit(rows)
     fitted = time.perf_counter()
     result = score(rows)
     end, cpu = time.perf_counter(), time.process_time() - cpu
+    peak = status_kb("VmHWM")
     np.asarray(result, float).tofile(scores)
-    print(json.dumps({"total_ms": (end - start) * 1e3, "fit_ms": (fitted - start) * 1e3, "cpu_ms": cpu * 1e3}))
+    print(json.dumps({"total_ms": (end - start) * 1e3, "fit_ms": (fitted - start) * 1e3, "cpu_ms": cpu * 1e3,
+                      "base_rss_kb": base, "peak_rss_kb": peak}))
 
 
 def auc(scores, labels):
@@ -77,12 +101,17 @@ def auc(scores, labels):
     return (ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * (labels.size - positive))
 
 
-def compare(points, rounds, program, folder):
+def compare(points, dimension, rounds, program, folder):
     values, labels = series(points)
+    labels = np.lib.stride_tricks.sliding_window_view(labels, dimension).any(1)
     file, scores = folder / "values.f64", folder / "scores.f64"
     values.astype("<f8").tofile(file)
-    commands = {name: [sys.executable, __file__, "--peer", name, str(file), str(scores)] for name in PEERS}
-    commands[OUTRIDER] = [program, str(file), str(points), "1", str(scores)]
+    commands = {}
+    for peers, ours in contests(dimension):
+        for name in peers:
+            commands[name] = [sys.executable, __file__, "--peer", name, str(file), str(dimension), str(scores)]
+        for name, options in ours.items():
+            commands[name] = [program, str(file), str(points), str(dimension), str(scores), *options]
     results, areas = {name: [] for name in commands}, {}
     for number in range(rounds):
         names = list(commands)[number % len(commands):] + list(commands)[:number % len(commands)]
@@ -93,27 +122,32 @@ def compare(points, rounds, program, folder):
 
     def median(name, figure):
         return statistics.median(result[figure] for result in results[name])
-    best = {figure: min(median(name, figure) for name in PEERS) for figure in ("total_ms", "cpu_ms")}
-    for name in commands:
-        total, cpu = median(name, "total_ms"), median(name, "cpu_ms")
-        print(f"| {points:,} | {name} | {total:,.2f} | {cpu:,.2f} | {median(name, 'fit_ms'):,.2f} | "
-              f"{best['total_ms'] / total:,.2f} | {best['cpu_ms'] / cpu:,.2f} | {areas[name]:.3f} |", flush=True)
+    for peers, ours in contests(dimension):
+        best = {figure: min(median(name, figure) for name in peers) for figure in ("total_ms", "cpu_ms")}
+        for name in [*peers, *ours]:
+            total, cpu = median(name, "total_ms"), median(name, "cpu_ms")
+            memory = (median(name, "peak_rss_kb") - median(name, "base_rss_kb")) / 1024
+            print(f"| {dimension} | {points:,} | {name} | {total:,.2f} | {cpu:,.2f} | {median(name, 'fit_ms'):,.2f} | "
+                  f"{best['total_ms'] / total:,.2f} | {best['cpu_ms'] / cpu:,.2f} | {memory:,.1f} | {areas[name]:.3f} |",
+                  flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", nargs="+", type=float, default=[1e3, 1e4, 1e6])
+    parser.add_argument("--dimension", nargs="+", type=int, default=[1])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--program", default="target/release/examples/peer_bench")
-    parser.add_argument("--peer", nargs=3, metavar=("NAME", "FILE", "SCORES"), help=argparse.SUPPRESS)
+    parser.add_argument("--peer", nargs=4, metavar=("NAME", "FILE", "DIMENSION", "SCORES"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
         return peer(*arguments.peer)
-    print("| points | engine | wall ms | CPU ms | of it fit, ms | × best peer, wall | × best peer, CPU | AUC |")
-    print("|---:|---|---:|---:|---:|---:|---:|---:|")
+    print("| d | points | engine | wall ms | CPU ms | fit ms | × best peer, wall | × best peer, CPU | memory MiB | AUC |")
+    print("|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
-        for points in arguments.points:
-            compare(int(points), arguments.rounds, arguments.program, Path(folder))
+        for dimension in arguments.dimension:
+            for points in arguments.points:
+                compare(int(points), dimension, arguments.rounds, arguments.program, Path(folder))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ impl Grower {
 }
 
 /// A number uniform in (low, high], so that `value < split` leaves at least one point on either side.
-fn split_between(low: f64, high: f64, random: &mut Random) -> f64 {
+pub(super) fn split_between(low: f64, high: f64, random: &mut Random) -> f64 {
     // The weighted mean cannot overflow, as high − low could, and draws exactly once, however close the two are.
     let u = random.unit();
     let split = low * (1.0 - u) + high * u;

@@ -1,25 +1,43 @@
 //! The isolation-forest engine.
 //!
-//! Input is numbers, output a [`StepForest`] that scores any number. Sources: F. T. Liu, K. M. Ting, Z.-H. Zhou,
+//! Input is numbers, output a [`StepForest`] that scores any number, or [`Rows`] of numbers and a [`Forest`] that scores
+//! any row. Sources: F. T. Liu, K. M. Ting, Z.-H. Zhou,
 //! *Isolation Forest*, ICDM 2008 (algorithms 1 to 3, equations 1 and 2), and *Isolation-Based Anomaly Detection*,
 //! ACM TKDD 6(1), 2012.
 //!
 //! In one dimension a tree is a step function of the value, and so is the sum over all trees. The forest therefore
 //! collapses, without approximation, into one sorted table of breakpoints; scoring is one search in it, whatever the
-//! number of trees. Path lengths are summed exactly, as integers, so that no order of summing shows in the result.
-//! `docs/performance.md` has the speed.
+//! number of trees.
+//!
+//! In several dimensions the trees are heaps in flat arrays, followed one after the other by blocks of rows; splits are
+//! axis-parallel or oblique (Hariri et al. 2019), and a [`Forest`] says which features isolate a row. `kernel.rs` has
+//! AVX-512 for what plain Rust does beside it, bit for bit.
+//!
+//! Path lengths are summed exactly, as integers, so that no order of summing shows in the result. `docs/performance.md`
+//! has the speed.
 
+mod attribution;
+mod axis;
 mod grow;
 mod index;
+mod kernel;
+mod many;
+mod oblique;
 mod order;
 mod random;
+mod rows;
 mod sample;
+mod tree;
+
+pub use attribution::{Share, Side};
+pub use many::Forest;
+pub use rows::Rows;
 
 use grow::Grower;
 use index::Index;
 use order::Sorter;
 use random::Random;
-use sample::{FiniteValues, Sampler};
+use sample::{FiniteValues, Sampler, SortedSampler};
 
 /// The knobs of a forest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +71,44 @@ fn to_fixed(path_length: f64) -> i64 {
     (path_length * FIXED_POINT).round() as i64
 }
 
+/// Where the sorted samples of the trees come from.
+enum Samples<'a> {
+    /// From few values, sorted once.
+    Sorted { sampler: SortedSampler, sample: Vec<f64> },
+    /// From many, where sorting all would cost more than sorting each sample.
+    Unsorted { values: &'a FiniteValues<'a>, sampler: Sampler, sorter: Sorter<f64>, sample: Vec<f64> },
+}
+
+/// Up to how many times the sample size all values are sorted at once.
+const SORTED_AT_ONCE: usize = 32;
+
+impl<'a> Samples<'a> {
+    fn new(values: &'a FiniteValues<'a>, sample_size: usize) -> Self {
+        let (n, sample, mut sorter) = (values.len(), Vec::with_capacity(sample_size), Sorter::new());
+        if n > SORTED_AT_ONCE * sample_size {
+            return Self::Unsorted { values, sampler: Sampler::new(n, sample_size), sorter, sample };
+        }
+        let mut sorted: Vec<f64> = values.iter().collect();
+        sorter.sort(&mut sorted, |value| *value);
+        Self::Sorted { sampler: SortedSampler::new(sorted, sample_size), sample }
+    }
+
+    fn draw(&mut self, random: &mut Random) -> &[f64] {
+        match self {
+            Self::Sorted { sampler, sample } => {
+                sampler.draw(random, sample);
+                sample
+            }
+            Self::Unsorted { values, sampler, sorter, sample } => {
+                sample.clear();
+                sampler.draw(random, |rank| sample.push(values.get(rank)));
+                sorter.sort(sample, |value| *value);
+                sample
+            }
+        }
+    }
+}
+
 impl StepForest {
     /// Grows a forest on the finite values among `training`.
     ///
@@ -77,16 +133,12 @@ impl StepForest {
             return None;
         }
         let sample_size = options.sample_size.clamp(2, finite.len());
-        let mut sampler = Sampler::new(&finite, sample_size);
-        let mut sample = Vec::with_capacity(sample_size);
-        let mut sorter = Sorter::new();
+        let mut samples = Samples::new(&finite, sample_size);
         let mut grower = Grower::new(sample_size);
         for tree in 0..options.n_trees {
             // Counter-based: tree i is the same however many trees are grown, and whoever grows it.
             let mut random = Random::for_tree(options.seed, tree);
-            sampler.draw(&mut random, &mut sample);
-            sorter.sort(&mut sample, |value| *value);
-            grower.grow_tree(&sample, &mut random);
+            grower.grow_tree(samples.draw(&mut random), &mut random);
         }
         let Grower { mut steps, lowest, .. } = grower;
         Sorter::new().sort(&mut steps, |step| step.at);
@@ -151,6 +203,12 @@ impl StepForest {
             .find(exceeds)
             .map_or(f64::INFINITY, |right| self.breakpoints[right - 1]);
         Some((lower, upper))
+    }
+
+    /// On which side of the lowest score `value` lies.
+    fn side(&self, value: f64) -> Side {
+        let lowest = (0..self.scores.len()).min_by(|a, b| self.scores[*a].total_cmp(&self.scores[*b]));
+        if Some(self.interval(value)) > lowest { Side::High } else { Side::Low }
     }
 
     /// Index in `scores` of the interval that holds `value`.
@@ -243,8 +301,7 @@ mod tests {
             let walked: f64 = (0..100)
                 .map(|tree| {
                     let mut random = Random::for_tree(OPTIONS.seed, tree);
-                    let mut sample = Vec::new();
-                    Sampler::new(&finite, 256).draw(&mut random, &mut sample);
+                    let sample = Samples::new(&finite, 256).draw(&mut random).to_vec();
                     let mut split = |sample: &[f64]| {
                         let low = sample.iter().copied().fold(f64::INFINITY, f64::min);
                         let high = sample.iter().copied().fold(f64::NEG_INFINITY, f64::max);
