@@ -6,6 +6,7 @@
 
 mod isolation_forest;
 mod robust;
+pub mod s_h_esd;
 
 use std::fmt;
 
