@@ -5,7 +5,10 @@
 //! `OUTRIDER_SHARED` names, `../shared` by default, and the inputs from NAB in `quality` beside it; where the folder is
 //! absent the tests say that they are skipped. The tests beside the code run everywhere.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
@@ -63,7 +66,9 @@ fn shared() -> Option<PathBuf> {
     let shared = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
     let there = shared.join("shesd/cases.json").is_file();
     if !there {
-        println!(
+        // Past the capture of test output, so that it is seen.
+        let _ = writeln!(
+            std::io::stderr(),
             "SKIPPED: no S-H-ESD reference in {}; set OUTRIDER_SHARED to the folder that holds it",
             shared.display()
         );

@@ -204,7 +204,7 @@ impl std::fmt::Display for Reason {
 }
 
 /// A number with about four digits that matter.
-struct Short(f64);
+pub(super) struct Short(pub(super) f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,6 +4,7 @@
 //! [`Detector`]. Adding one is that file, its `mod` line, and its entry in [`DETECTORS`]. Detectors know nothing of
 //! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
 
+mod grid;
 mod isolation_forest;
 mod robust;
 pub mod s_h_esd;
@@ -13,6 +14,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 pub use isolation_forest::IsolationForest;
+pub use s_h_esd::SHEsd;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Direction, Kind, Parsed};
@@ -211,7 +213,7 @@ const fn entry<D: Detector>() -> DetectorEntry {
 }
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
-pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>()];
+pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>(), entry::<SHEsd>()];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///

@@ -16,7 +16,7 @@ pub(super) fn median_and_sigma(values: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// Median of `values`, which it reorders; the mean of the middle two where their number is even.
-fn median(values: &mut [f64]) -> Option<f64> {
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     if values.is_empty() {
         return None;
     }

@@ -181,7 +181,7 @@ pub fn anomaly_detection_vec(values: &[f64], parameters: &VecParameters) -> Resu
     let offset = present.start;
     let values = &values[present];
     let pieces = match longterm_period {
-        None => vec![0..values.len()],
+        None => one_piece(values.len()),
         Some(length) if length >= 2 * period => pieces_of_points(values.len(), length),
         Some(_) => {
             return Err(Refusal::Parameter { name: "longterm_period", range: "at least two periods" });
@@ -235,7 +235,7 @@ pub fn anomaly_detection_ts(
         }
         pieces_of_weeks(times, weeks, period, daily)
     } else {
-        std::iter::once(0..values.len()).collect()
+        one_piece(values.len())
     };
     let level =
         common.threshold.map(|threshold| threshold.level(values, |index| times[index].div_euclid(DAY_MS)));
@@ -333,8 +333,12 @@ fn summed_to_minutes(times: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>) {
     (minutes, sums)
 }
 
+pub(super) fn one_piece(points: usize) -> Vec<Range<usize>> {
+    std::iter::once(0..points).collect()
+}
+
 /// Pieces of `length` points; the last one ends with the series and may overlap the one before.
-fn pieces_of_points(points: usize, length: usize) -> Vec<Range<usize>> {
+pub(super) fn pieces_of_points(points: usize, length: usize) -> Vec<Range<usize>> {
     (0..points)
         .step_by(length)
         .map(|start| {
@@ -387,7 +391,7 @@ impl Run<'_> {
         for piece in &self.pieces {
             let values = &self.values[piece.clone()];
             let parts = Decomposition::of(values, self.period)?;
-            let residuals = SortedValues::new(parts.residuals(values).enumerate());
+            let residuals = SortedValues::new(parts.residuals(values).enumerate(), parts.resolution);
             for index in residuals.test(budget(values.len(), max_anoms), &mut critical).outliers {
                 outlier[piece.start + index] = true;
             }
@@ -431,7 +435,12 @@ pub struct Decomposition {
     pub season: Vec<f64>,
     /// The trend at each value.
     pub trend: Vec<f64>,
+    /// Residuals closer to each other than this differ by rounding only.
+    pub(super) resolution: f64,
 }
+
+/// Share of the largest value that rounding in the decomposition stays below: 450 units in the last place.
+const ROUNDING: f64 = 1e-13;
 
 impl Decomposition {
     /// STL with one season for all of the run (R's `s.window = "periodic"`: a smoother of 10n + 1 points and degree 0,
@@ -475,7 +484,7 @@ impl Decomposition {
             })
             .collect();
         let trend = parts.trend().iter().map(|value| value / scale).collect();
-        Ok(Self { season, trend })
+        Ok(Self { season, trend, resolution: ROUNDING * largest })
     }
 
     /// Each of the values it was made from less its season. The paper subtracts the median as well, which the test does
@@ -514,8 +523,8 @@ pub fn trace(values: &[f64], period: usize, common: &Parameters) -> Result<Vec<T
     if without_missing_ends(values)? != (0..values.len()) {
         return Err(Refusal::Gap);
     }
-    let residuals = Decomposition::of(values, period)?;
-    let sorted = SortedValues::new(residuals.residuals(values).enumerate());
+    let parts = Decomposition::of(values, period)?;
+    let sorted = SortedValues::new(parts.residuals(values).enumerate(), parts.resolution);
     let mut critical = CriticalValues::new(common.alpha, common.direction);
     let rounds = Rounds::new(&sorted, budget(values.len(), common.max_anoms), &mut critical);
     Ok(rounds

@@ -78,31 +78,35 @@ impl Entry {
 }
 
 /// Values in ascending order, each with its position in time, which settles ties: the earlier is taken first.
-#[derive(Debug, Clone, Default)]
-pub(super) struct SortedValues(Vec<Entry>);
+#[derive(Debug, Clone)]
+pub(super) struct SortedValues {
+    entries: Vec<Entry>,
+    resolution: f64,
+}
 
 impl SortedValues {
-    /// The values with their positions, in any order; all finite.
-    pub(super) fn new(values: impl Iterator<Item = (usize, f64)>) -> Self {
+    /// The values with their positions, in any order; all finite. A scale of up to `resolution` is taken for rounding
+    /// and counts as 0.
+    pub(super) fn new(values: impl Iterator<Item = (usize, f64)>, resolution: f64) -> Self {
         let mut entries: Vec<Entry> = values.map(|(position, value)| Entry { value, position }).collect();
         entries.sort_unstable_by(Entry::order);
-        Self(entries)
+        Self { entries, resolution }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     pub(super) fn insert(&mut self, position: usize, value: f64) {
         let entry = Entry { value, position };
-        let at = self.0.partition_point(|other| other.order(&entry).is_lt());
-        self.0.insert(at, entry);
+        let at = self.entries.partition_point(|other| other.order(&entry).is_lt());
+        self.entries.insert(at, entry);
     }
 
     pub(super) fn remove(&mut self, position: usize, value: f64) {
         let entry = Entry { value, position };
-        if let Ok(at) = self.0.binary_search_by(|other| other.order(&entry)) {
-            self.0.remove(at);
+        if let Ok(at) = self.entries.binary_search_by(|other| other.order(&entry)) {
+            self.entries.remove(at);
         }
     }
 
@@ -113,7 +117,7 @@ impl SortedValues {
         let mut outliers = 0;
         let mut state = rounds.centre_and_sigma();
         let mut state_is_of_outliers = true;
-        while let Some(round) = rounds.next() {
+        for round in rounds.by_ref() {
             // The centre and the scale of a round are those after all earlier ones.
             if taken.len() == outliers {
                 state = (round.centre, round.sigma);
@@ -164,6 +168,7 @@ pub(super) struct Round {
 #[derive(Debug)]
 pub(super) struct Rounds<'a> {
     entries: &'a [Entry],
+    resolution: f64,
     low: usize,
     high: usize,
     budget: usize,
@@ -172,7 +177,14 @@ pub(super) struct Rounds<'a> {
 
 impl<'a> Rounds<'a> {
     pub(super) fn new(sorted: &'a SortedValues, budget: usize, critical: &'a mut CriticalValues) -> Self {
-        Self { entries: &sorted.0, low: 0, high: sorted.len(), budget, critical }
+        Self {
+            entries: &sorted.entries,
+            resolution: sorted.resolution,
+            low: 0,
+            high: sorted.len(),
+            budget,
+            critical,
+        }
     }
 
     /// Median and 1.4826 · MAD of the values left; NaN if there are none.
@@ -189,14 +201,15 @@ impl<'a> Rounds<'a> {
         let above = |index: usize| above[index].value - centre;
         let (lower, upper) = order_statistics(below, middle, above, left.len() - middle, middle);
         let mad = if odd { upper } else { (lower + upper) / 2.0 };
-        (centre, MAD_TO_SIGMA * mad)
+        let sigma = MAD_TO_SIGMA * mad;
+        (centre, if sigma <= self.resolution { 0.0 } else { sigma })
     }
 
     /// Index among the sorted values of the earliest one as high as the highest left. The values left are counted, not
     /// named: of equal ones the later stay.
     fn earliest_highest(&self) -> usize {
         let highest = self.entries[self.high - 1].value;
-        let left = &self.entries[..];
+        let left = self.entries;
         let first = left.partition_point(|entry| entry.value < highest);
         let end = left.partition_point(|entry| entry.value <= highest);
         first + (end - self.high)
@@ -325,7 +338,7 @@ mod tests {
         ) {
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
             let budget = values.len() * 49 / 100;
-            let sorted = SortedValues::new(values.iter().copied().enumerate());
+            let sorted = SortedValues::new(values.iter().copied().enumerate(), 0.0);
             let found = sorted.test(budget, &mut CriticalValues::new(alpha, side));
             prop_assert_eq!(found.outliers, literal(&values, budget, alpha, side));
         }
@@ -335,14 +348,14 @@ mod tests {
             values in proptest::collection::vec(-5.0..5.0, 10..60),
             gone in 1_usize..8,
         ) {
-            let mut sorted = SortedValues::default();
+            let mut sorted = SortedValues::new(std::iter::empty(), 0.0);
             for (position, value) in values.iter().enumerate() {
                 sorted.insert(position, *value);
             }
             for (position, value) in values.iter().enumerate().take(gone) {
                 sorted.remove(position, *value);
             }
-            let fresh = SortedValues::new(values.iter().copied().enumerate().skip(gone));
+            let fresh = SortedValues::new(values.iter().copied().enumerate().skip(gone), 0.0);
             let test = |sorted: &SortedValues| sorted.test(5, &mut CriticalValues::new(0.05, Side::Both));
             prop_assert_eq!(test(&sorted), test(&fresh));
         }
@@ -362,17 +375,18 @@ mod tests {
     #[test]
     fn what_is_left_has_centre_and_scale() {
         let values = [1.0, 2.0, 3.0, 4.0, 5.0, 1_000.0];
-        let sorted = SortedValues::new(values.into_iter().enumerate());
+        let sorted = SortedValues::new(values.into_iter().enumerate(), 0.0);
         let found = sorted.test(2, &mut CriticalValues::new(0.05, Side::Both));
         assert_eq!((found.outliers, found.centre, found.sigma), (vec![5], 3.0, MAD_TO_SIGMA));
     }
 
     #[test]
     fn a_constant_has_no_outliers() {
-        let sorted = SortedValues::new([1.0, 1.0, 1.0, 1.0, 9.0].into_iter().enumerate());
+        let sorted = SortedValues::new([1.0, 1.0, 1.0, 1.0, 9.0].into_iter().enumerate(), 0.0);
         let found = sorted.test(2, &mut CriticalValues::new(0.05, Side::Both));
         assert_eq!((found.outliers, found.sigma), (vec![], 0.0));
-        let none = SortedValues::default().test(2, &mut CriticalValues::new(0.05, Side::Both));
+        let none =
+            SortedValues::new(std::iter::empty(), 0.0).test(2, &mut CriticalValues::new(0.05, Side::Both));
         assert!(none.outliers.is_empty() && none.centre.is_nan());
     }
 }
