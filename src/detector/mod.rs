@@ -8,6 +8,7 @@ mod grid;
 mod isolation_forest;
 mod robust;
 pub mod s_h_esd;
+pub mod seasonal;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 pub use isolation_forest::IsolationForest;
 pub use s_h_esd::SHEsd;
+pub use seasonal::Seasonal;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Direction, Kind, Parsed};
@@ -213,7 +215,7 @@ const fn entry<D: Detector>() -> DetectorEntry {
 }
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
-pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>(), entry::<SHEsd>()];
+pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>(), entry::<SHEsd>(), entry::<Seasonal>()];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///

@@ -2,7 +2,11 @@
 
 /// Makes the MAD an estimate of the standard deviation of a normal distribution: 1 / Φ⁻¹(3/4)
 /// (Rousseeuw and Croux, *Alternatives to the Median Absolute Deviation*, JASA 88, 1993, section 1).
-const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
+pub(super) const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
+
+/// Makes the mean absolute deviation an estimate of the standard deviation of a normal distribution: √(π/2),
+/// as E|X − μ| = σ √(2/π).
+pub(super) const MEAN_DEVIATION_TO_SIGMA: f64 = 1.253_314_137_315_500_3;
 
 /// Median and robust standard deviation (1.4826 · MAD) of the finite values; `None` if there are none.
 pub(super) fn median_and_sigma(values: &[f64]) -> Option<(f64, f64)> {
