@@ -64,6 +64,19 @@ export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
   'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
+  's-h-esd': {
+    maxAnoms: 0.1,
+    direction: null,
+    alpha: 0.05,
+    onlyLast: null,
+    threshold: 'None',
+    eValue: false,
+    longterm: false,
+    piecewiseMedianPeriodWeeks: 2,
+    period: null,
+    longtermPeriod: null,
+  },
+  seasonal: { method: 'mstl', periods: [], timeZone: 'UTC', coverage: 0.999 },
 };
 
 const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
@@ -80,6 +93,12 @@ export const LIMITS = {
   sampleSize: { min: 2, max: 65_536, integer: true, unit: 'points' },
   threshold: { min: 0, max: 1 },
   contamination: { above: 0, max: 0.5 },
+  maxAnoms: { above: 0, max: 0.49 },
+  alpha: { above: 0, max: 0.99 },
+  weeks: { min: 2, max: 520, integer: true, unit: 'weeks' },
+  seasonPoints: { min: 2, max: 1_000_000, integer: true, unit: 'points' },
+  piecePoints: { min: 4, max: 100_000_000, integer: true, unit: 'points' },
+  coverage: { min: 0.5, max: 0.99999 },
 } satisfies Record<string, NumberLimits>;
 
 export const DURATION_LIMITS = {

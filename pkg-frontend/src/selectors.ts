@@ -62,6 +62,24 @@ export const selectors = {
     sampleSize: 'outrider-isolation-forest-sample-size',
     seed: 'outrider-isolation-forest-seed',
   },
+  sHEsd: {
+    maxAnoms: 'outrider-s-h-esd-max-anoms',
+    alpha: 'outrider-s-h-esd-alpha',
+    direction: 'outrider-s-h-esd-direction',
+    threshold: 'outrider-s-h-esd-threshold',
+    onlyLast: 'outrider-s-h-esd-only-last',
+    eValue: 'outrider-s-h-esd-e-value',
+    period: 'outrider-s-h-esd-period',
+    longterm: 'outrider-s-h-esd-longterm',
+    weeks: 'outrider-s-h-esd-piecewise-median-period-weeks',
+    longtermPeriod: 'outrider-s-h-esd-longterm-period',
+  },
+  seasonal: {
+    method: 'outrider-seasonal-method',
+    periods: 'outrider-seasonal-periods',
+    timeZone: 'outrider-seasonal-time-zone',
+    coverage: 'outrider-seasonal-coverage',
+  },
 } as const;
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */
