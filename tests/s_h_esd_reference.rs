@@ -16,7 +16,10 @@ use outrider::detector::s_h_esd::{
     Decomposition, OnlyLast, Parameters, Side, Threshold, TsParameters, VecParameters, anomaly_detection_ts,
     anomaly_detection_vec, trace,
 };
+use outrider::detector::{self, Points};
+use outrider::query::{Direction, Kind};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 #[derive(Debug, Deserialize)]
 struct Case {
@@ -35,7 +38,7 @@ struct Args {
     max_anoms: Option<f64>,
     direction: Option<Side>,
     alpha: Option<f64>,
-    only_last: Option<serde_json::Value>,
+    only_last: Option<Value>,
     threshold: Option<Threshold>,
     #[serde(default)]
     e_value: bool,
@@ -184,6 +187,48 @@ fn every_reference_call_gives_the_same_anomalies() {
         cases.len()
     );
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The same calls by the detector, as a query makes them under `training: visible-range`.
+#[test]
+fn every_reference_call_can_be_repeated_in_a_panel() {
+    let Some(shared) = shared() else { return };
+    let calls: Vec<Value> =
+        serde_json::from_str(&fs::read_to_string(shared.join("shesd/cases.json")).unwrap()).unwrap();
+    let mut wrong = Vec::new();
+    for call in calls {
+        let case: Case = serde_json::from_value(call.clone()).unwrap();
+        let mut options = json!({"kind": "s-h-esd"});
+        for (name, value) in call["args"].as_object().unwrap() {
+            options[camel_case(name)] = value.clone();
+        }
+        let kind: Kind = serde_json::from_value(options).unwrap();
+        let built = detector::build(&kind, Direction::Both).unwrap();
+        assert!(built.unknown_options.is_empty(), "{:?}", built.unknown_options);
+        let (times, values) = input(&shared, &case.input);
+        let points = Points { times: &times, values: &values };
+        let judgement = built.detector.judge(points, points);
+        let by_index = case.function == "AnomalyDetectionVec";
+        let key = |index: usize| if by_index { index as i64 + 1 } else { times[index] };
+        let flagged: Vec<i64> =
+            (0..values.len()).filter(|index| judgement.verdicts[*index].is_outlier()).map(key).collect();
+        let mut reference: Vec<i64> = rows(&shared.join("shesd").join(&case.expected))
+            .iter()
+            .map(|row| row[0].parse().unwrap_or_else(|_| time_ms(&row[0])))
+            .collect();
+        reference.sort_unstable();
+        if flagged != reference {
+            wrong.push(format!("{}: {} flagged of {}", case.id, flagged.len(), reference.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// `max_anoms` → `maxAnoms`.
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
 }
 
 #[test]

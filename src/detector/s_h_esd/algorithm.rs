@@ -353,7 +353,7 @@ pub(super) fn pieces_of_points(points: usize, length: usize) -> Vec<Range<usize>
 
 /// Pieces of so many weeks, and one day more for daily points; they begin every so many points, and one that would
 /// reach beyond the series is replaced by the last weeks of the series.
-fn pieces_of_weeks(times: &[i64], weeks: usize, period: usize, daily: bool) -> Vec<Range<usize>> {
+pub(super) fn pieces_of_weeks(times: &[i64], weeks: usize, period: usize, daily: bool) -> Vec<Range<usize>> {
     let (points, days) =
         if daily { (period * weeks + 1, 7 * weeks + 1) } else { (period * 7 * weeks, 7 * weeks) };
     let length_ms = days as i64 * DAY_MS;
@@ -489,7 +489,7 @@ impl Decomposition {
 
     /// Each of the values it was made from less its season. The paper subtracts the median as well, which the test does
     /// in every round.
-    fn residuals(&self, values: &[f64]) -> impl Iterator<Item = f64> {
+    pub(super) fn residuals(&self, values: &[f64]) -> impl Iterator<Item = f64> {
         values.iter().zip(self.season.iter().cycle()).map(|(value, season)| value - season)
     }
 

@@ -3,8 +3,8 @@
 //! [`anomaly_detection_vec`] and [`anomaly_detection_ts`] are the original; [`SHEsd`] is the detector made of its parts
 //! (sources in `algorithm.rs` and `esd.rs`).
 //!
-//! The original decides over a whole run of points, past and future. With `training: visible-range` the detector does
-//! just that. Otherwise the verdict on a point is that of a run which *ends* with it: the training window and the points
+//! The original decides over a whole run of points, past and future, and counts points, not time. With `training:
+//! visible-range` the detector does just that, with gaps left out. Otherwise the verdict on a point is that of a run which *ends* with it: the training window and the points
 //! of the block up to it, tested as the original tests, but with the season of the training window, which is decomposed
 //! once a block. So a later point never changes a verdict. Under `longterm` the original judges the newest points by a
 //! piece of fixed length that ends with the series; so the run is then the last piece that ends with the point.
@@ -31,7 +31,7 @@ use super::isolation_forest::Short;
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs, Whole};
-use algorithm::{DAY_MS, Maxima, budget, one_piece, pieces_of_points};
+use algorithm::{DAY_MS, Maxima, budget, one_piece, pieces_of_points, pieces_of_weeks};
 use esd::{CriticalValues, Findings, SortedValues};
 
 pub use algorithm::{
@@ -259,12 +259,8 @@ impl SHEsd {
         };
         let piece = self.longterm_period.or_else(|| self.longterm.then(weeks_long));
         let available = grid.values.len().min(piece.unwrap_or(usize::MAX));
-        if available < 2 * period {
-            let season = DurationMs::from_millis(grid.step_ms.saturating_mul(period as i64));
-            let seasons = (available as f64 / period as f64 * 10.0).floor() / 10.0;
-            return Err(format!("{seasons:.1} of 2 seasons of {season} are available"));
-        }
-        Ok(Run { options: self, grid, period, piece })
+        let run = Run { options: self, grid, period, piece };
+        if available < 2 * period { Err(run.lacking(available)) } else { Ok(run) }
     }
 }
 
@@ -304,7 +300,7 @@ impl Run<'_> {
         let first_slot = self.piece.map_or(0, |piece| slots.saturating_sub(piece));
         let Ok(parts) = Decomposition::of(&filled(&self.grid.values[first_slot..], self.period), self.period)
         else {
-            return Judgement::none(judged.values, "2 seasons are needed".to_owned());
+            return Judgement::none(judged.values, self.lacking(slots - first_slot));
         };
         let last_trend = parts.trend.last().copied().unwrap_or(f64::NAN);
         let slot = |time_ms: i64| self.grid.slot(time_ms) - first_slot as i64;
@@ -358,62 +354,69 @@ impl Run<'_> {
         judgement
     }
 
-    /// One run of all points, as the original has it.
+    /// One run of all points, as the original has it: it counts points and knows no gaps.
     fn judge_whole(&self, points: Points<'_>) -> Judgement {
         let options = self.options;
-        let slots = self.grid.values.len();
-        let pieces = self.piece.map_or_else(|| one_piece(slots), |piece| pieces_of_points(slots, piece));
+        let (times, values): (Vec<i64>, Vec<f64>) = present_points(points).map(|(_, point)| point).unzip();
+        let pieces = match (options.longterm_period, options.longterm) {
+            (Some(piece), _) => pieces_of_points(values.len(), piece),
+            (None, true) => pieces_of_weeks(&times, options.weeks, self.period, self.grid.step_ms >= DAY_MS),
+            (None, false) => one_piece(values.len()),
+        };
         let mut critical = CriticalValues::new(options.alpha, options.side);
         let mut maxima = Maxima::default();
-        for (_, (time, value)) in present_points(points) {
-            maxima.add(self.group(time), value);
+        for (index, (time, value)) in times.iter().zip(&values).enumerate() {
+            let of_period = options.period.is_some().then_some((index / self.period) as i64);
+            maxima.add(of_period.unwrap_or_else(|| time.div_euclid(DAY_MS)), *value);
         }
         let level = options.threshold.map(|threshold| maxima.level(threshold));
         let mut tested = Vec::with_capacity(pieces.len());
-        let mut outlier = vec![false; points.values.len()];
+        let mut outlier = vec![false; values.len()];
         for piece in pieces {
-            let Ok(parts) =
-                Decomposition::of(&filled(&self.grid.values[piece.clone()], self.period), self.period)
-            else {
-                return Judgement::none(points.values, "2 seasons are needed".to_owned());
+            let of_piece = &values[piece.clone()];
+            let Ok(parts) = Decomposition::of(of_piece, self.period) else {
+                return Judgement::none(points.values, self.lacking(of_piece.len()));
             };
-            let residuals = present_points(points).filter_map(|(position, (time, value))| {
-                let slot = usize::try_from(self.grid.slot(time)).ok()?;
-                let within = piece.contains(&slot);
-                within.then(|| (position, value - parts.season[(slot - piece.start) % self.period]))
-            });
-            let sorted = SortedValues::new(residuals, parts.resolution);
+            let sorted = SortedValues::new(parts.residuals(of_piece).enumerate(), parts.resolution);
             let findings = sorted.test(budget(sorted.len(), options.max_anoms), &mut critical);
-            for position in &findings.outliers {
-                outlier[*position] = true;
+            for index in &findings.outliers {
+                outlier[piece.start + index] = true;
             }
             tested.push((piece, parts, findings));
         }
-        let last_slot = slots as i64 - 1;
-        let last_time = present_points(points).last().map_or(i64::MAX, |(_, (time, _))| time);
+        let last_time = times.last().copied().unwrap_or(i64::MAX);
         let mut judgement = Judgement::default();
-        for (index, (time, value)) in points.times.iter().zip(points.values).enumerate() {
-            // The first piece that holds a point decides on what is expected there; gaps at the ends belong to none.
-            let slot = self.grid.slot(*time);
-            let inside = slot.clamp(0, last_slot) as usize;
-            let holder = tested.iter().find(|(piece, ..)| piece.contains(&inside)).or(tested.last());
+        let mut next = 0;
+        for (time, value) in points.times.iter().zip(points.values) {
+            // A gap stands where the point after it does.
+            let index = next.min(values.len().saturating_sub(1));
+            next += usize::from(value.is_finite());
+            // The first piece that holds a point decides on what is expected there.
+            let holder = tested.iter().find(|(piece, ..)| piece.contains(&index)).or(tested.last());
             let Some((piece, parts, findings)) = holder else { break };
-            let phase = (slot - piece.start as i64).rem_euclid(self.period as i64) as usize;
+            let within = index.saturating_sub(piece.start);
             let recent = match options.only_last {
                 None => true,
                 Some(LastPart::Time(part)) => *time > last_time.saturating_sub(part.len_ms()),
-                Some(LastPart::Period) => slot > last_slot - self.period as i64,
+                Some(LastPart::Period) => index + self.period >= values.len(),
             };
             let context = Context {
-                season: parts.season[phase],
-                e_value: options.e_value.then(|| parts.expected(inside - piece.start)),
+                season: parts.season[within % self.period],
+                e_value: options.e_value.then(|| parts.expected(within)),
                 findings,
-                is_outlier: outlier[index],
+                is_outlier: value.is_finite() && outlier[index],
                 may_be_flagged: recent && level.is_none_or(|level| *value >= level),
             };
             options.add(&mut judgement, *value, &context);
         }
         judgement
+    }
+
+    /// That so many points are fewer than two seasons, in words.
+    fn lacking(&self, points: usize) -> String {
+        let season = DurationMs::from_millis(self.grid.step_ms.saturating_mul(self.period as i64));
+        let seasons = (points as f64 / self.period as f64 * 10.0).floor() / 10.0;
+        format!("{seasons:.1} of 2 seasons of {season} are available")
     }
 }
 
