@@ -4,12 +4,13 @@
 //! phase when daylight saving begins or ends. The hour that is skipped is a gap; of the one that comes twice the second
 //! pass counts.
 //!
-//! **Expected value.** `Mstl`: the last trend of the series, as MSTL finds it (Bandara, Hyndman and Bergmeir, arXiv
-//! 2107.13462, section 3), plus for each period the median of what is left at the same phase, shortest period first.
+//! **Expected value.** `Mstl`: around the trend of the series, as MSTL finds it (Bandara, Hyndman and Bergmeir, arXiv
+//! 2107.13462, section 3), for each period the median of what is left at the same phase, shortest period first; to
+//! these seasons comes the level, the median of the last season without them, with the drift of the trend.
 //! `Quantiles`: the median of the values at the same phase of the longest period.
 //!
 //! **Band.** A residual is what a forecast would have missed a point by: its own season is left out of the medians, and
-//! the trend is that of one season before. Residuals are divided by a scale of their time of day, and their quantiles at
+//! the level is that of the season before. Residuals are divided by a scale of their time of day, and their quantiles at
 //! (1 ± coverage) / 2, by the ranks of conformal prediction, span the band (Lei et al., *Distribution-Free Predictive
 //! Inference for Regression*, JASA 113, 2018, sections 2.2 and 5.2; seasons left out one at a time: Barber et al.,
 //! *Predictive Inference with the Jackknife+*, Annals of Statistics 49, 2021, section 1).
@@ -68,7 +69,7 @@ pub struct Model {
     grid: Grid,
     /// The values of each season; their sum with `level` is expected.
     seasons: Vec<Vec<f64>>,
-    level: f64,
+    level: Level,
     /// Robust standard deviation at each phase of the shortest season.
     scale: Vec<f64>,
     /// Ends of the band in those deviations from the expected value.
@@ -132,7 +133,7 @@ impl Model {
         let slot = self.grid.slot(on_the_wall(time_ms, self.zone));
         let phase = |length: usize| slot.rem_euclid(length as i64) as usize;
         let season: f64 = self.seasons.iter().map(|season| season[phase(season.len())]).sum();
-        let expected = self.level + season;
+        let expected = self.level.of(slot as f64) + season;
         let sigma = self.scale[phase(self.scale.len())];
         Forecast {
             expected,
@@ -198,8 +199,35 @@ fn usable_periods(grid: &Grid, asked: &[i64]) -> Result<Vec<i64>, String> {
 /// Seasons, level, and for each slot what a forecast would have missed it by (NaN where that is unknown).
 struct Fit {
     seasons: Vec<Vec<f64>>,
-    level: f64,
+    level: Level,
     residuals: Vec<f64>,
+}
+
+/// A level that is `value` at slot `at` and changes by `drift` each slot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Level {
+    value: f64,
+    at: f64,
+    drift: f64,
+}
+
+impl Level {
+    /// The median of the last season before slot `end` that is not all gaps; NaN if there is none.
+    fn before(mut end: usize, deseasonalised: &[f64], season: usize, drift: f64) -> Self {
+        loop {
+            let mut last: Vec<f64> = deseasonalised[end.saturating_sub(season)..end].to_vec();
+            last.retain(|value| value.is_finite());
+            if !last.is_empty() || end <= season {
+                let at = end as f64 - season as f64 / 2.0;
+                return Self { value: median(&mut last).unwrap_or(f64::NAN), at, drift };
+            }
+            end -= season;
+        }
+    }
+
+    fn of(&self, slot: f64) -> f64 {
+        self.value + self.drift * (slot - self.at)
+    }
 }
 
 /// The median of each phase of each period, taken off one after the other, around a trend, if there is one.
@@ -223,12 +251,23 @@ fn fit(values: &[f64], lengths: &[usize], trend: Option<&[f64]>) -> Fit {
         }
         seasons.push(season);
     }
-    if let Some(trend) = trend {
-        for (slot, residual) in residuals.iter_mut().enumerate() {
-            *residual += slot.checked_sub(shortest).map_or(f64::NAN, |before| trend[slot] - trend[before]);
+    let Some(trend) = trend else { return Fit { seasons, level: Level::default(), residuals } };
+    let slots = values.len();
+    let drift = (trend[slots - 1] - trend[0]) / slots as f64;
+    let season = |slot: usize| -> f64 { seasons.iter().map(|season| season[slot % season.len()]).sum() };
+    let deseasonalised: Vec<f64> = (0..slots).map(|slot| values[slot] - season(slot)).collect();
+    // Each season is forecast from what lies before it, back from the end; there is nothing before the first.
+    let mut end = slots;
+    while end > 0 {
+        let start = end.saturating_sub(shortest);
+        let level = Level::before(start, &deseasonalised, shortest, drift);
+        for slot in start..end {
+            residuals[slot] += trend[slot] - level.of(slot as f64);
         }
+        end = start;
     }
-    Fit { seasons, level: trend.map_or(0.0, |trend| trend.last().copied().unwrap_or(f64::NAN)), residuals }
+    let level = Level::before(slots, &deseasonalised, shortest, drift);
+    Fit { seasons, level, residuals }
 }
 
 /// The trend of MSTL, one value a slot.

@@ -235,6 +235,15 @@ fn gaps_and_phases_never_seen_are_no_findings() {
 }
 
 #[test]
+fn a_silent_last_day_is_no_end_of_judging() {
+    let (times, mut values) = series(HOUR / 4, 9 * 96, Noise::Normal, 0.0, 9);
+    values[7 * 96..8 * 96].fill(f64::NAN);
+    values[8 * 96 + 40] = 500.0;
+    let judgement = judge(&detector(&json!({})), &times, &values, 96);
+    assert_eq!(judgement.verdicts[40], Verdict::High);
+}
+
+#[test]
 fn nothing_panics_on_strange_series() {
     let times: Vec<i64> = (0..200).map(|i| i * HOUR).collect();
     for method in ["mstl", "quantiles"] {
