@@ -71,6 +71,19 @@ export const DETECTOR_DEFAULTS: DetectorOptions = {
   'z-score': { window: 'training', threshold: 3 },
   iqr: { window: 'training', factor: 3 },
   changepoint: { kinds: 'both', falseAlarmsPerWeek: 0.1, minShift: 2, minSize: 5 },
+  's-h-esd': {
+    maxAnoms: 0.1,
+    direction: null,
+    alpha: 0.05,
+    onlyLast: null,
+    threshold: 'None',
+    eValue: false,
+    longterm: false,
+    piecewiseMedianPeriodWeeks: 2,
+    period: null,
+    longtermPeriod: null,
+  },
+  seasonal: { method: 'mstl', periods: [], timeZone: 'UTC', coverage: 0.999 },
 };
 
 const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
@@ -95,6 +108,12 @@ export const LIMITS = {
   falseAlarmsPerWeek: { above: 0, max: 1000, unit: 'a week' },
   minShift: { above: 0, max: 10, unit: 'sigmas' },
   minSize: { min: 2, max: 1000, integer: true, unit: 'points' },
+  maxAnoms: { above: 0, max: 0.49 },
+  alpha: { above: 0, max: 0.99 },
+  weeks: { min: 2, max: 520, integer: true, unit: 'weeks' },
+  seasonPoints: { min: 2, max: 1_000_000, integer: true, unit: 'points' },
+  piecePoints: { min: 4, max: 100_000_000, integer: true, unit: 'points' },
+  coverage: { min: 0.5, max: 0.99999 },
 } satisfies Record<string, NumberLimits>;
 
 export const DURATION_LIMITS = {

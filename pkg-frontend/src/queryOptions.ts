@@ -5,7 +5,11 @@ import {
   type ChangeKinds,
   type CommonOptions,
   type Direction,
+  type EsdPart,
+  type EsdSide,
+  type EsdThreshold,
   type Output,
+  type SeasonalMethod,
   type Training,
   type Transform,
 } from './types';
@@ -38,6 +42,31 @@ export const CHANGE_KINDS: Array<SelectableValue<ChangeKinds>> = [
   { value: 'level', label: 'Level' },
   { value: 'variance', label: 'Noise' },
   { value: 'both', label: 'Both' },
+];\n\n/** An empty value stands for null, which a select cannot hold. */
+export const ESD_SIDES: Array<SelectableValue<EsdSide | ''>> = [
+  { value: '', label: 'As the query', description: "Follows the query's direction" },
+  { value: 'pos', label: 'pos', description: 'Only high values are tested' },
+  { value: 'neg', label: 'neg', description: 'Only low values are tested' },
+  { value: 'both', label: 'both', description: 'Both sides, each at half of alpha' },
+];
+
+export const ESD_PARTS: Array<SelectableValue<EsdPart | ''>> = [
+  { value: '', label: 'All' },
+  { value: 'day', label: 'day', description: 'The last day of the run' },
+  { value: 'hr', label: 'hr', description: 'The last hour of the run' },
+  { value: 'period', label: 'period', description: 'The last season of the run' },
+];
+
+export const ESD_THRESHOLDS: Array<SelectableValue<EsdThreshold>> = [
+  { value: 'None', label: 'None' },
+  { value: 'med_max', label: 'med_max', description: 'Median of the daily maxima' },
+  { value: 'p95', label: 'p95', description: '95th percentile of the daily maxima' },
+  { value: 'p99', label: 'p99', description: '99th percentile of the daily maxima' },
+];
+
+export const SEASONAL_METHODS: Array<SelectableValue<SeasonalMethod>> = [
+  { value: 'mstl', label: 'MSTL', description: 'A trend and seasonal medians around it' },
+  { value: 'quantiles', label: 'Quantiles', description: 'The median at the same time of the longest season' },
 ];
 
 /** How the models are trained, in a few words. */

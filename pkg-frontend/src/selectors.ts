@@ -87,6 +87,24 @@ export const selectors = {
     minShift: 'outrider-changepoint-min-shift',
     minSize: 'outrider-changepoint-min-size',
   },
+  sHEsd: {
+    maxAnoms: 'outrider-s-h-esd-max-anoms',
+    alpha: 'outrider-s-h-esd-alpha',
+    direction: 'outrider-s-h-esd-direction',
+    threshold: 'outrider-s-h-esd-threshold',
+    onlyLast: 'outrider-s-h-esd-only-last',
+    eValue: 'outrider-s-h-esd-e-value',
+    period: 'outrider-s-h-esd-period',
+    longterm: 'outrider-s-h-esd-longterm',
+    weeks: 'outrider-s-h-esd-piecewise-median-period-weeks',
+    longtermPeriod: 'outrider-s-h-esd-longterm-period',
+  },
+  seasonal: {
+    method: 'outrider-seasonal-method',
+    periods: 'outrider-seasonal-periods',
+    timeZone: 'outrider-seasonal-time-zone',
+    coverage: 'outrider-seasonal-coverage',
+  },
 } as const;
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */

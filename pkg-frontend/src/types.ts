@@ -91,6 +91,37 @@ export interface ChangepointOptions {
   minSize: number;
 }
 
+export type EsdSide = 'pos' | 'neg' | 'both';
+export type EsdPart = 'day' | 'hr' | 'period';
+export type EsdThreshold = 'None' | 'med_max' | 'p95' | 'p99';
+
+/** The names are those of Twitter's AnomalyDetection. */
+export interface SHEsdOptions {
+  maxAnoms: number;
+  /** null = as the query's direction says. */
+  direction: EsdSide | null;
+  alpha: number;
+  onlyLast: EsdPart | null;
+  threshold: EsdThreshold;
+  eValue: boolean;
+  longterm: boolean;
+  piecewiseMedianPeriodWeeks: number;
+  /** Points in a season; null = a day, or a week of daily points. */
+  period: number | null;
+  /** Points in a piece; null = `longterm` says. */
+  longtermPeriod: number | null;
+}
+
+export type SeasonalMethod = 'mstl' | 'quantiles';
+
+export interface SeasonalOptions {
+  method: SeasonalMethod;
+  /** Durations; none = a day and a week where the window is long enough. */
+  periods: string[];
+  timeZone: string;
+  coverage: number;
+}
+
 /** Every detector kind with its options. */
 export interface DetectorOptions {
   auto: AutoOptions;
@@ -99,6 +130,8 @@ export interface DetectorOptions {
   'z-score': ZScoreOptions;
   iqr: IqrOptions;
   changepoint: ChangepointOptions;
+  's-h-esd': SHEsdOptions;
+  seasonal: SeasonalOptions;
 }
 
 /** A kind with those of its options that differ from the default. */

@@ -2,13 +2,16 @@ import {
   baseUrl,
   duration,
   durationMs,
+  durations,
   hasVariable,
   headerName,
   jsonPointer,
+  listed,
   number,
   path,
   rangeText,
   required,
+  timeZone,
 } from './validation';
 
 /** Each message says what is wrong and ends in what to do. */
@@ -174,6 +177,23 @@ describe('baseUrl', () => {
 describe('headerName', () => {
   it.each(['X-Api-Key', 'authorization', 'x_y'])('accepts %s', (text) => expect(headerName(text)).toBeUndefined());
   it.each(['', 'X Api', 'X:Api', 'X-Ä', 'a\nb'])('refuses "%s"', (text) => expect(headerName(text)).toMatch(INSTRUCTS));
+});
+
+describe('durations', () => {
+  it.each(['', '1d', '1d, 7d', '12h 1d', '${periods}'])('accepts "%s"', (text) =>
+    expect(durations(2)(text)).toBeUndefined(),
+  );
+  it.each(['1', '1d, week', '0s', '1d, 2d, 3d'])('refuses "%s"', (text) =>
+    expect(durations(2)(text)).toMatch(INSTRUCTS),
+  );
+  it('are told apart by commas and spaces', () => expect(listed(' 1d,7d  12h, ')).toEqual(['1d', '7d', '12h']));
+});
+
+describe('timeZone', () => {
+  it.each(['UTC', 'Europe/Berlin', ' America/New_York ', '$zone'])('accepts "%s"', (text) =>
+    expect(timeZone(text)).toBeUndefined(),
+  );
+  it.each(['', 'Mars/Olympus', 'nine'])('refuses "%s"', (text) => expect(timeZone(text)).toMatch(INSTRUCTS));
 });
 
 describe('required', () => {

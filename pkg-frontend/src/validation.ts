@@ -71,6 +71,39 @@ export function duration(limits: DurationLimits = {}): Validator {
   };
 }
 
+/** `1d, 7d` → ['1d', '7d']. */
+export function listed(text: string): string[] {
+  return text
+    .split(/[\s,]+/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** Up to `most` durations. */
+export function durations(most: number): Validator {
+  const check = duration();
+  return (text) => {
+    const items = hasVariable(text) ? [] : listed(text);
+    if (items.length > most) {
+      return `${items.length} durations are too many: each is fitted on its own. Write at most ${most}.`;
+    }
+    return items.map(check).find((message) => message !== undefined);
+  };
+}
+
+/** The IANA name of a time zone. */
+export const timeZone: Validator = (text) => {
+  if (hasVariable(text)) {
+    return undefined;
+  }
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text.trim() });
+    return undefined;
+  } catch {
+    return `"${text}" is no time zone: it must be an IANA name. Write for example Europe/Berlin or UTC.`;
+  }
+};
+
 export function number(limits: NumberLimits = {}): Validator {
   return (text) => {
     const value = Number(text);

@@ -7,10 +7,13 @@
 mod auto;
 mod changepoint;
 mod fences;
+mod grid;
 mod iqr;
 mod isolation_forest;
 mod mad;
 mod robust;
+pub mod s_h_esd;
+pub mod seasonal;
 mod whiten;
 mod window;
 mod z_score;
@@ -25,6 +28,8 @@ pub use changepoint::Changepoint;
 pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
 pub use mad::Mad;
+pub use s_h_esd::SHEsd;
+pub use seasonal::Seasonal;
 pub use z_score::ZScore;
 
 use crate::error::{Category, Error, Result, list_names};
@@ -372,6 +377,8 @@ const fn entry<D: Detector>() -> DetectorEntry {
 pub const DETECTORS: &[DetectorEntry] = &[
     entry::<IsolationForest>(),
     entry::<Auto>(),
+    entry::<Seasonal>(),
+    entry::<SHEsd>(),
     entry::<Mad>(),
     entry::<ZScore>(),
     entry::<Iqr>(),

@@ -426,7 +426,7 @@ mod tests {
         let week = AskedTraining::Window { window_ms: None, refit_ms: None };
         assert_eq!(week.auto_step_ms(3_600_000, 100), 300_000);
         assert_eq!(week.auto_step_ms(86_400_000, 5_000), 300_000);
-        assert_eq!(Training::VisibleRange.auto_step_ms(21_600_000, 360), 60_000);
+        assert_eq!(AskedTraining::VisibleRange.auto_step_ms(21_600_000, 360), 60_000);
         assert_eq!(nice_step_ms(0), 1_000);
         assert_eq!(nice_step_ms(86_400_001), 2 * 86_400_000);
     }

@@ -7,6 +7,8 @@ import { IqrEditor } from './Iqr';
 import { IsolationForestEditor } from './IsolationForest';
 import { MadEditor } from './Mad';
 import { ZScoreEditor } from './ZScore';
+import { SeasonalEditor } from './Seasonal';
+import { SHEsdEditor } from './SHEsd';
 
 /** Every detector the backend has, in the order of the list. */
 export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]> } = {
@@ -40,5 +42,16 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
     label: 'Changepoint',
     description: 'Flags the onset of a new level or of more or less noise, once; not single wild points',
     component: ChangepointEditor,
+  },
+  's-h-esd': {
+    label: 'Seasonal hybrid ESD',
+    description: "Twitter's AnomalyDetection: takes the season off and tests what is left; for steady daily rhythms",
+    component: SHEsdEditor,
+  },
+  seasonal: {
+    label: 'Seasonal band',
+    description:
+      'Flags values outside what is usual at this time of the day and the week; for any daily or weekly rhythm',
+    component: SeasonalEditor,
   },
 };

@@ -72,7 +72,10 @@ impl Tail {
         let begin_surprise = -(in_tail as f64 / count as f64).log10();
         let mut grid = [(median + begin, begin_surprise); 6];
         for (slot, chance) in grid.iter_mut().zip(CHANCES) {
-            *slot = (quantile(1.0 - chance), -chance.log10());
+            // Of few values the tail takes more than a fiftieth.
+            if -chance.log10() < begin_surprise {
+                *slot = (quantile(1.0 - chance).min(median + begin), -chance.log10());
+            }
         }
         Some(Self { median, begin, begin_surprise, index: index.max(MIN_INDEX), grid })
     }

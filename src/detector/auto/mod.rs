@@ -37,6 +37,9 @@ use crate::query::{Direction, Whole};
 const TRAINING_POINTS: i64 = 4_032;
 const REFIT_POINTS: i64 = 48;
 
+/// Points that means, spreads and levels look back, so that those before them must have been forecast too.
+const ROLLING_POINTS: usize = 256;
+
 /// Points before the training window that are read at most.
 const MAX_LOOKBACK_POINTS: usize = 8_640;
 
@@ -135,6 +138,7 @@ impl Detector for Auto {
             // As far as the seasons reach, but no more points than a month has at five minutes.
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
+                .saturating_add(points(ROLLING_POINTS))
                 .max(points(LOOKBACK_POINTS)),
             // An incident can have begun one refractory time ago, and what opened it depends on the one before.
             run_in_ms: points(2 * self.refractory),
@@ -145,7 +149,8 @@ impl Detector for Auto {
         let filled = fill_gaps(points.values);
         let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
         let cells = grid.cells(points.times, blocks);
-        let expectation = Expectation::new(points.times, &filled, &cells, self.zone, grid.lookback_ms);
+        let expectation =
+            Expectation::new(points.times, &filled, &cells, self.zone, grid.forecast_lookback_ms());
         let chunks: Vec<Range<usize>> = grid
             .chunks(points.times, discord::CHUNK)
             .into_iter()
@@ -385,6 +390,14 @@ impl Seen {
             why.join("; "),
             calibration.training_points
         )
+    }
+}
+
+impl Grid {
+    /// How far back forecasts may look.
+    fn forecast_lookback_ms(self) -> Option<i64> {
+        let rolling_ms = self.step_ms.unwrap_or(0).saturating_mul(ROLLING_POINTS as i64);
+        self.lookback_ms.map(|lookback_ms| lookback_ms.saturating_sub(rolling_ms).max(0))
     }
 }
 
