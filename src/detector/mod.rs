@@ -5,6 +5,7 @@
 //! upstreams or of Grafana; the engine cuts time into training and judged points and calls them.
 
 mod isolation_forest;
+mod peers;
 mod robust;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 pub use isolation_forest::IsolationForest;
+pub use peers::Peers;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Direction, Kind, Parsed};
@@ -210,7 +212,7 @@ const fn entry<D: Detector>() -> DetectorEntry {
 }
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
-pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>()];
+pub const DETECTORS: &[DetectorEntry] = &[entry::<IsolationForest>(), entry::<Peers>()];
 
 /// The kind of detector a query asks for; the default one if it names none.
 ///

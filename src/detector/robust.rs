@@ -2,7 +2,7 @@
 
 /// Makes the MAD an estimate of the standard deviation of a normal distribution: 1 / Φ⁻¹(3/4)
 /// (Rousseeuw and Croux, *Alternatives to the Median Absolute Deviation*, JASA 88, 1993, section 1).
-const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
+pub(super) const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
 
 /// Median and robust standard deviation (1.4826 · MAD) of the finite values; `None` if there are none.
 pub(super) fn median_and_sigma(values: &[f64]) -> Option<(f64, f64)> {
@@ -16,7 +16,7 @@ pub(super) fn median_and_sigma(values: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// Median of `values`, which it reorders; the mean of the middle two where their number is even.
-fn median(values: &mut [f64]) -> Option<f64> {
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     if values.is_empty() {
         return None;
     }
