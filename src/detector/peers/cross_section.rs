@@ -108,7 +108,8 @@ impl CrossSection {
             let scale = self.scale[usize::from(distance > 0.0)];
             let deviations = if distance == 0.0 { 0.0 } else { distance.abs() / scale };
             // No finite number of deviations where all others were equal so far: as far out as can be.
-            let score = if deviations.is_finite() { deviations / (deviations + mad_threshold(0.5)) } else { 1.0 };
+            let score =
+                if deviations.is_finite() { deviations / (deviations + mad_threshold(0.5)) } else { 1.0 };
             findings.push(Finding::Judged(Judged {
                 score,
                 expected: centre,

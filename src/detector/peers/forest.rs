@@ -14,6 +14,10 @@ pub(super) const SEED: u64 = 42;
 /// Features, as named in reasons.
 const FEATURES: [&str; 3] = ["value", "recent level", "repeating of one value"];
 
+/// A forest cannot tell how far beyond its samples a value lies, so what goes this much further than anything seen is
+/// an outlier whatever its score.
+const BEYOND: f64 = 1.5;
+
 /// The forests with all past features.
 pub(super) struct Forests {
     fleet: Fleet,
@@ -25,32 +29,45 @@ pub(super) struct Forests {
     share: f64,
 }
 
-struct Fitted {
-    forests: Vec<StepForest>,
+/// A forest on one feature, the score that its past rarely exceeds, and the range beyond which nothing was seen.
+struct Feature {
+    forest: StepForest,
     threshold: f64,
+    seen: (f64, f64),
 }
+
+/// One forest a feature.
+struct Fitted(Vec<Feature>);
 
 impl Fitted {
     fn new(past: &[Vec<f64>; 3], share: f64) -> Option<Self> {
         let options = ForestOptions { n_trees: 100, sample_size: 256, seed: SEED };
-        let forests = past.iter().map(|feature| StepForest::fit(feature, &options)).collect::<Option<Vec<_>>>()?;
-        let mut highest = vec![0.0_f64; past[0].len()];
-        for (forest, feature) in forests.iter().zip(past) {
-            for (highest, score) in highest.iter_mut().zip(forest.scores(feature)) {
-                *highest = highest.max(score);
-            }
-        }
-        let threshold = super::model::quantile(&mut highest, 1.0 - share);
-        Some(Self { forests, threshold })
+        let share = share / past.len() as f64;
+        past.iter()
+            .map(|feature| {
+                // Sorted, so that the samples drawn do not depend on the order of the series.
+                let mut sorted = feature.clone();
+                sorted.sort_unstable_by(f64::total_cmp);
+                let forest = StepForest::fit(&sorted, &options)?;
+                let threshold = super::model::quantile(&mut forest.scores(&sorted), 1.0 - share);
+                let seen = (BEYOND * sorted.first()?.min(0.0), BEYOND * sorted.last()?.max(0.0));
+                Some(Feature { forest, threshold, seen })
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(Self)
     }
 
-    /// The highest score of any feature, and the feature.
-    fn score(&self, features: [f64; 3]) -> (f64, &'static str) {
-        let mut most = (0.0, FEATURES[0]);
-        for ((forest, name), feature) in self.forests.iter().zip(FEATURES).zip(features) {
-            let score = forest.score(feature);
-            if score > most.0 {
-                most = (score, name);
+    /// The feature that stands out most above its threshold, as its number, its score, and whether it is an outlier.
+    fn score(&self, departed: [f64; 3]) -> (usize, f64, bool) {
+        let mut most = (0, 0.0, false);
+        let mut most_above = f64::NEG_INFINITY;
+        for (number, (feature, value)) in self.0.iter().zip(departed).enumerate() {
+            let score = feature.forest.score(value);
+            let beyond = value < feature.seen.0 || value > feature.seen.1;
+            let above = if beyond { f64::INFINITY } else { score - feature.threshold };
+            if above > most_above {
+                most_above = above;
+                most = (number, score, above > 0.0);
             }
         }
         most
@@ -95,20 +112,25 @@ impl Comparison for Forests {
         for reported in reported {
             let departure = self.fleet.depart(time, reported);
             let features = departure.map(|departure| [departure.point, departure.lasting, departure.stuck]);
-            let judged = departure.zip(features).zip(self.fitted.as_ref()).map(|((departure, features), fitted)| {
-                let (score, feature) = fitted.score(features);
-                let outlier = score > fitted.threshold;
-                let range = fitted.forests[0].normal_range(0.0, fitted.threshold);
-                let end = |sigmas: f64| {
-                    if sigmas.is_finite() { sigmas.mul_add(departure.sigma, departure.expected) } else { f64::NAN }
-                };
-                Judged {
-                    score,
-                    expected: departure.expected,
-                    band: range.map_or((f64::NAN, f64::NAN), |(lower, upper)| (end(lower), end(upper))),
-                    outlier: outlier.then_some(Why::Isolated(feature, score, fitted.threshold)),
-                }
-            });
+            let judged =
+                departure.zip(features).zip(self.fitted.as_ref()).map(|((departure, features), fitted)| {
+                    let (feature, score, outlier) = fitted.score(features);
+                    let threshold = fitted.0[feature].threshold;
+                    let range = fitted.0[0].forest.normal_range(0.0, fitted.0[0].threshold);
+                    let end = |sigmas: f64| {
+                        if sigmas.is_finite() {
+                            sigmas.mul_add(departure.sigma, departure.expected)
+                        } else {
+                            f64::NAN
+                        }
+                    };
+                    Judged {
+                        score,
+                        expected: departure.expected,
+                        band: range.map_or((f64::NAN, f64::NAN), |(lower, upper)| (end(lower), end(upper))),
+                        outlier: outlier.then_some(Why::Isolated(FEATURES[feature], score, threshold)),
+                    }
+                });
             for (past, feature) in self.past.iter_mut().zip(features.into_iter().flatten()) {
                 past.push(feature);
             }

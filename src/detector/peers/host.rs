@@ -6,9 +6,9 @@
 
 use super::super::Member;
 use super::super::robust::{MAD_TO_SIGMA, median};
+use super::MIN_HISTORY;
 use super::model::{Model, Sample};
 use super::walk::{Comparison, Finding, Judged, Reported, Why};
-use super::MIN_HISTORY;
 
 /// Points a lasting departure is looked for in.
 const RECENT: usize = 12;
@@ -44,6 +44,8 @@ struct Host {
     history: Vec<Sample>,
     fit_at: usize,
     apart: Vec<Sample>,
+    /// What was kept apart in episodes that are over: habits of a time of day show there.
+    over: Vec<Sample>,
     /// Points since the last flag, if there is an episode.
     quiet: Option<usize>,
     recent: Vec<f64>,
@@ -69,8 +71,14 @@ impl Repeats {
             return 0.0;
         };
         if value != last {
+            // A run counts as a whole once it is over: it must not make itself likely while it lasts.
+            if learn {
+                let run = self.run as f64;
+                self.pairs += 1.0 + run;
+                self.repeats += run;
+                self.repeats_after_repeat += (run - 1.0).max(0.0);
+            }
             self.last = Some((value, centre));
-            self.pairs += f64::from(u8::from(learn));
             self.run = 0;
             return 0.0;
         }
@@ -78,15 +86,10 @@ impl Repeats {
             return 0.0;
         }
         self.last = Some((value, centre));
+        self.run += 1;
         let first = (self.repeats + 0.5) / (self.pairs + 1.0);
         let further = (self.repeats_after_repeat + 0.1) / (self.repeats + 1.0);
-        self.run += 1;
         let unlikely = (self.run as f64 - 1.0).mul_add(-further.min(1.0).ln(), -first.min(1.0).ln());
-        if learn {
-            self.pairs += 1.0;
-            self.repeats += 1.0;
-            self.repeats_after_repeat += f64::from(u8::from(self.run > 1));
-        }
         (2.0 * unlikely).sqrt()
     }
 }
@@ -123,7 +126,7 @@ impl Host {
             *quiet += 1;
             if *quiet > QUIET {
                 self.quiet = None;
-                self.apart.clear();
+                self.over.append(&mut self.apart);
             }
         }
         if self.quiet.is_none() {
@@ -133,6 +136,7 @@ impl Host {
         self.apart.push(sample);
         if self.apart.len() >= NEW_NORMAL.max(self.history.len() / 4) {
             self.history = std::mem::take(&mut self.apart);
+            self.over.clear();
             self.repeats = Repeats::default();
             self.recent.clear();
             self.quiet = None;
@@ -144,7 +148,7 @@ impl Host {
     fn learn(&mut self, share: f64) {
         let length = self.history.len();
         if length >= MIN_HISTORY && length >= self.fit_at {
-            self.model = Model::fit(&self.history);
+            self.model = Model::fit(&self.history, &self.over);
             self.fit_at = length + ((length as f64 * share) as usize).max(RECENT);
         }
     }
@@ -175,7 +179,8 @@ impl Fleet {
 
     /// Finds the group's centre and how much its members differ more than they usually do.
     fn look_at(&mut self, time: i64, newest: &[f64]) {
-        let known = self.hosts.iter().zip(newest).filter(|(host, value)| host.model.is_some() && value.is_finite());
+        let known =
+            self.hosts.iter().zip(newest).filter(|(host, value)| host.model.is_some() && value.is_finite());
         let only_known = known.count() >= super::MIN_PRESENT;
         self.scratch.clear();
         self.scratch.extend(self.hosts.iter().zip(newest).filter(|(_, value)| value.is_finite()).filter_map(
@@ -229,8 +234,11 @@ impl Fleet {
     /// Files a value and learns from it.
     pub(super) fn remember(&mut self, time: i64, reported: &Reported, flagged: bool) {
         let host = &mut self.hosts[reported.member];
-        let lasting =
-            if host.recent.len() == RECENT { median(&mut host.recent.clone()).unwrap_or(f64::NAN) } else { f64::NAN };
+        let lasting = if host.recent.len() == RECENT {
+            median(&mut host.recent.clone()).unwrap_or(f64::NAN)
+        } else {
+            f64::NAN
+        };
         host.remember(Sample { time, value: reported.value, centre: self.centre, lasting }, flagged);
         host.learn(self.growth);
     }

@@ -103,7 +103,8 @@ impl Default for Options {
 impl Detector for Peers {
     const KIND: &'static str = "peers";
     const LABEL: &'static str = "Peers";
-    const DESCRIPTION: &'static str = "Flags series that behave unlike the other series of the panel; for fleets and replicas";
+    const DESCRIPTION: &'static str =
+        "Flags series that behave unlike the other series of the panel; for fleets and replicas";
     type Options = Options;
 
     fn new(options: Options, direction: Direction) -> Result<Self> {
@@ -114,7 +115,9 @@ impl Detector for Peers {
                 Category::Query,
                 format!("option detector.eps: expected a number above 0, got {eps}"),
             )
-            .hint("correct it in the query editor, or leave it empty to have it follow from the sensitivity"));
+            .hint(
+                "correct it in the query editor, or leave it empty to have it follow from the sensitivity",
+            ));
         }
         Ok(Self { options, direction })
     }
@@ -164,7 +167,10 @@ impl Peers {
             ),
             Method::Dbscan => {
                 let min_samples = min_samples.map(Whole::get);
-                self.compare(group, CrossSection::new(group, Rule::Dbscan { eps: *eps, sensitivity, min_samples }))
+                self.compare(
+                    group,
+                    CrossSection::new(group, Rule::Dbscan { eps: *eps, sensitivity, min_samples }),
+                )
             }
         }
     }
@@ -185,7 +191,10 @@ fn forest_exponent(sensitivity: f64) -> f64 {
 }
 
 fn too_few_series(values: &[f64], available: usize) -> Judgement {
-    Judgement::none(values, format!("{available} of the {MIN_PRESENT} series needed for a comparison are available"))
+    Judgement::none(
+        values,
+        format!("{available} of the {MIN_PRESENT} series needed for a comparison are available"),
+    )
 }
 
 #[cfg(test)]

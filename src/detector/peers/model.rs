@@ -3,6 +3,8 @@
 //!
 //! Input is past points of one series with the group's centre at their times, output a [`Model`].
 
+use std::collections::BTreeSet;
+
 use super::super::robust::{MAD_TO_SIGMA, median};
 
 /// One past point of a series.
@@ -60,7 +62,9 @@ impl Model {
     /// Fits the relation to `history`: robust regression by iteratively reweighted least squares with Tukey's biweight
     /// (Holland and Welsch, *Robust regression using iteratively reweighted least-squares*, 1977), the gain drawn
     /// towards the ratio of the levels by a normal prior. `None` for an empty history. O(length).
-    pub(super) fn fit(history: &[Sample]) -> Option<Self> {
+    ///
+    /// What departed in past `episodes` counts only where it is a habit of a time of day.
+    pub(super) fn fit(history: &[Sample], episodes: &[Sample]) -> Option<Self> {
         let (mut scratch, mut residuals) = (Vec::with_capacity(history.len()), Vec::new());
         let median_of = |scratch: &mut Vec<f64>, values: &mut dyn Iterator<Item = f64>| {
             scratch.clear();
@@ -108,7 +112,8 @@ impl Model {
                 along += w * distance * distance;
             }
             let certainty = (sigma / (PRIOR_GAIN_DEVIATION * prior)).powi(2);
-            gain = (certainty.mul_add(prior, across) / (certainty + along)).clamp(prior / GAIN_RANGE, prior * GAIN_RANGE);
+            gain = (certainty.mul_add(prior, across) / (certainty + along))
+                .clamp(prior / GAIN_RANGE, prior * GAIN_RANGE);
             (mean, squares, weight) = (mean_centre, certainty + along, sum);
             offset = gain.mul_add(-mean_centre, mean_value);
         }
@@ -136,7 +141,10 @@ impl Model {
             lasting: MEDIAN_OF_12,
             by_time_of_day: None,
         };
-        model.by_time_of_day = time_of_day(history, &residuals, sigma);
+        let departed =
+            episodes.iter().map(|sample| (sample.time, sample.value - gain.mul_add(sample.centre, offset)));
+        let usual = history.iter().zip(&residuals).map(|(sample, residual)| (sample.time, *residual));
+        model.by_time_of_day = time_of_day(usual.chain(departed), sigma);
         model.calibrate(history, &mut scratch);
         Some(model)
     }
@@ -163,7 +171,8 @@ impl Model {
         let noise = self.noise[usize::from(centre > self.middle)];
         let distance = centre - self.mean;
         let uncertain = if self.squares > 0.0 { distance * distance / self.squares } else { 0.0 };
-        let beyond = (self.seen.0 - centre).max(centre - self.seen.1).max(0.0) * self.gain * GAIN_NOISE_BEYOND;
+        let beyond =
+            (self.seen.0 - centre).max(centre - self.seen.1).max(0.0) * self.gain * GAIN_NOISE_BEYOND;
         let sigma = noise * (1.0 + 1.0 / self.weight.max(1.0) + uncertain).sqrt();
         (self.gain.mul_add(centre, self.offset) + usual, sigma.hypot(beyond))
     }
@@ -206,19 +215,15 @@ fn bucket(time: i64) -> usize {
 
 /// What the series adds at each quarter of an hour of the day (UTC), such as a backup that only it runs: the median of
 /// the residuals there, less what chance alone gives. `None` if fewer than [`MIN_DAYS`] days are known.
-fn time_of_day(history: &[Sample], residuals: &[f64], sigma: f64) -> Option<Vec<f64>> {
-    let (first, last) = (history.first()?.time, history.last()?.time);
-    if last.saturating_sub(first) < MIN_DAYS as i64 * DAY_MS {
-        return None;
+fn time_of_day(residuals: impl Iterator<Item = (i64, f64)>, sigma: f64) -> Option<Vec<f64>> {
+    let mut by_bucket: Vec<(Vec<f64>, BTreeSet<i64>)> = vec![Default::default(); BUCKETS];
+    for (time, residual) in residuals {
+        let (values, days) = &mut by_bucket[bucket(time)];
+        values.push(residual);
+        days.insert(time.div_euclid(DAY_MS));
     }
-    let mut by_bucket: Vec<(Vec<f64>, Vec<i64>)> = vec![Default::default(); BUCKETS];
-    for (sample, residual) in history.iter().zip(residuals) {
-        let (values, days) = &mut by_bucket[bucket(sample.time)];
-        values.push(*residual);
-        let day = sample.time.div_euclid(DAY_MS);
-        if days.last() != Some(&day) {
-            days.push(day);
-        }
+    if by_bucket.iter().all(|(_, days)| days.len() < MIN_DAYS) {
+        return None;
     }
     Some(
         by_bucket

@@ -162,29 +162,38 @@ pub(super) fn walk(
     direction: Direction,
     mut comparison: impl Comparison,
 ) -> Vec<Judgement> {
-    let mut judgements: Vec<Judgement> =
-        group.iter().map(|member| Judgement { shortage: None, ..Judgement::none(member.judged.values, String::new()) }).collect();
+    let mut judgements: Vec<Judgement> = group
+        .iter()
+        .map(|member| Judgement { shortage: None, ..Judgement::none(member.judged.values, String::new()) })
+        .collect();
     let mut clock = Clock::new(group.len());
     through(&in_order(group, |member| member.training), &mut clock, &mut comparison, |_, _, _| {});
-    let overlap = group.iter().any(|member| match (member.training.times.last(), member.judged.times.first()) {
-        (Some(last), Some(first)) => last >= first,
-        _ => false,
-    });
+    let overlap =
+        group.iter().any(|member| match (member.training.times.last(), member.judged.times.first()) {
+            (Some(last), Some(first)) => last >= first,
+            _ => false,
+        });
     if overlap {
         clock.rewind();
     }
     comparison.training_ends();
     let others = |present: usize| present.saturating_sub(1);
-    through(&in_order(group, |member| member.judged), &mut clock, &mut comparison, |point, present, finding| {
-        let member = point.member as usize;
-        write(&mut judgements[member], point, group[member].name, others(present), direction, finding);
-    });
+    through(
+        &in_order(group, |member| member.judged),
+        &mut clock,
+        &mut comparison,
+        |point, present, finding| {
+            let member = point.member as usize;
+            write(&mut judgements[member], point, group[member].name, others(present), direction, finding);
+        },
+    );
     judgements
 }
 
 /// The points of all series, by time.
 fn in_order<'a>(group: &[Member<'a>], part: impl Fn(&Member<'a>) -> super::Points<'a>) -> Vec<Point> {
-    let mut points: Vec<Point> = Vec::with_capacity(group.iter().map(|member| part(member).times.len()).sum());
+    let mut points: Vec<Point> =
+        Vec::with_capacity(group.iter().map(|member| part(member).times.len()).sum());
     for (index, member) in group.iter().enumerate() {
         let run = part(member);
         points.extend(run.times.iter().zip(run.values).enumerate().map(|(row, (time, value))| Point {
@@ -249,7 +258,9 @@ fn write(
             return;
         }
         Finding::TooLittleHistory(points) => {
-            let text = format!("{points} of the {MIN_HISTORY} points needed to learn its place in the group are available");
+            let text = format!(
+                "{points} of the {MIN_HISTORY} points needed to learn its place in the group are available"
+            );
             judgement.shortage.get_or_insert(text);
             return;
         }
@@ -288,12 +299,16 @@ fn reason(name: &str, side: Verdict, others: usize, why: Why) -> String {
     match why {
         Why::Sigmas(sigmas) => format!("{name} is {state}: {sigmas:.1} group sigmas {place} {of}"),
         Why::Lasting(size) => {
-            format!("{name} stays {state}: its usual distance from {of} has shifted, {size:.1} sigmas {place}")
+            format!(
+                "{name} stays {state}: its usual distance from {of} has shifted, {size:.1} sigmas {place}"
+            )
         }
         Why::Stuck(points) => format!("{name} is stuck: the same value for {points} points while {of} move"),
-        Why::Distance(eps) => format!("{name} is {state}: {eps:.1} times eps {place} the nearest cluster of {of}"),
+        Why::Distance(eps) => {
+            format!("{name} is {state}: {eps:.1} times eps {place} the nearest cluster of {of}")
+        }
         Why::Isolated(feature, score, threshold) => format!(
-            "{name} is {state}: its {feature} stands apart from that of {of}; score {score:.2} above {threshold:.2}"
+            "{name} is {state}: its {feature} stands apart from that of {of}; score {score:.2}, normal is up to {threshold:.2}"
         ),
     }
 }
