@@ -64,6 +64,7 @@ export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
   'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
+  peers: { method: 'auto', sensitivity: 0.5, eps: null, minSamples: null, groupBy: [] },
 };
 
 const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
@@ -80,6 +81,9 @@ export const LIMITS = {
   sampleSize: { min: 2, max: 65_536, integer: true, unit: 'points' },
   threshold: { min: 0, max: 1 },
   contamination: { above: 0, max: 0.5 },
+  sensitivity: { min: 0, max: 1 },
+  eps: { above: 0 },
+  minSamples: { min: 2, max: 10_000, integer: true, unit: 'series' },
 } satisfies Record<string, NumberLimits>;
 
 export const DURATION_LIMITS = {

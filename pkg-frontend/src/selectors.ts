@@ -62,6 +62,13 @@ export const selectors = {
     sampleSize: 'outrider-isolation-forest-sample-size',
     seed: 'outrider-isolation-forest-seed',
   },
+  peers: {
+    method: 'outrider-peers-method',
+    sensitivity: 'outrider-peers-sensitivity',
+    eps: 'outrider-peers-eps',
+    minSamples: 'outrider-peers-min-samples',
+    groupBy: 'outrider-peers-group-by',
+  },
 } as const;
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */

@@ -57,9 +57,23 @@ export interface IsolationForestOptions {
   contamination: number | null;
 }
 
+export type PeersMethod = 'auto' | 'mad' | 'dbscan' | 'forest';
+
+export interface PeersOptions {
+  method: PeersMethod;
+  sensitivity: number;
+  /** In the unit of the values; null = follows from `sensitivity`. */
+  eps: number | null;
+  /** Series; null = more than half of those present. */
+  minSamples: number | null;
+  /** Names of labels. */
+  groupBy: string[];
+}
+
 /** Every detector kind with its options. */
 export interface DetectorOptions {
   'isolation-forest': IsolationForestOptions;
+  peers: PeersOptions;
 }
 
 /** A kind with those of its options that differ from the default. */

@@ -34,6 +34,8 @@ struct Feature {
     forest: StepForest,
     threshold: f64,
     seen: (f64, f64),
+    /// The range around 0 in which no score exceeds the threshold; NaN where it has no end.
+    normal: (f64, f64),
 }
 
 /// One forest a feature.
@@ -51,7 +53,8 @@ impl Fitted {
                 let forest = StepForest::fit(&sorted, &options)?;
                 let threshold = super::model::quantile(&mut forest.scores(&sorted), 1.0 - share);
                 let seen = (BEYOND * sorted.first()?.min(0.0), BEYOND * sorted.last()?.max(0.0));
-                Some(Feature { forest, threshold, seen })
+                let normal = forest.normal_range(0.0, threshold).unwrap_or((f64::NAN, f64::NAN));
+                Some(Feature { forest, threshold, seen, normal })
             })
             .collect::<Option<Vec<_>>>()
             .map(Self)
@@ -116,7 +119,7 @@ impl Comparison for Forests {
                 departure.zip(features).zip(self.fitted.as_ref()).map(|((departure, features), fitted)| {
                     let (feature, score, outlier) = fitted.score(features);
                     let threshold = fitted.0[feature].threshold;
-                    let range = fitted.0[0].forest.normal_range(0.0, fitted.0[0].threshold);
+                    let (lower, upper) = fitted.0[0].normal;
                     let end = |sigmas: f64| {
                         if sigmas.is_finite() {
                             sigmas.mul_add(departure.sigma, departure.expected)
@@ -127,7 +130,7 @@ impl Comparison for Forests {
                     Judged {
                         score,
                         expected: departure.expected,
-                        band: range.map_or((f64::NAN, f64::NAN), |(lower, upper)| (end(lower), end(upper))),
+                        band: (end(lower), end(upper)),
                         outlier: outlier.then_some(Why::Isolated(FEATURES[feature], score, threshold)),
                     }
                 });

@@ -49,6 +49,8 @@ struct Host {
     /// Points since the last flag, if there is an episode.
     quiet: Option<usize>,
     recent: Vec<f64>,
+    /// Median of [`Host::recent`] once there are [`RECENT`], else NaN.
+    recent_middle: f64,
     repeats: Repeats,
 }
 
@@ -95,6 +97,11 @@ impl Repeats {
 }
 
 impl Host {
+    fn middle_of_recent(&self) -> f64 {
+        let Ok(mut recent) = <[f64; RECENT]>::try_from(self.recent.as_slice()) else { return f64::NAN };
+        median(&mut recent).unwrap_or(f64::NAN)
+    }
+
     /// How far `value` departs; `None` without a model.
     fn depart(&mut self, time: i64, value: f64, centre: f64, turmoil: f64) -> Option<Departure> {
         let model = self.model.as_ref()?;
@@ -104,8 +111,8 @@ impl Host {
             self.recent.remove(0);
         }
         self.recent.push(departure);
-        let middle = if self.recent.len() == RECENT { median(&mut self.recent.clone()) } else { None };
-        let middle = middle.unwrap_or(f64::NAN);
+        let middle = self.middle_of_recent();
+        self.recent_middle = middle;
         let agrees = departure * middle > 0.0 && departure.abs() >= middle.abs() / 2.0;
         let lasting = if agrees { middle / model.lasting } else { 0.0 };
         let stuck = self.repeats.add(value, centre, model, self.quiet.is_none());
@@ -234,11 +241,7 @@ impl Fleet {
     /// Files a value and learns from it.
     pub(super) fn remember(&mut self, time: i64, reported: &Reported, flagged: bool) {
         let host = &mut self.hosts[reported.member];
-        let lasting = if host.recent.len() == RECENT {
-            median(&mut host.recent.clone()).unwrap_or(f64::NAN)
-        } else {
-            f64::NAN
-        };
+        let lasting = if host.recent.len() == RECENT { host.recent_middle } else { f64::NAN };
         host.remember(Sample { time, value: reported.value, centre: self.centre, lasting }, flagged);
         host.learn(self.growth);
     }

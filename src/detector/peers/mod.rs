@@ -72,10 +72,10 @@ pub enum Method {
 pub struct Options {
     /// How series are compared: `auto`, `mad`, `dbscan` or `forest`; default `auto`.
     pub method: Method,
-    /// How easily a point is flagged, 0 to 1, default 0.5. For `auto`: from 12 group sigmas at 0 over 6 at 0.5 to 3 at
-    /// 1. For `mad`: from 7.9 deviations at 0 over 2.9 at 0.5 to 0.84 at 1. For `dbscan`: the distance `eps` is
-    /// 1.1 · (1 − sensitivity) of the span of all values so far. For `forest`: the share of normal points that may be
-    /// flagged, from 1 in 100,000 at 0 over 1 in 1,000 at 0.5 to 1 in 10 at 1.
+    /// How easily a point is flagged, 0 to 1, default 0.5. With `auto` it sets the group sigmas to flag from: twelve at
+    /// 0, six at 0.5, three at 1. With `mad` the deviations: 7.9 at 0, 2.9 at 0.5, 0.84 at 1. With `dbscan` it sets
+    /// `eps` to (1 − sensitivity) times the span of all values so far, and a tenth more. With `forest` the share of
+    /// past points that may be flagged: one in 100,000 at 0, in 1,000 at 0.5, in 10 at 1.
     pub sensitivity: Ratio,
     /// For `dbscan`: series whose values are at most this far apart, in the unit of the values, belong together; above
     /// 0. Default: not given, follows from `sensitivity`.
