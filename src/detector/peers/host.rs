@@ -177,7 +177,7 @@ impl Fleet {
         Self {
             hosts: group.iter().map(|_| Host::default()).collect(),
             threshold,
-            growth: 0.5,
+            growth: 1.0,
             centre: f64::NAN,
             turmoil: 1.0,
             scratch: Vec::with_capacity(group.len()),
