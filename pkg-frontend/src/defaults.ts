@@ -64,7 +64,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
 export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
-  auto: { sensitivity: 50, refractory: 300, timeZone: 'UTC' },
+  auto: { sensitivity: 0.5, refractory: 300, timeZone: 'UTC' },
   'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
   // The backend's scale has more digits; a saved 1.4826 means the same.
   mad: { window: 'training', threshold: 3.5, scale: 1.4826 },
@@ -84,6 +84,7 @@ export const DETECTOR_DEFAULTS: DetectorOptions = {
     longtermPeriod: null,
   },
   seasonal: { method: 'mstl', periods: [], timeZone: 'UTC', coverage: 0.999 },
+  peers: { method: 'auto', sensitivity: 0.5, eps: null, minSamples: null, groupBy: [] },
 };
 
 const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
@@ -99,7 +100,6 @@ export const LIMITS = {
   nTrees: { min: 1, max: 10_000, integer: true },
   sampleSize: { min: 2, max: 65_536, integer: true, unit: 'points' },
   threshold: { min: 0, max: 1 },
-  sensitivity: { min: 0, max: 100, integer: true },
   refractory: { min: 0, max: 10_000, integer: true, unit: 'points' },
   contamination: { above: 0, max: 0.5 },
   sigmas: { above: 0, max: 1000, unit: 'sigmas' },
@@ -114,6 +114,9 @@ export const LIMITS = {
   seasonPoints: { min: 2, max: 1_000_000, integer: true, unit: 'points' },
   piecePoints: { min: 4, max: 100_000_000, integer: true, unit: 'points' },
   coverage: { min: 0.5, max: 0.99999 },
+  sensitivity: { min: 0, max: 1 },
+  eps: { above: 0 },
+  minSamples: { min: 2, max: 10_000, integer: true, unit: 'series' },
 } satisfies Record<string, NumberLimits>;
 
 export const DURATION_LIMITS = {

@@ -105,6 +105,13 @@ export const selectors = {
     timeZone: 'outrider-seasonal-time-zone',
     coverage: 'outrider-seasonal-coverage',
   },
+  peers: {
+    method: 'outrider-peers-method',
+    sensitivity: 'outrider-peers-sensitivity',
+    eps: 'outrider-peers-eps',
+    minSamples: 'outrider-peers-min-samples',
+    groupBy: 'outrider-peers-group-by',
+  },
 } as const;
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */

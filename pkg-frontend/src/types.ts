@@ -122,6 +122,19 @@ export interface SeasonalOptions {
   coverage: number;
 }
 
+export type PeersMethod = 'auto' | 'mad' | 'dbscan' | 'forest';
+
+export interface PeersOptions {
+  method: PeersMethod;
+  sensitivity: number;
+  /** In the unit of the values; null = follows from `sensitivity`. */
+  eps: number | null;
+  /** Series; null = more than half of those present. */
+  minSamples: number | null;
+  /** Names of labels. */
+  groupBy: string[];
+}
+
 /** Every detector kind with its options. */
 export interface DetectorOptions {
   auto: AutoOptions;
@@ -132,6 +145,7 @@ export interface DetectorOptions {
   changepoint: ChangepointOptions;
   's-h-esd': SHEsdOptions;
   seasonal: SeasonalOptions;
+  peers: PeersOptions;
 }
 
 /** A kind with those of its options that differ from the default. */

@@ -11,6 +11,7 @@ mod grid;
 mod iqr;
 mod isolation_forest;
 mod mad;
+mod peers;
 mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
@@ -28,6 +29,7 @@ pub use changepoint::Changepoint;
 pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
 pub use mad::Mad;
+pub use peers::Peers;
 pub use s_h_esd::SHEsd;
 pub use seasonal::Seasonal;
 pub use z_score::ZScore;
@@ -383,6 +385,7 @@ pub const DETECTORS: &[DetectorEntry] = &[
     entry::<ZScore>(),
     entry::<Iqr>(),
     entry::<Changepoint>(),
+    entry::<Peers>(),
 ];
 
 /// The kind of detector a query asks for; the default one if it names none.

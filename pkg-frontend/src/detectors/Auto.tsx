@@ -17,7 +17,7 @@ export function AutoEditor({ options, defaults, set, scope }: KindEditorProps<Au
         {...knob}
         testId={ids.sensitivity}
         label="Sensitivity"
-        tooltip="How easily a point is flagged: 0 only the grossest, 100 with many false alarms."
+        tooltip="How easily a point is flagged: 0 only the grossest, 1 with many false alarms."
         value={options.sensitivity}
         byDefault={defaults.sensitivity}
         limits={LIMITS.sensitivity}

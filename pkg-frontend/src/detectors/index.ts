@@ -9,6 +9,7 @@ import { MadEditor } from './Mad';
 import { ZScoreEditor } from './ZScore';
 import { SeasonalEditor } from './Seasonal';
 import { SHEsdEditor } from './SHEsd';
+import { PeersEditor } from './Peers';
 
 /** Every detector the backend has, in the order of the list. */
 export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]> } = {
@@ -53,5 +54,10 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
     description:
       'Flags values outside what is usual at this time of the day and the week; for any daily or weekly rhythm',
     component: SeasonalEditor,
+  },
+  peers: {
+    label: 'Peers',
+    description: 'Flags series that behave unlike the other series of the panel; for fleets and replicas',
+    component: PeersEditor,
   },
 };

@@ -30,7 +30,7 @@ use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
 use super::isolation_forest::Short;
 use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
 use crate::error::{Category, Error, Result};
-use crate::query::{Direction, Whole};
+use crate::query::{Direction, Ratio, Whole};
 
 /// Training window and refit interval where the query leaves them open, in points: two weeks and four hours at five
 /// minutes. What was seen four hours ago no longer surprises.
@@ -74,8 +74,8 @@ pub struct Auto {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// How easily a point is flagged, 0 (only the grossest) to 100 (many false alarms), default 50.
-    pub sensitivity: Whole<0, 100>,
+    /// How easily a point is flagged, 0 (only the grossest) to 1 (many false alarms), default 0.5.
+    pub sensitivity: Ratio,
     /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300.
     pub refractory: Whole<0, 10_000>,
     /// IANA time zone whose clock the daily and weekly season follow, across changes to and from summer time; default
@@ -86,7 +86,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            sensitivity: Whole::constant(50),
+            sensitivity: Ratio::constant(0.5),
             refractory: Whole::constant(300),
             time_zone: "UTC".to_owned(),
         }
@@ -107,7 +107,7 @@ impl Detector for Auto {
             Error::new(Category::Query, format!("option detector.timeZone: \"{zone}\" is no time zone"))
                 .hint("use an IANA name such as \"Europe/Berlin\" or \"UTC\"")
         })?;
-        let eased = (options.sensitivity.get() as f64 - 50.0) / 50.0 * THRESHOLD_REACH;
+        let eased = (options.sensitivity.get() - 0.5) * 2.0 * THRESHOLD_REACH;
         Ok(Self { threshold: THRESHOLD - eased, refractory: options.refractory.get(), zone, direction })
     }
 

@@ -1,0 +1,101 @@
+import { type SelectableValue } from '@grafana/data';
+import { InlineFieldRow, MultiSelect } from '@grafana/ui';
+import React from 'react';
+
+import { LIMITS } from '../defaults';
+import { Labelled, NumberField, SelectField } from '../fields';
+import { type KindEditorProps } from '../kinds';
+import { inputId, selectors } from '../selectors';
+import { type PeersMethod, type PeersOptions } from '../types';
+
+const ids = selectors.peers;
+
+const METHODS: Array<SelectableValue<PeersMethod>> = [
+  { value: 'auto', label: 'Auto', description: 'Each series against the group, after its usual offset and gain' },
+  { value: 'mad', label: 'MAD', description: 'Distance of the raw value from the median of the group' },
+  { value: 'dbscan', label: 'DBSCAN', description: 'Raw values that lie in no dense cluster' },
+  { value: 'forest', label: 'Isolation forest', description: 'Forests on how each series departs from the group' },
+];
+
+export function PeersEditor({ options, defaults, set, scope }: KindEditorProps<PeersOptions>) {
+  const knob = { scope, width: 14 };
+  const isDbscan = options.method === 'dbscan';
+  return (
+    <>
+      <InlineFieldRow>
+        <SelectField
+          scope={scope}
+          testId={ids.method}
+          label="Method"
+          tooltip="How series are compared with each other. Default: Auto."
+          value={options.method}
+          options={METHODS}
+          onCommit={(value) => set('method', value)}
+        />
+        <NumberField
+          {...knob}
+          testId={ids.sensitivity}
+          label="Sensitivity"
+          tooltip="How easily a point is flagged, from 0 to 1. Auto: 12 group sigmas at 0, 6 at 0.5, 3 at 1."
+          value={options.sensitivity}
+          byDefault={defaults.sensitivity}
+          limits={LIMITS.sensitivity}
+          disabled={isDbscan && options.eps !== null}
+          onCommit={(value) => set('sensitivity', value ?? defaults.sensitivity)}
+        />
+      </InlineFieldRow>
+      {isDbscan && (
+        <InlineFieldRow>
+          <NumberField
+            {...knob}
+            testId={ids.eps}
+            label="Eps"
+            tooltip="Series at most this far apart, in the unit of the values, belong together. Empty: from the sensitivity."
+            value={options.eps}
+            byDefault={defaults.eps}
+            limits={LIMITS.eps}
+            placeholder="auto"
+            onCommit={(value) => set('eps', value)}
+          />
+          <NumberField
+            {...knob}
+            testId={ids.minSamples}
+            label="Min samples"
+            tooltip="A cluster of at least this many series is normal. Empty: more than half of the series."
+            value={options.minSamples}
+            byDefault={defaults.minSamples}
+            limits={LIMITS.minSamples}
+            placeholder="half"
+            onCommit={(value) => set('minSamples', value)}
+          />
+        </InlineFieldRow>
+      )}
+      <InlineFieldRow>
+        <Labelled
+          testId={ids.groupBy}
+          scope={scope}
+          label="Group by"
+          tooltip="Names of labels: series are compared with those that have the same values of them. Default: none."
+        >
+          <MultiSelect
+            inputId={inputId(ids.groupBy, scope)}
+            aria-label="Group by"
+            options={[]}
+            value={options.groupBy.map((value) => ({ value, label: value }))}
+            onChange={(chosen: Array<SelectableValue<string>>) =>
+              set(
+                'groupBy',
+                chosen.flatMap(({ value }) => (value === undefined ? [] : [value])),
+              )
+            }
+            allowCustomValue
+            placeholder="all series are one group"
+            noOptionsMessage="Type the name of a label"
+            width={48}
+            menuShouldPortal
+          />
+        </Labelled>
+      </InlineFieldRow>
+    </>
+  );
+}
