@@ -163,7 +163,7 @@ export const CASES = [
       await page.keyboard.press('Enter');
       await page.getByLabel('Training window').waitFor();
       assert.equal(await page.getByLabel('Threshold', { exact: true }).inputValue(), '0.6');
-      assert.equal(await page.getByLabel('Training window').inputValue(), '7d');
+      assert.equal(await page.getByLabel('Training window').inputValue(), 'auto');
       await screenshot('query-defaults');
       assert.deepEqual(await host('query'), { refId: 'A' });
       assert.equal(await host('runs'), 0);

@@ -28,8 +28,8 @@ describe('a saved {}', () => {
     expect(screen.getByLabelText('Contamination')).toHaveValue(null);
     expect(screen.getByLabelText('Trees')).toHaveValue(100);
     expect(screen.getByLabelText('Sample size')).toHaveValue(256);
-    expect(screen.getByLabelText('Training window')).toHaveValue('7d');
-    expect(screen.getByLabelText('Refit every')).toHaveValue('1d');
+    expect(screen.getByLabelText('Training window')).toHaveValue('auto');
+    expect(screen.getByLabelText('Refit every')).toHaveValue('auto');
     expect(screen.getByLabelText('Step')).toHaveValue('auto');
     expect(screen.getByRole('radio', { name: 'Both' })).toBeChecked();
     expect(saved).toHaveLength(0);
@@ -309,7 +309,7 @@ describe('the training section', () => {
     const { user } = await mountQuery({ trainingWindow: '14d', step: '5m' }, newDataSource());
     const header = screen.getByRole('button', { name: 'Training' });
     expect(header).toHaveAttribute('aria-expanded', 'false');
-    expect(screen.getByText('on the 14d before each 1d, step 5m')).toBeInTheDocument();
+    expect(screen.getByText('window 14d, refit auto, step 5m')).toBeInTheDocument();
     expect(screen.queryByLabelText('Training window')).not.toBeInTheDocument();
     focus('Training');
     await user.keyboard('{Enter}');

@@ -48,12 +48,12 @@ export function TrainingSection({ options, set, scope }: Props) {
             <DurationField
               {...duration('trainingWindow')}
               label="Training window"
-              tooltip="Length of the history that a model is trained on; it ends where the points that it judges begin."
+              tooltip="Length of the history that a model is trained on; it ends where the points that it judges begin. Auto: what suits the detector (7d; about 4000 points for the automatic one)."
             />
             <DurationField
               {...duration('refitInterval')}
               label="Refit every"
-              tooltip="How long a model judges before the next one is trained."
+              tooltip="How long a model judges before the next one is trained. Auto: 1d; 48 points for the automatic detector."
             />
           </>
         )}

@@ -25,8 +25,8 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
 export const COMMON_DEFAULTS: CommonOptions = {
   direction: 'both',
   training: 'window',
-  trainingWindow: '7d',
-  refitInterval: '1d',
+  trainingWindow: 'auto',
+  refitInterval: 'auto',
   step: 'auto',
   transform: 'none',
   output: 'all',
@@ -120,8 +120,8 @@ export const LIMITS = {
 } satisfies Record<string, NumberLimits>;
 
 export const DURATION_LIMITS = {
-  trainingWindow: { min: '1m', max: '400d' },
-  refitInterval: { min: '1m', max: '31d' },
+  trainingWindow: { min: '1m', max: '400d', word: 'auto' },
+  refitInterval: { min: '1m', max: '31d', word: 'auto' },
   step: { min: '1ms', max: '31d', word: 'auto' },
   period: { min: '1s', max: '400d' },
   window: { min: '1s', max: '400d', word: 'training' },

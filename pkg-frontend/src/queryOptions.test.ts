@@ -3,7 +3,7 @@ import { trainingSummary } from './queryOptions';
 
 describe('trainingSummary', () => {
   it('names window, interval and step', () => {
-    expect(trainingSummary(COMMON_DEFAULTS)).toBe('on the 7d before each 1d, step auto');
+    expect(trainingSummary(COMMON_DEFAULTS)).toBe('window auto, refit auto, step auto');
   });
 
   it('names no window where the visible range is trained on', () => {

@@ -42,7 +42,9 @@ export const CHANGE_KINDS: Array<SelectableValue<ChangeKinds>> = [
   { value: 'level', label: 'Level' },
   { value: 'variance', label: 'Noise' },
   { value: 'both', label: 'Both' },
-];\n\n/** An empty value stands for null, which a select cannot hold. */
+];
+
+/** An empty value stands for null, which a select cannot hold. */
 export const ESD_SIDES: Array<SelectableValue<EsdSide | ''>> = [
   { value: '', label: 'As the query', description: "Follows the query's direction" },
   { value: 'pos', label: 'pos', description: 'Only high values are tested' },
@@ -73,5 +75,5 @@ export const SEASONAL_METHODS: Array<SelectableValue<SeasonalMethod>> = [
 export function trainingSummary({ training, trainingWindow, refitInterval, step }: CommonOptions): string {
   return training === 'visible-range'
     ? `on the visible range, step ${step}`
-    : `on the ${trainingWindow} before each ${refitInterval}, step ${step}`;
+    : `window ${trainingWindow}, refit ${refitInterval}, step ${step}`;
 }

@@ -106,7 +106,7 @@ func TestResourceKinds(t *testing.T) {
 		}
 	}
 	check("source", all.Sources, "generator", "http-json")
-	check("detector", all.Detectors, "isolation-forest", "mad", "z-score", "iqr", "changepoint")
+	check("detector", all.Detectors, "isolation-forest", "mad", "z-score", "iqr", "changepoint", "auto", "seasonal", "s-h-esd", "peers")
 }
 
 func TestEveryKindOfDetectorAnswers(t *testing.T) {
