@@ -412,10 +412,11 @@ impl Work {
         let mut hash = Sha256::new();
         hash.update(&self.described);
         if let (Some(first), Some(last)) = (self.blocks.first(), self.blocks.last()) {
-            hash.update(first.train_from.to_le_bytes());
+            let from_ms = first.train_from.saturating_sub(self.reach.lookback_ms);
+            hash.update(from_ms.to_le_bytes());
             hash.update(last.train_to.to_le_bytes());
             for line in lines {
-                hash.update(line.digest(first.train_from, last.train_to).to_le_bytes());
+                hash.update(line.digest(from_ms, last.train_to).to_le_bytes());
             }
         }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()

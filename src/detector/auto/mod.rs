@@ -17,6 +17,8 @@ mod discord;
 mod expectation;
 mod incidents;
 mod statistics;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 

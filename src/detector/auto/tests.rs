@@ -1,0 +1,255 @@
+//! What an operator expects of the detector, on series made for it.
+
+use super::*;
+use crate::query::Kind;
+
+const MINUTE: i64 = 60_000;
+const STEP: i64 = 5 * MINUTE;
+const DAY_POINTS: usize = 288;
+/// A Monday, 2025-06-02.
+const BEGIN: i64 = 1_748_822_400_000;
+
+/// Uniform in −1 to 1, the same for the same index.
+fn noise(index: usize) -> f64 {
+    let mut z = (index as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+}
+
+/// Requests with a daily rhythm between 60 and 140, and noise.
+fn daily(days: usize) -> Vec<f64> {
+    let rhythm = |index: usize| (index as f64 / DAY_POINTS as f64 * std::f64::consts::TAU).sin();
+    (0..days * DAY_POINTS).map(|index| 100.0 + 40.0 * rhythm(index) + 3.0 * noise(index)).collect()
+}
+
+fn build(options: &str, direction: Direction) -> Result<Auto> {
+    let kind: Kind = serde_json::from_str(options).unwrap();
+    Auto::new(kind.parse("detector").unwrap().options, direction)
+}
+
+/// All of `values` judged in the default blocks.
+fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
+    let times: Vec<i64> = (0..values.len() as i64).map(|index| begin + index * STEP).collect();
+    let (window_ms, refit_ms) = detector.default_training(STEP);
+    let grid = Grid { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
+    let before = |ms: i64| times.partition_point(|time| *time < ms);
+    let blocks: Vec<Block> = grid
+        .cells(&times, &[])
+        .into_iter()
+        .map(|judged| {
+            let from = times[judged.start].div_euclid(refit_ms) * refit_ms;
+            Block { training: before(from - window_ms)..judged.start, judged }
+        })
+        .collect();
+    let mut all = Judgement::default();
+    for judgement in detector.judge_blocks(Points { times: &times, values }, &blocks, grid) {
+        all.append(judgement);
+    }
+    all
+}
+
+fn judge(values: &[f64]) -> Judgement {
+    judge_with(&build("{}", Direction::Both).unwrap(), values, BEGIN)
+}
+
+/// Index ranges of flagged points.
+fn incidents(judgement: &Judgement) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for index in (0..judgement.verdicts.len()).filter(|index| judgement.verdicts[*index].is_outlier()) {
+        match found.last_mut() {
+            Some(last) if last.end == index => last.end += 1,
+            _ => found.push(index..index + 1),
+        }
+    }
+    found
+}
+
+fn reason(judgement: &Judgement, index: usize) -> &str {
+    &judgement.reasons.iter().find(|(at, _)| *at == index).expect("a flagged point has a reason").1
+}
+
+#[test]
+fn an_ordinary_rhythm_raises_no_alarm_and_is_expected() {
+    let values = daily(14);
+    let judgement = judge(&values);
+    // The first days, in which the rhythm is not known yet, may be wrong.
+    let late: Vec<_> =
+        incidents(&judgement).into_iter().filter(|range| range.start >= 3 * DAY_POINTS).collect();
+    assert!(late.is_empty(), "{late:?}");
+    for index in 5 * DAY_POINTS..values.len() {
+        assert!((judgement.expected[index] - values[index]).abs() < 10.0, "{index}");
+    }
+    let inside = |index: &usize| (judgement.lower[*index]..judgement.upper[*index]).contains(&values[*index]);
+    let rows = 5 * DAY_POINTS..values.len();
+    assert!(rows.clone().filter(inside).count() as f64 > 0.98 * rows.len() as f64);
+}
+
+#[test]
+fn what_an_operator_would_call_out_is_flagged_at_once() {
+    let at = 10 * DAY_POINTS + 100;
+    type Change = fn(usize, f64) -> f64;
+    let cases: [(&str, Change, Verdict, usize); 4] = [
+        ("a spike", |since, value| if since == 0 { value * 4.0 } else { value }, Verdict::High, 1),
+        ("a drop to zero", |_, _| 0.0, Verdict::Low, 1),
+        ("another level", |_, value| value + 60.0, Verdict::High, 3),
+        ("night values at day", |_, _| 62.0, Verdict::Low, 6),
+    ];
+    for (name, change, verdict, within) in cases {
+        let mut values = daily(11);
+        for index in at..values.len() {
+            values[index] = change(index - at, values[index]);
+        }
+        let judgement = judge(&values);
+        let found: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > at - 50).collect();
+        assert!(
+            found.first().is_some_and(|range| (at..at + within).contains(&range.start)),
+            "{name} at {at}: {found:?}"
+        );
+        assert_eq!(judgement.verdicts[found[0].start], verdict, "{name}");
+        assert!(judgement.scores[found[0].start] > 0.5, "{name}");
+        assert!(reason(&judgement, found[0].start).contains("expected"), "{name}");
+    }
+}
+
+#[test]
+fn the_first_zero_ever_is_named() {
+    let mut values = daily(8);
+    let at = 7 * DAY_POINTS + 20;
+    values[at] = 0.0;
+    let judgement = judge(&values);
+    assert_eq!(judgement.verdicts[at], Verdict::Low);
+    assert!(reason(&judgement, at).contains("never zero"), "{}", reason(&judgement, at));
+}
+
+#[test]
+fn a_constant_that_changes_is_flagged_and_one_that_does_not_is_not() {
+    let mut values = vec![7.0; 5 * DAY_POINTS];
+    assert!(incidents(&judge(&values)).is_empty());
+    let at = 4 * DAY_POINTS;
+    values[at..].fill(8.0);
+    let judgement = judge(&values);
+    assert_eq!(incidents(&judgement)[0].start, at);
+    assert!(reason(&judgement, at).contains("constant"), "{}", reason(&judgement, at));
+}
+
+#[test]
+fn a_lively_series_that_freezes_is_flagged() {
+    let mut values: Vec<f64> = (0..8 * DAY_POINTS).map(|index| 50.0 + 10.0 * noise(index)).collect();
+    let at = 7 * DAY_POINTS;
+    let frozen = values[at];
+    values[at..].fill(frozen);
+    let judgement = judge(&values);
+    let found = incidents(&judgement);
+    assert!(found.iter().any(|range| (at..at + 100).contains(&range.start)), "{found:?}");
+}
+
+#[test]
+fn one_event_is_one_incident() {
+    let mut values = daily(12);
+    let at = 10 * DAY_POINTS;
+    for index in (at..at + 200).step_by(20) {
+        values[index] = 400.0;
+    }
+    let late: Vec<_> = incidents(&judge(&values)).into_iter().filter(|range| range.start >= at).collect();
+    assert!(!late.is_empty() && late.len() <= 3, "{late:?}");
+    assert_eq!(late[0].start, at);
+}
+
+#[test]
+fn gaps_are_missing_and_do_not_disturb_what_follows() {
+    let mut values = daily(10);
+    let gap = 8 * DAY_POINTS..8 * DAY_POINTS + 10;
+    values[gap.clone()].fill(f64::NAN);
+    let judgement = judge(&values);
+    for index in 0..values.len() {
+        assert_eq!(judgement.verdicts[index] == Verdict::Missing, gap.contains(&index), "{index}");
+        assert!(!gap.contains(&index) || judgement.scores[index].is_nan());
+    }
+    assert!(incidents(&judgement).iter().all(|range| range.start < 3 * DAY_POINTS));
+}
+
+#[test]
+fn no_verdict_looks_ahead() {
+    let mut values = daily(6);
+    values[1_500] = 500.0;
+    values[1_600..1_650].fill(20.0);
+    let whole = judge(&values);
+    for end in [60, 400, 1_501, 1_502, 1_630, 1_727] {
+        let cut = judge(&values[..end]);
+        let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&cut.scores), bits(&whole.scores[..end]), "cut after {end}");
+        assert_eq!(cut.verdicts, whole.verdicts[..end], "cut after {end}");
+    }
+}
+
+#[test]
+fn direction_and_sensitivity_decide_what_is_flagged_but_not_the_scores() {
+    let mut values = daily(9);
+    values[8 * DAY_POINTS] = 300.0;
+    values[8 * DAY_POINTS + 200] = 0.0;
+    let both = judge(&values);
+    let high = judge_with(&build("{}", Direction::High).unwrap(), &values, BEGIN);
+    assert!(high.verdicts.iter().all(|verdict| *verdict != Verdict::Low));
+    assert_eq!(high.verdicts[8 * DAY_POINTS], Verdict::High);
+    let flagged =
+        |judgement: &Judgement| judgement.verdicts.iter().filter(|verdict| verdict.is_outlier()).count();
+    let dull = judge_with(&build(r#"{"sensitivity":0.0}"#, Direction::Both).unwrap(), &values, BEGIN);
+    let keen = judge_with(&build(r#"{"sensitivity":1.0}"#, Direction::Both).unwrap(), &values, BEGIN);
+    assert!(flagged(&dull) <= flagged(&both) && flagged(&both) < flagged(&keen));
+}
+
+#[test]
+fn days_follow_the_clock_of_the_time_zone_when_it_changes() {
+    // Clocks in Berlin go back an hour on 2025-10-26; the rhythm follows them: busy from 8 to 18 o'clock.
+    let begin = 1_760_400_000_000; // 2025-10-14
+    let zone: Tz = "Europe/Berlin".parse().unwrap();
+    let values: Vec<f64> = (0..16 * DAY_POINTS)
+        .map(|index| {
+            let time = chrono::DateTime::from_timestamp_millis(begin + index as i64 * STEP).unwrap();
+            let hour = chrono::Timelike::hour(&time.with_timezone(&zone));
+            (if (8..18).contains(&hour) { 100.0 } else { 20.0 }) + 2.0 * noise(index)
+        })
+        .collect();
+    // The day after the change.
+    let after = 13 * DAY_POINTS..14 * DAY_POINTS;
+    let off = |options: &str| {
+        let judgement = judge_with(&build(options, Direction::Both).unwrap(), &values, begin);
+        after.clone().filter(|index| (judgement.expected[*index] - values[*index]).abs() > 40.0).count()
+    };
+    assert_eq!(off(r#"{"timeZone":"Europe/Berlin"}"#), 0);
+    assert!(
+        off("{}") >= 20,
+        "by UTC, an hour in the morning and one in the evening are wrong: {}",
+        off("{}")
+    );
+}
+
+#[test]
+fn too_little_training_flags_nothing_and_says_so() {
+    let values = daily(1);
+    let judgement = judge_with(&build("{}", Direction::Both).unwrap(), &values[..100], BEGIN);
+    assert!(judgement.shortage.as_deref().is_some_and(|why| why.contains("of the 40 training points")));
+    assert!(incidents(&judgement).is_empty());
+}
+
+#[test]
+fn an_unknown_time_zone_is_refused_with_an_example() {
+    let error = build(r#"{"timeZone":"Mars/Olympus"}"#, Direction::Both).unwrap_err();
+    assert_eq!(error.category(), Category::Query);
+    assert!(
+        error.to_string().contains("Mars/Olympus") && error.to_string().contains("Europe/Berlin"),
+        "{error}"
+    );
+}
+
+#[test]
+fn wild_numbers_neither_panic_nor_hang() {
+    let wild = [0.0, -0.0, 1e300, -1e300, 1e-300, f64::MAX, f64::MIN, f64::NAN, f64::MIN_POSITIVE, 3.0];
+    let values: Vec<f64> = (0..2_000).map(|index| wild[(index * index + index / 7) % wild.len()]).collect();
+    let judgement = judge(&values);
+    assert_eq!(judgement.scores.len(), values.len());
+    assert!(judgement.scores.iter().all(|score| score.is_nan() || (0.0..=1.0).contains(score)));
+    let all_gaps = judge(&[f64::NAN; 500]);
+    assert!(all_gaps.verdicts.iter().all(|verdict| *verdict == Verdict::Missing));
+}
