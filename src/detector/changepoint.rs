@@ -32,8 +32,8 @@
 use serde::Deserialize;
 
 use super::fences::{SCORE_AT_THRESHOLD, positive, score, wanted};
-use super::isolation_forest::Short;
 use super::robust::{MAD_TO_SIGMA, median};
+use super::short::Short;
 use super::whiten::{Noise, Season, in_sigmas, innovations};
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::Result;

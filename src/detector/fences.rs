@@ -3,7 +3,8 @@
 //! Such a detector only says what is normal for a set of values ([`Normal`]). Which values a point is compared with
 //! ([`Window`]), the score, the verdict, the band and the reason are found here, in the same way for all.
 
-use super::isolation_forest::{MIN_TRAINING_POINTS, Short};
+use super::isolation_forest::MIN_TRAINING_POINTS;
+use super::short::Short;
 use super::window::{Summary, Window};
 use super::{Judgement, Points, Verdict};
 use crate::error::{Category, Error, Result};

@@ -15,6 +15,7 @@ mod peers;
 mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
+mod short;
 mod whiten;
 mod window;
 mod z_score;

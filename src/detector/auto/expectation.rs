@@ -9,8 +9,9 @@ use std::ops::Range;
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 
+use super::super::robust::median;
 use super::calibration::SortedRange;
-use super::statistics::{median, recent_medians};
+use super::statistics::recent_medians;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -191,7 +192,7 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64
                     seen.extend(filled[place.saturating_sub(1)..(*place + 2).min(index)].iter().copied());
                 }
             }
-            if seen.len() < 3 { f64::NAN } else { median(&mut seen) }
+            if seen.len() < 3 { f64::NAN } else { median(&mut seen).unwrap_or(f64::NAN) }
         })
         .collect()
 }

@@ -29,7 +29,7 @@ use self::calibration::{SortedRange, Tail};
 use self::expectation::Expectation;
 use self::incidents::{Incidents, Part};
 use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
-use super::isolation_forest::Short;
+use super::short::Short;
 use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, Ratio, Whole};

@@ -3,6 +3,7 @@
 //! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in. Sums
 //! are taken anew for each point: a running sum would carry the rounding of all points before.
 
+use super::super::robust::median;
 use super::discord::{self, Discords};
 
 /// One statistic: what it is called, how it counts and its value at each point.
@@ -191,18 +192,9 @@ pub(super) fn recent_medians(values: &[f64]) -> Vec<f64> {
         .map(|index| {
             window.clear();
             window.extend_from_slice(&values[index.saturating_sub(JUMP_POINTS)..index.max(1)]);
-            median(&mut window)
+            median(&mut window).unwrap_or(f64::NAN)
         })
         .collect()
-}
-
-/// The upper median; NaN of nothing. Reorders `values`, which hold no NaN.
-pub(super) fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return f64::NAN;
-    }
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 fn levels(values: &[f64], points: usize) -> Vec<f64> {

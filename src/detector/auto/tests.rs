@@ -77,8 +77,8 @@ fn an_ordinary_rhythm_raises_no_alarm_and_is_expected() {
     let late: Vec<_> =
         incidents(&judgement).into_iter().filter(|range| range.start >= 3 * DAY_POINTS).collect();
     assert!(late.is_empty(), "{late:?}");
-    for index in 5 * DAY_POINTS..values.len() {
-        assert!((judgement.expected[index] - values[index]).abs() < 10.0, "{index}");
+    for (index, value) in values.iter().enumerate().skip(5 * DAY_POINTS) {
+        assert!((judgement.expected[index] - value).abs() < 10.0, "{index}");
     }
     let inside = |index: &usize| (judgement.lower[*index]..judgement.upper[*index]).contains(&values[*index]);
     let rows = 5 * DAY_POINTS..values.len();
@@ -97,8 +97,8 @@ fn what_an_operator_would_call_out_is_flagged_at_once() {
     ];
     for (name, change, verdict, within) in cases {
         let mut values = daily(11);
-        for index in at..values.len() {
-            values[index] = change(index - at, values[index]);
+        for (since, value) in values[at..].iter_mut().enumerate() {
+            *value = change(since, *value);
         }
         let judgement = judge(&values);
         let found: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > at - 50).collect();

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::grid::{Grid, filled};
-use super::isolation_forest::Short;
+use super::short::Short;
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs, Whole};

@@ -18,7 +18,7 @@ use std::fmt;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use super::isolation_forest::Short;
+use super::short::Short;
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs};
