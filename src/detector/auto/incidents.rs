@@ -34,7 +34,7 @@ pub(super) struct Incidents {
 }
 
 /// Alarms below this are ordinary and no peak.
-pub(super) const ORDINARY: f64 = 1.75;
+pub(super) const ORDINARY: f64 = 1.85;
 
 impl Incidents {
     /// `threshold` in the unit of the alarms, `refractory` in points.
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(parts(&[0.5, 2.5, 2.4, 1.7, 1.0, 2.4, 0.5], 5), ".Ooo...");
         // Worse than before is news; the same after the refractory time is news again.
         assert_eq!(parts(&[2.1, 1.0, 3.0, 1.0, 1.0, 2.5, 2.9], 3), "O.O...O");
-        assert_eq!(parts(&[1.8, 1.9, 1.4], 3), "pp.");
+        assert_eq!(parts(&[ORDINARY, ORDINARY + 0.1, 1.4], 3), "pp.");
     }
 
     #[test]
