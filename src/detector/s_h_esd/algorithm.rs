@@ -1,9 +1,9 @@
 //! Twitter's AnomalyDetection: S-H-ESD over a whole run of points, in its `Vec` and its `Ts` form.
 //!
 //! Written from Hochenbaum, Vallis and Kejariwal, *Automatic Anomaly Detection in the Cloud Via Statistical Learning*,
-//! arXiv 1704.07706 (S-H-ESD: section 3.2), and from what the R package answers. Long series are cut into pieces with a
-//! median each: Vallis, Hochenbaum and Kejariwal, *A Novel Technique for Long-Term Anomaly Detection in the Cloud*,
-//! USENIX HotCloud 2014, section 3. Parameters keep the package's names and defaults.
+//! arXiv 1704.07706 (the technique it names S-H-ESD), and from what the R package answers. Long series are cut into
+//! pieces with a median each: Vallis, Hochenbaum and Kejariwal, *A Novel Technique for Long-Term Anomaly Detection in
+//! the Cloud*, USENIX HotCloud 2014. Parameters keep the package's names and defaults.
 //!
 //! A run is decomposed by STL (Cleveland et al., *STL: A Seasonal-Trend Decomposition Procedure Based on Loess*, Journal
 //! of Official Statistics 6, 1990); its residual is value − season − median of the values, the trend stays in; the

@@ -2,9 +2,9 @@
 //!
 //! Rosner, *Percentage Points for a Generalized ESD Many-Outlier Procedure*, Technometrics 25, 1983, with median and
 //! MAD in place of mean and standard deviation, as in Hochenbaum, Vallis and Kejariwal, *Automatic Anomaly Detection in
-//! the Cloud Via Statistical Learning*, arXiv 1704.07706, section 3.2 (their S-H-ESD). Each round takes the value
-//! farthest from the median of those left; the outliers are all values taken up to the last round whose distance
-//! exceeds the critical value.
+//! the Cloud Via Statistical Learning*, arXiv 1704.07706 (their S-H-ESD). Each round takes the value farthest from the
+//! median of those left; the outliers are all values taken up to the last round whose distance exceeds the critical
+//! value.
 //!
 //! What is left after any number of rounds is a run of the sorted values, since the farthest value is always the lowest
 //! or the highest. So a round costs O(log n): the median is read off, the MAD is found by binary search.
@@ -41,7 +41,8 @@ impl CriticalValues {
         Self { alpha, side, found: Vec::new() }
     }
 
-    /// λ of the round that leaves `left` values (Rosner 1983, equation 2.5; the paper's section 3.2):
+    /// λ of the round that leaves `left` values (Rosner 1983; worked out in NIST/SEMATECH,
+    /// *e-Handbook of Statistical Methods*, section 1.3.5.17.3):
     /// t · left / √((left − 1 + t²)(left + 1)), with t the quantile of Student's t with `left − 1` degrees of freedom
     /// at 1 − α / (left + 1), or at 1 − α / 2(left + 1) if both sides are tested. Infinite for fewer than two values.
     pub(super) fn after_round(&mut self, left: usize) -> f64 {
@@ -361,8 +362,8 @@ mod tests {
         }
     }
 
-    /// Rosner 1983, table 1 and example: 54 values of vitamin E in cell membranes, of which the first three are
-    /// outliers; λ for n = 54, α = 0.05 is 3.159 in round 1, 3.151 in round 2 and 3.144 in round 3.
+    /// Rosner's example of 54 values, as the NIST handbook's section 1.3.5.17.3 works it out: λ for n = 54, α = 0.05 is
+    /// 3.159 in round 1, 3.151 in round 2 and 3.144 in round 3.
     #[test]
     fn critical_values_are_those_published() {
         let mut critical = CriticalValues::new(0.05, Side::Both);

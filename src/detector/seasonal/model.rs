@@ -5,7 +5,7 @@
 //! pass counts.
 //!
 //! **Expected value.** `Mstl`: around the trend of the series, as MSTL finds it (Bandara, Hyndman and Bergmeir, arXiv
-//! 2107.13462, section 3), for each period the median of what is left at the same phase, shortest period first; to
+//! 2107.13462), for each period the median of what is left at the same phase, shortest period first; to
 //! these seasons comes the level, the median of the last season without them, with the drift of the trend.
 //! `Quantiles`: the median of the values at the same phase of the longest period.
 //!
@@ -13,7 +13,7 @@
 //! the level is that of the season before. Residuals are divided by a scale of their time of day, and their quantiles at
 //! (1 ± coverage) / 2, by the ranks of conformal prediction, span the band (Lei et al., *Distribution-Free Predictive
 //! Inference for Regression*, JASA 113, 2018, sections 2.2 and 5.2; seasons left out one at a time: Barber et al.,
-//! *Predictive Inference with the Jackknife+*, Annals of Statistics 49, 2021, section 1).
+//! *Predictive Inference with the Jackknife+*, Annals of Statistics 49, 2021).
 
 use std::collections::VecDeque;
 
@@ -326,7 +326,7 @@ fn scale_by_phase(residuals: &[f64], length: usize) -> Vec<f64> {
     let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
     let overall = match median(&mut all).map(|mad| MAD_TO_SIGMA * mad) {
         Some(sigma) if sigma > 0.0 => sigma,
-        // More than half are hit exactly (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993, section 3).
+        // More than half are hit exactly (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993).
         _ => MEAN_DEVIATION_TO_SIGMA * mean,
     };
     let seasons = residuals.len().div_ceil(length);
