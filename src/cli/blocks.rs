@@ -72,10 +72,9 @@ pub(super) fn settle(query: &Query, times: impl Iterator<Item = i64>) -> Result<
         Step::Fixed(step_ms) => step_ms,
         Step::Auto => query.training.auto_step_ms(0, 1),
     };
-    let training = query.training.settle(detector.default_training(step_ms));
+    let (training, reach) = engine::settle(&query, &*detector, step_ms);
     query.training = training.into();
-    let in_one_go = training != Training::VisibleRange && detector.reach(step_ms).is_beyond();
-    Ok(Settled { query, training, in_one_go })
+    Ok(Settled { query, training, in_one_go: reach.is_beyond() })
 }
 
 impl Settled {

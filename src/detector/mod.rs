@@ -16,6 +16,7 @@ mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
 mod short;
+mod wall_clock;
 mod whiten;
 mod window;
 mod z_score;

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::detector::{self, Built, Reach, Verdict};
+use crate::detector::{self, AnyDetector, Built, Reach, Verdict};
 use crate::error::{Result, list_names};
 use crate::query::{Query, Step, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
@@ -148,6 +148,16 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
     engine.run(job, own_source, Scope::default()).await.map(Arc::unwrap_or_clone)
 }
 
+/// What a query is judged against at this step, and how far beyond it the detector looks.
+pub(crate) fn settle(query: &Query, detector: &dyn AnyDetector, step_ms: i64) -> (Training, Reach) {
+    let training = query.training.settle(detector.default_training(step_ms));
+    let reach = match training {
+        Training::Window { .. } => detector.reach(step_ms),
+        Training::VisibleRange => Reach::default(),
+    };
+    (training, reach)
+}
+
 /// Judges series that are already there, with the blocks and the code of [`Engine::run`], on this thread.
 ///
 /// `panel` holds all series of the query from the begin of the first block's training on, and from as much earlier as
@@ -164,11 +174,7 @@ pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(V
         Step::Auto => None,
     };
     let step_ms = known_step_ms.unwrap_or_else(|| query.training.auto_step_ms(visible.len_ms(), 1));
-    let training = query.training.settle(detector.default_training(step_ms));
-    let reach = match training {
-        Training::Window { .. } => detector.reach(step_ms),
-        Training::VisibleRange => Reach::default(),
-    };
+    let (training, reach) = settle(query, &*detector, step_ms);
     let line = |series: Series| Line::new(series, query.transform, known_step_ms);
     let panel = Panel {
         lines: panel.into_iter().map(line).collect(),
@@ -306,7 +312,7 @@ impl Engine {
 /// A query that was understood.
 struct Work {
     prepared: Arc<dyn PreparedQuery>,
-    detector: Arc<dyn detector::AnyDetector>,
+    detector: Arc<dyn AnyDetector>,
     unknown_options: Vec<String>,
     source: &'static str,
     blocks: Vec<Block>,
@@ -338,11 +344,7 @@ impl Work {
                 .unwrap_or_else(|| query.training.auto_step_ms(job.visible.len_ms(), job.max_data_points)),
         }
         .max(1);
-        let training = query.training.settle(detector.default_training(step_ms));
-        let reach = match training {
-            Training::Window { .. } => detector.reach(step_ms),
-            Training::VisibleRange => Reach::default(),
-        };
+        let (training, reach) = settle(query, &*detector, step_ms);
         let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
         let asked = format!("{source_kind} {} {step_ms}", options(&query.source));
         let described = format!(

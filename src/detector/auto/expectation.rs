@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 
 use super::super::robust::median;
+use super::super::wall_clock::offset_ms;
 use super::calibration::SortedRange;
 use super::statistics::recent_medians;
 
@@ -170,7 +170,7 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64) -> Vec<f64> {
 /// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
 /// than three.
 fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64> {
-    let shift: Vec<i64> = times.iter().map(|time| offset_ms(zone, *time)).collect();
+    let shift: Vec<i64> = times.iter().map(|time| offset_ms(*time, zone)).collect();
     // Where each past cycle has got to; it only moves forward, but for an hour where clocks are set back.
     let mut places = vec![0_usize; usize::try_from(season.cycles).unwrap_or(0)];
     let mut seen = Vec::new();
@@ -180,7 +180,7 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64
             for (cycle, place) in (1..).zip(&mut places) {
                 let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
                 // The same time on the clock, whatever the clock did in between.
-                let wanted = before.saturating_add(shift[index] - offset_ms(zone, before));
+                let wanted = before.saturating_add(shift[index] - offset_ms(before, zone));
                 while *place > 0 && times[*place] > wanted {
                     *place -= 1;
                 }
@@ -195,13 +195,4 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64
             if seen.len() < 3 { f64::NAN } else { median(&mut seen).unwrap_or(f64::NAN) }
         })
         .collect()
-}
-
-/// How far local time is ahead of UTC at `time_ms`.
-fn offset_ms(zone: Tz, time_ms: i64) -> i64 {
-    if zone == Tz::UTC {
-        return 0;
-    }
-    let utc = chrono::DateTime::from_timestamp_millis(time_ms).unwrap_or_default().naive_utc();
-    i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * 1_000
 }

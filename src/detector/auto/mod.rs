@@ -30,8 +30,9 @@ use self::expectation::Expectation;
 use self::incidents::{Incidents, Part};
 use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
 use super::short::Short;
+use super::wall_clock::time_zone;
 use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
-use crate::error::{Category, Error, Result};
+use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
 /// Training window and refit interval where the query leaves them open, in points: two weeks and two hours at five
@@ -105,10 +106,7 @@ impl Detector for Auto {
     fn new(options: Options, direction: Direction) -> Result<Self> {
         let zone = options.time_zone.trim();
         let zone = if zone.is_empty() { "UTC" } else { zone };
-        let zone: Tz = zone.parse().map_err(|_| {
-            Error::new(Category::Query, format!("option detector.timeZone: \"{zone}\" is no time zone"))
-                .hint("use an IANA name such as \"Europe/Berlin\" or \"UTC\"")
-        })?;
+        let zone = time_zone(zone)?;
         let eased = (options.sensitivity.get() - 0.5) * 2.0 * THRESHOLD_REACH;
         Ok(Self { threshold: THRESHOLD - eased, refractory: options.refractory.get(), zone, direction })
     }

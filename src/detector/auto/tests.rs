@@ -1,6 +1,7 @@
 //! What an operator expects of the detector, on series made for it.
 
 use super::*;
+use crate::error::Category;
 use crate::query::Kind;
 
 const MINUTE: i64 = 60_000;

@@ -15,11 +15,10 @@ mod model;
 
 use std::fmt;
 
-use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::short::Short;
-use super::{Detector, Judgement, Points, Verdict};
+use super::{Detector, Judgement, Points, Verdict, wall_clock};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs};
 use model::Settings;
@@ -74,12 +73,7 @@ impl Detector for Seasonal {
                 "correct it in the query editor; 0.999 flags one ordinary point in a thousand",
             );
         }
-        let Ok(zone) = time_zone.trim().parse::<Tz>() else {
-            return wrong(
-                format!("option detector.timeZone: \"{time_zone}\" is no time zone"),
-                "write an IANA name such as Europe/Berlin or UTC",
-            );
-        };
+        let zone = wall_clock::time_zone(&time_zone)?;
         let mut periods_ms: Vec<i64> = periods.unwrap_or_default().iter().map(|p| p.as_millis()).collect();
         periods_ms.sort_unstable();
         periods_ms.dedup();

@@ -17,7 +17,6 @@
 
 use std::collections::VecDeque;
 
-use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 use serde::Deserialize;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -25,6 +24,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::super::Points;
 use super::super::grid::{Grid, filled};
 use super::super::robust::{MAD_TO_SIGMA, MEAN_DEVIATION_TO_SIGMA, median};
+use super::super::wall_clock::on_the_wall;
 use crate::query::DurationMs;
 
 /// How the expected value is found.
@@ -148,16 +148,6 @@ impl Model {
     pub fn periods_ms(&self) -> &[i64] {
         &self.periods_ms
     }
-}
-
-/// The time that a clock on the wall shows, as ms.
-fn on_the_wall(time_ms: i64, zone: Tz) -> i64 {
-    if zone == Tz::UTC {
-        return time_ms;
-    }
-    let offset = DateTime::from_timestamp_millis(time_ms)
-        .map_or(0, |time| zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc());
-    time_ms.saturating_add(i64::from(offset) * 1_000)
 }
 
 /// Points in a period: at least 1.

@@ -1,3 +1,4 @@
+use chrono_tz::Tz;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::{Value, json};
