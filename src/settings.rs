@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Category, Error, Result};
@@ -20,10 +21,12 @@ pub struct Settings {
     pub source: String,
     /// Base URL of the upstream, as typed. Empty where the kind needs none.
     pub url: String,
-    /// Limit of one upstream request. `jsonData.timeout`, seconds, 1 to 600, default 30.
-    pub timeout: Duration,
-    /// Cap on one decoded upstream answer, in bytes. `jsonData.maxResponseBytes`, default 64 MiB.
-    pub max_response_bytes: usize,
+    /// Protocol field `user`: who logs in to a database. Empty where the kind needs none.
+    pub user: String,
+    /// `jsonData.database`, or where that is absent the protocol field of older versions of Grafana.
+    pub database: String,
+    /// How much one query may cost.
+    pub limits: Limits,
     /// Path below the URL that "Save & test" asks for. `jsonData.healthPath`, default `/`.
     pub health_path: String,
     /// Who we say we are.
@@ -32,6 +35,34 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// Headers sent with every upstream request, name and secret value.
     pub headers: Vec<(String, SecretString)>,
+    /// What only one kind of source knows.
+    pub own: OwnSettings,
+}
+
+/// The settings that only one kind of source knows: all of `jsonData`, and all secrets.
+#[derive(Debug, Clone, Default)]
+pub struct OwnSettings {
+    json: Map<String, Value>,
+    secrets: HashMap<String, SecretString>,
+}
+
+/// How much one query may cost us and its upstream. Each is a key of `jsonData`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of one request. `timeout`, seconds, 1 to 600, default 30.
+    pub timeout: Duration,
+    /// Bytes of one answer, unpacked. `maxResponseBytes`, default 64 MiB.
+    pub max_response_bytes: usize,
+    /// Rows of one answer. `maxRows`, default 5,000,000.
+    pub max_rows: usize,
+    /// Series of one answer. `maxSeries`, default 1,000.
+    pub max_series: usize,
+    /// Requests of this data source under way at the same time; others wait. `maxConcurrentRequests`, 1 to 64,
+    /// default 4.
+    pub max_concurrent_requests: usize,
+    /// How often a request that only reads is tried again if the upstream could not be reached or asked to be left in
+    /// peace. `retries`, 0 to 10, default 2.
+    pub retries: usize,
 }
 
 /// Credentials sent with every upstream request.
@@ -77,6 +108,10 @@ pub struct ClientIdentity {
 pub struct RawSettings<'a> {
     /// Protocol field `url`.
     pub url: &'a str,
+    /// Protocol field `user`.
+    pub user: &'a str,
+    /// Protocol field `database`.
+    pub database: &'a str,
     /// Protocol field `basicAuth`.
     pub basic_auth: bool,
     /// Protocol field `basicAuthUser`.
@@ -96,6 +131,15 @@ struct JsonData {
     timeout: f64,
     #[serde(deserialize_with = "number_or_text")]
     max_response_bytes: f64,
+    #[serde(deserialize_with = "number_or_text")]
+    max_rows: f64,
+    #[serde(deserialize_with = "number_or_text")]
+    max_series: f64,
+    #[serde(deserialize_with = "number_or_text")]
+    max_concurrent_requests: f64,
+    #[serde(deserialize_with = "number_or_text")]
+    retries: f64,
+    database: String,
     health_path: String,
     tls_skip_verify: bool,
     tls_auth: bool,
@@ -105,15 +149,32 @@ struct JsonData {
 }
 
 const DEFAULT_SOURCE: &str = "generator";
-const DEFAULT_TIMEOUT_SECS: f64 = 30.0;
-const DEFAULT_MAX_RESPONSE_BYTES: f64 = 67_108_864.0;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            max_response_bytes: 64 * 1024 * 1024,
+            max_rows: 5_000_000,
+            max_series: 1_000,
+            max_concurrent_requests: 4,
+            retries: 2,
+        }
+    }
+}
 
 impl Default for JsonData {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
             source: DEFAULT_SOURCE.to_owned(),
-            timeout: DEFAULT_TIMEOUT_SECS,
-            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            timeout: limits.timeout.as_secs_f64(),
+            max_response_bytes: limits.max_response_bytes as f64,
+            max_rows: limits.max_rows as f64,
+            max_series: limits.max_series as f64,
+            max_concurrent_requests: limits.max_concurrent_requests as f64,
+            retries: limits.retries as f64,
+            database: String::new(),
             health_path: "/".to_owned(),
             tls_skip_verify: false,
             tls_auth: false,
@@ -128,12 +189,14 @@ impl Default for Settings {
         Self {
             source: DEFAULT_SOURCE.to_owned(),
             url: String::new(),
-            timeout: Duration::from_secs_f64(DEFAULT_TIMEOUT_SECS),
-            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES as usize,
+            user: String::new(),
+            database: String::new(),
+            limits: Limits::default(),
             health_path: "/".to_owned(),
             auth: Auth::None,
             tls: TlsSettings::default(),
             headers: Vec::new(),
+            own: OwnSettings::default(),
         }
     }
 }
@@ -147,14 +210,14 @@ impl Settings {
     /// `secureJsonData`.
     pub fn parse(raw: &RawSettings<'_>) -> Result<Self> {
         let (json, all) = parse_json_data(raw.json_data)?;
-        let secret = |name: &str| -> Option<SecretString> {
-            raw.secure_json_data
-                .and_then(|secrets| secrets.get(name))
-                .filter(|value| !value.is_empty())
-                .map(|value| SecretString::from(value.as_str()))
-        };
-        in_range("timeout", json.timeout, 1.0, 600.0, "seconds")?;
-        in_range("maxResponseBytes", json.max_response_bytes, 1024.0, 1_073_741_824.0, "bytes")?;
+        let secrets: HashMap<String, SecretString> = raw
+            .secure_json_data
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.clone(), SecretString::from(value.as_str())))
+            .collect();
+        let secret = |name: &str| secrets.get(name).cloned();
 
         let auth = if raw.basic_auth {
             Auth::Basic {
@@ -186,27 +249,82 @@ impl Settings {
                 })
                 .transpose()?,
         };
+        let limits = json.limits()?;
+        let database = if json.database.is_empty() { raw.database } else { &json.database };
         Ok(Self {
             source: if json.source.is_empty() { DEFAULT_SOURCE.to_owned() } else { json.source },
             url: raw.url.trim().to_owned(),
-            timeout: Duration::from_secs_f64(json.timeout),
-            max_response_bytes: json.max_response_bytes as usize,
+            user: raw.user.to_owned(),
+            database: database.trim().to_owned(),
+            limits,
             health_path: json.health_path,
             auth,
             tls,
             headers: custom_headers(&all, secret),
+            own: OwnSettings { json: all, secrets },
         })
     }
 }
 
-/// The fields this plugin knows, and besides them all of the object, for the numbered ones.
-fn parse_json_data(bytes: &[u8]) -> Result<(JsonData, Map<String, Value>)> {
+impl OwnSettings {
+    /// Those of an object with the keys of `jsonData`, and of secrets by their keys.
+    #[must_use]
+    pub fn new(json: Map<String, Value>, secrets: HashMap<String, SecretString>) -> Self {
+        Self { json, secrets }
+    }
+
+    /// The keys of `jsonData` that only one kind of source knows, as that kind's type. Absent ones need a default
+    /// (`#[serde(default)]`), and unknown ones must be allowed.
+    ///
+    /// # Errors
+    /// [`Category::Config`] naming the key, without its value.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        let all = Value::Object(self.json.clone());
+        serde_path_to_error::deserialize(&all).map_err(|error| {
+            unreadable(&format!(": {} has the wrong type or value", first_key(error.path())))
+        })
+    }
+
+    /// A secret by its key in `secureJsonData`; `None` if it was not given or is empty.
+    #[must_use]
+    pub fn secret(&self, key: &str) -> Option<&SecretString> {
+        self.secrets.get(key)
+    }
+
+    /// Every secret there is, for scrubbing messages.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        self.secrets.values()
+    }
+}
+
+impl JsonData {
+    fn limits(&self) -> Result<Limits> {
+        in_range("timeout", self.timeout, 1.0, 600.0, "seconds")?;
+        in_range("maxResponseBytes", self.max_response_bytes, 1024.0, 1_073_741_824.0, "bytes")?;
+        in_range("maxRows", self.max_rows, 1.0, 100_000_000.0, "rows")?;
+        in_range("maxSeries", self.max_series, 1.0, 100_000.0, "series")?;
+        in_range("maxConcurrentRequests", self.max_concurrent_requests, 1.0, 64.0, "requests")?;
+        in_range("retries", self.retries, 0.0, 10.0, "retries")?;
+        Ok(Limits {
+            timeout: Duration::from_secs_f64(self.timeout),
+            max_response_bytes: self.max_response_bytes as usize,
+            max_rows: self.max_rows as usize,
+            max_series: self.max_series as usize,
+            max_concurrent_requests: self.max_concurrent_requests as usize,
+            retries: self.retries as usize,
+        })
+    }
+}
+
+fn unreadable(place: &str) -> Error {
     // serde's messages may quote the offending value, and people paste secrets into the wrong field: only the place
     // is told.
-    let unreadable = |place: &str| {
-        Error::new(Category::Config, format!("the data source settings (jsonData) cannot be read{place}"))
-            .hint("open the data source's page, correct the field and save it again")
-    };
+    Error::new(Category::Config, format!("the data source settings (jsonData) cannot be read{place}"))
+        .hint("open the data source's page, correct the field and save it again")
+}
+
+/// The fields this plugin knows, and besides them all of the object, for the numbered ones.
+fn parse_json_data(bytes: &[u8]) -> Result<(JsonData, Map<String, Value>)> {
     let text = bytes.trim_ascii();
     if text.is_empty() || text == b"null" {
         return Ok((JsonData::default(), Map::new()));
@@ -291,7 +409,7 @@ mod tests {
         for json in ["", "null", "{}", "  {} "] {
             let settings = parse(json, &[]).unwrap();
             assert_eq!(settings.source, "generator");
-            assert_eq!(settings.timeout, Duration::from_secs(30));
+            assert_eq!(settings.limits.timeout, Duration::from_secs(30));
             assert_eq!(settings.url, "http://example.test");
         }
     }
@@ -299,7 +417,7 @@ mod tests {
     #[test]
     fn unknown_fields_are_tolerated_and_numbers_may_be_text() {
         let settings = parse(r#"{"timeout":"5","pdcInjected":true,"x":{"y":1}}"#, &[]).unwrap();
-        assert_eq!(settings.timeout, Duration::from_secs(5));
+        assert_eq!(settings.limits.timeout, Duration::from_secs(5));
     }
 
     #[test]
@@ -336,6 +454,47 @@ mod tests {
     fn out_of_range_names_setting_and_range() {
         let error = parse(r#"{"timeout":0}"#, &[]).unwrap_err().to_string();
         assert!(error.contains("timeout is 0, outside 1 to 600 seconds"), "{error}");
+        for setting in ["maxRows", "maxSeries", "maxConcurrentRequests", "maxResponseBytes"] {
+            let error = parse(&format!(r#"{{"{setting}":0}}"#), &[]).unwrap_err().to_string();
+            assert!(error.contains(&format!("{setting} is 0, outside")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_kind_reads_its_own_keys_and_no_error_repeats_them() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Own {
+            organization: String,
+            ports: Vec<u16>,
+        }
+        impl Default for Own {
+            fn default() -> Self {
+                Self { organization: "none".into(), ports: vec![1] }
+            }
+        }
+        impl Own {
+            fn of(json: &str) -> Result<Self> {
+                parse(json, &[("token", "canary-7f3a")])?.own.parse()
+            }
+        }
+        assert_eq!(Own::of("{}").unwrap().organization, "none");
+        assert_eq!(Own::of(r#"{"ports":[7],"other":1}"#).unwrap().ports, [7]);
+        let error = Own::of(r#"{"ports":["canary-7f3a"]}"#).unwrap_err();
+        assert!(error.message().contains("ports") && !format!("{error:?}").contains("canary"), "{error}");
+        let settings = parse("{}", &[("token", "canary-7f3a"), ("empty", "")]).unwrap();
+        assert_eq!(settings.own.secret("token").unwrap().expose_secret(), "canary-7f3a");
+        assert!(settings.own.secret("empty").is_none());
+    }
+
+    #[test]
+    fn the_database_may_stand_in_either_place() {
+        let parse = |database, json_data: &str| {
+            let raw = RawSettings { database, json_data: json_data.as_bytes(), ..RawSettings::default() };
+            Settings::parse(&raw).unwrap().database
+        };
+        assert_eq!(parse("old", "{}"), "old");
+        assert_eq!(parse("old", r#"{"database":"new"}"#), "new");
     }
 
     #[test]

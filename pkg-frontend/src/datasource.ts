@@ -1,15 +1,25 @@
 import {
+  type AdHocVariableFilter,
   type AnnotationQuery,
   type AnnotationSupport,
   type DataSourceInstanceSettings,
+  type MetricFindValue,
   type ScopedVars,
 } from '@grafana/data';
-import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
+import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
 import { migrateQuery } from './migrations';
-import { type GeneratorSeriesInfo, type OutriderJsonData, type OutriderQuery, type SourceKind } from './types';
+import { SOURCES } from './sources';
+import {
+  type AdhocFilter,
+  type Choice,
+  type GeneratorSeries,
+  type OutriderJsonData,
+  type OutriderQuery,
+  type SourceKind,
+} from './types';
 
 /** The frontend of the data source: everything but variables happens in the backend. */
 export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, OutriderJsonData> {
@@ -34,20 +44,88 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     return !query.hide;
   }
 
-  override applyTemplateVariables(query: OutriderQuery, scopedVars: ScopedVars): OutriderQuery {
+  /** `filters` are those of ad-hoc filter variables; before Grafana 11 they must be asked for. */
+  override applyTemplateVariables(
+    query: OutriderQuery,
+    scopedVars: ScopedVars,
+    filters?: AdHocVariableFilter[],
+  ): OutriderQuery {
     const templateSrv = getTemplateSrv();
-    return interpolateQuery(migrateQuery(query), (text) => templateSrv.replace(text, scopedVars));
+    const migrated = migrateQuery(query);
+    const kind = migrated.source?.kind ?? this.sourceKind;
+    const format = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].formatVariable : undefined;
+    const interpolated = interpolateQuery(migrated, {
+      text: (text) => templateSrv.replace(text, scopedVars),
+      source: (text) => templateSrv.replace(text, scopedVars, format),
+    });
+    return withFilters(interpolated, filters ?? adhocFilters(templateSrv, this.name), this.sourceKind);
+  }
+
+  /** What can be chosen: an answer of the upstream in the settings. Empty where it cannot be asked. */
+  async getChoices(question: string, params: Record<string, string> = {}): Promise<Choice[]> {
+    try {
+      return await this.ask(`${this.sourceKind}/${question}`, params);
+    } catch {
+      return [];
+    }
+  }
+
+  /** The values of a variable. Its query is a question: `tag-values?key=host`. */
+  override async metricFindQuery(query: string, options?: { scopedVars?: ScopedVars }): Promise<MetricFindValue[]> {
+    const text = getTemplateSrv().replace(query, options?.scopedVars).trim();
+    if (text === '') {
+      return [];
+    }
+    const [question, params] = splitOnce(text, '?');
+    const choices = await this.ask(`${this.sourceKind}/${question}`, Object.fromEntries(new URLSearchParams(params)));
+    return choices.map(({ value, label }) => ({ text: label, value }));
+  }
+
+  override async getTagKeys(): Promise<MetricFindValue[]> {
+    return (await this.getChoices('tag-keys')).map(({ value }) => ({ text: value }));
+  }
+
+  override async getTagValues({ key }: { key: string }): Promise<MetricFindValue[]> {
+    return (await this.getChoices('tag-values', { key })).map(({ value }) => ({ text: value }));
   }
 
   /** The series the generator can make. Never fails: the list known here will do. */
-  async getGeneratorSeries(): Promise<GeneratorSeriesInfo[]> {
+  async getGeneratorSeries(): Promise<Array<Choice<GeneratorSeries>>> {
     try {
-      const answer: unknown = await this.getResource('generator/series');
-      return Array.isArray(answer) && answer.length > 0 ? (answer as GeneratorSeriesInfo[]) : GENERATOR_SERIES;
+      const answer = await this.ask<GeneratorSeries>('generator/series');
+      return answer.length > 0 ? answer : GENERATOR_SERIES;
     } catch {
       return GENERATOR_SERIES;
     }
   }
+
+  private async ask<Value extends string>(
+    path: string,
+    params: Record<string, string> = {},
+  ): Promise<Array<Choice<Value>>> {
+    const answer: unknown = await this.getResource(path, params);
+    return Array.isArray(answer) ? (answer as Array<Choice<Value>>) : [];
+  }
+}
+
+/** The query with the filters of the dashboard among the options of its source, which says so if it cannot filter. */
+function withFilters(query: OutriderQuery, filters: AdHocVariableFilter[], sourceKind: SourceKind): OutriderQuery {
+  if (filters.length === 0) {
+    return query;
+  }
+  const adhocFilters: AdhocFilter[] = filters.map(({ key, operator, value }) => ({ key, operator, value }));
+  return { ...query, source: { ...(query.source ?? { kind: sourceKind }), adhocFilters } };
+}
+
+function adhocFilters(templateSrv: TemplateSrv, name: string): AdHocVariableFilter[] {
+  // Not among the types of the package, but in every version before 11.
+  const { getAdhocFilters } = templateSrv as { getAdhocFilters?: (name: string) => AdHocVariableFilter[] };
+  return getAdhocFilters?.call(templateSrv, name) ?? [];
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** The query of an annotation: the one that was edited, asked for its events. */

@@ -1,9 +1,10 @@
 /** What an absent key means, and the range each number may have. The backend has the same tables. */
 import {
+  type Choice,
   type CommonOptions,
   type DetectorKind,
   type DetectorOptions,
-  type GeneratorSeriesInfo,
+  type GeneratorSeries,
   type SettingsOptions,
   type SourceOptions,
 } from './types';
@@ -14,8 +15,13 @@ export const MIB = 1024 * 1024;
 
 export const SETTINGS_DEFAULTS: SettingsOptions = {
   source: 'generator',
+  database: '',
   timeout: 30,
   maxResponseBytes: 64 * MIB,
+  maxRows: 5_000_000,
+  maxSeries: 1_000,
+  maxConcurrentRequests: 4,
+  retries: 2,
   healthPath: '/',
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
@@ -93,6 +99,10 @@ export const LIMITS = {
   seed: SEED,
   timeout: { min: 1, max: 600, integer: true, unit: 'seconds' },
   maxResponseMiB: { min: 0.001, max: 1024, unit: 'MiB' },
+  maxRows: { min: 1, max: 100_000_000, integer: true, unit: 'rows' },
+  maxSeries: { min: 1, max: 100_000, integer: true, unit: 'series' },
+  maxConcurrentRequests: { min: 1, max: 64, integer: true, unit: 'requests' },
+  retries: { min: 0, max: 10, integer: true },
   outlierShare: { min: 0, max: 0.5 },
   median: {},
   err: { min: 0 },
@@ -128,7 +138,7 @@ export const DURATION_LIMITS = {
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */
-export const GENERATOR_SERIES: GeneratorSeriesInfo[] = [
+export const GENERATOR_SERIES: Array<Choice<GeneratorSeries>> = [
   { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
   { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
   { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },

@@ -81,7 +81,7 @@ describe('interpolateQuery', () => {
   };
 
   it('replaces everywhere in the query, but not in the keys of Grafana', () => {
-    expect(interpolateQuery(query, grafana)).toEqual({
+    expect(interpolateQuery(query, { text: grafana, source: grafana })).toEqual({
       refId: '$host',
       datasource: { uid: '$host' },
       trainingWindow: '14d',
@@ -97,9 +97,17 @@ describe('interpolateQuery', () => {
     });
   });
 
+  it('writes the variables of the source in its own way', () => {
+    const quoted = (text: string) => text.replace('$host', "'web1'");
+    expect(interpolateQuery(query, { text: grafana, source: quoted })).toMatchObject({
+      trainingWindow: '14d',
+      source: { path: '/$env/query', body: '{"to": ${__to:date:iso}, "host": "\'web1\'"}' },
+    });
+  });
+
   it('leaves the saved query as it was', () => {
     const before = cloneDeep(query);
-    interpolateQuery(query, grafana);
+    interpolateQuery(query, { text: grafana, source: grafana });
     expect(query).toEqual(before);
   });
 });

@@ -39,10 +39,11 @@ export function interpolate(value: unknown, replace: Replace): unknown {
   return value;
 }
 
-export function interpolateQuery(query: OutriderQuery, replace: Replace): OutriderQuery {
+/** Replaces the variables of a query; those in the options of its source as the upstream's language needs them. */
+export function interpolateQuery(query: OutriderQuery, replace: { text: Replace; source: Replace }): OutriderQuery {
   const entries = Object.entries(query).map(([key, value]: [string, unknown]) => [
     key,
-    GRAFANA_KEYS.has(key) ? value : interpolate(value, replace),
+    GRAFANA_KEYS.has(key) ? value : interpolate(value, key === 'source' ? replace.source : replace.text),
   ]);
   return Object.fromEntries(entries) as OutriderQuery;
 }

@@ -31,7 +31,12 @@ export interface Kind<Options> {
 export interface Source<Options> extends Kind<Options> {
   /** Edits how the upstream is reached, where there is one. */
   settings?: ComponentType<SettingsEditorProps>;
+  /** How the values of variables are written in the upstream's language; `undefined` is Grafana's own way. */
+  formatVariable?: VariableFormat;
 }
+
+/** What Grafana's `replace` takes as its third argument: writes the value, or several, of a variable. */
+export type VariableFormat = (value: string | string[], variable: { multi?: boolean; includeAll?: boolean }) => string;
 
 /** The kinds of a record as the options of a select. */
 export function kindOptions<K extends string>(

@@ -149,14 +149,15 @@ export interface DetectorOptions {
 }
 
 /** A kind with those of its options that differ from the default. */
-export type Choice<Options, Kind extends keyof Options = keyof Options> = {
+export type KindChoice<Options, Kind extends keyof Options = keyof Options> = {
   [K in Kind]: { kind: K } & Partial<Options[K]>;
 }[Kind];
 
 export type SourceKind = keyof SourceOptions;
 export type DetectorKind = keyof DetectorOptions;
-export type Source = Choice<SourceOptions>;
-export type Detector = Choice<DetectorOptions>;
+/** `adhocFilters` are added when the query is sent, and never saved. */
+export type Source = KindChoice<SourceOptions> & { adhocFilters?: AdhocFilter[] };
+export type Detector = KindChoice<DetectorOptions>;
 
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
@@ -180,10 +181,22 @@ export interface OutriderQuery extends DataQuery, Partial<CommonOptions> {
   detector?: Detector;
 }
 
+/** One condition of an ad-hoc filter variable; the backend checks it. */
+export interface AdhocFilter {
+  key: string;
+  operator: string;
+  value: string;
+}
+
 export interface SettingsOptions {
   source: SourceKind;
+  database: string;
   timeout: number;
   maxResponseBytes: number;
+  maxRows: number;
+  maxSeries: number;
+  maxConcurrentRequests: number;
+  retries: number;
   healthPath: string;
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
@@ -198,9 +211,9 @@ export type SecretKey =
 
 export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
 
-/** One entry of the backend's `generator/series` resource. */
-export interface GeneratorSeriesInfo {
-  value: GeneratorSeries;
+/** One answer to a question of an editor, a variable or an ad-hoc filter. */
+export interface Choice<Value extends string = string> {
+  value: Value;
   label: string;
-  description: string;
+  description?: string;
 }

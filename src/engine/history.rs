@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::cache::{Cache, Key};
 use crate::error::Result;
@@ -30,7 +30,8 @@ const MAX_AGE_MS: i64 = 60 * 60_000;
 const CHUNK_STEPS: i64 = 512;
 /// Chunks read within this time of each other may be joined; the older reading counts.
 const JOIN_MS: i64 = 10 * 60_000;
-/// Where more ranges than this are missing, one request asks for all from the first to the last.
+/// Where more ranges than this are missing, all from the first to the last is asked for; and so many requests of one
+/// query are under way at the same time.
 const MAX_REQUESTS: usize = 4;
 
 /// How far back from now points are read anew by every query: five minutes or two steps, whichever is longer.
@@ -102,12 +103,14 @@ pub(super) async fn read(cache: &Cache, ask: &Ask) -> Result<Read> {
     let mut step_ms = known.as_ref().and_then(|history| history.step_ms);
     let mut executed = BTreeSet::new();
     let mut fetched = 0;
+    let mut asked = Vec::new();
     for (gap, answer) in fetch(ask, &missing).await? {
         fetched += answer.series.iter().map(Series::len).sum::<usize>();
         step_ms = answer.step_ms;
         let chunk = Chunk::of(gap, ask.now_ms, answer.series, answer.notices);
         executed.insert(answer.executed);
         chunks = with(&chunks, chunk);
+        asked.push(gap);
     }
     let executed = if missing.is_empty() {
         let last = known.as_ref().map_or("", |history| &history.executed);
@@ -117,7 +120,7 @@ pub(super) async fn read(cache: &Cache, ask: &Ask) -> Result<Read> {
     };
     if kept && !missing.is_empty() {
         let settled_ms = floor(ask.now_ms.saturating_sub(recent_ms(ask.step_ms)), ask.step_ms);
-        let settled: Vec<Chunk> = missing
+        let settled: Vec<Chunk> = asked
             .iter()
             .filter_map(|gap| {
                 let to_ms = floor(gap.to_ms, ask.step_ms).min(settled_ms);
@@ -152,12 +155,28 @@ struct Gap {
 }
 
 async fn fetch(ask: &Ask, missing: &[Gap]) -> Result<Vec<(Gap, Fetched)>> {
-    let fetches = missing.iter().map(async |gap| {
+    let slice_ms = ask.prepared.slice_ms(ask.step_ms);
+    let slices: Vec<Gap> = missing.iter().flat_map(|gap| slices(*gap, slice_ms, ask.step_ms)).collect();
+    let fetches = slices.into_iter().map(async |gap| {
         let range = TimeRange { from_ms: gap.from_ms, to_ms: gap.to_ms.saturating_sub(1) };
         let fetched = ask.prepared.fetch(&FetchRequest { range, step_ms: ask.step_ms }).await?;
-        Ok((*gap, fetched))
+        Ok((gap, fetched))
     });
-    try_join_all(fetches).await
+    stream::iter(fetches).buffered(MAX_REQUESTS).try_collect().await
+}
+
+/// `gap` in parts of at most `slice_ms`, all but the last a whole number of steps.
+fn slices(gap: Gap, slice_ms: Option<i64>, step_ms: i64) -> Vec<Gap> {
+    let step_ms = step_ms.max(1);
+    let length = slice_ms.map_or(i64::MAX, |slice_ms| floor(slice_ms, step_ms).max(step_ms));
+    let mut slices = Vec::new();
+    let mut from_ms = gap.from_ms;
+    while from_ms < gap.to_ms {
+        let to_ms = from_ms.saturating_add(length).min(gap.to_ms);
+        slices.push(Gap { from_ms, to_ms });
+        from_ms = to_ms;
+    }
+    slices
 }
 
 /// The parts of a range that no chunk covers; at most [`MAX_REQUESTS`].
@@ -372,6 +391,16 @@ mod tests {
         assert_eq!(gaps(&known, 12, 18), []);
         let many = chunks(&[(1, 2), (3, 4), (5, 6), (7, 8)]);
         assert_eq!(gaps(&many, 0, 10), [gap(0, 10)]);
+    }
+
+    #[test]
+    fn a_long_range_is_asked_for_in_slices_of_whole_steps() {
+        let gap = |from_ms, to_ms| Gap { from_ms, to_ms };
+        assert_eq!(slices(gap(3, 50), None, 10), [gap(3, 50)]);
+        assert_eq!(slices(gap(0, 50), Some(25), 10), [gap(0, 20), gap(20, 40), gap(40, 50)]);
+        assert_eq!(slices(gap(0, 20), Some(20), 10), [gap(0, 20)]);
+        assert_eq!(slices(gap(0, 20), Some(1), 10), [gap(0, 10), gap(10, 20)]);
+        assert_eq!(slices(gap(5, 5), Some(1), 10), []);
     }
 
     #[test]

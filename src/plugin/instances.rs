@@ -66,6 +66,8 @@ impl Instances {
         }
         let settings = Settings::parse(&RawSettings {
             url: &stored.url,
+            user: &stored.user,
+            database: &stored.database,
             basic_auth: stored.basic_auth_enabled,
             basic_auth_user: &stored.basic_auth_user,
             json_data: &stored.json_data,
@@ -104,6 +106,8 @@ fn digest(stored: &pluginv2::DataSourceInstanceSettings) -> [u8; 32] {
         hash.update(part);
     };
     add(stored.url.as_bytes());
+    add(stored.user.as_bytes());
+    add(stored.database.as_bytes());
     add(&[u8::from(stored.basic_auth_enabled)]);
     add(stored.basic_auth_user.as_bytes());
     add(&stored.json_data);

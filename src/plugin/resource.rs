@@ -1,7 +1,7 @@
 //! CallResource: what the editors ask for while someone types.
 //!
-//! `GET kinds` lists the kinds of sources and detectors; `GET {kind}/{question}` is the source's own business
-//! (`generator/series`). Answers are JSON.
+//! `GET kinds` lists the kinds of sources and detectors; `GET {kind}/{question}?…` is the source's own business
+//! (`generator/series`), for which [`source::Question`] is the form. Answers are JSON.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -15,9 +15,9 @@ use tonic::{Request, Response, Status};
 
 use super::Shared;
 use crate::detector::DETECTORS;
-use crate::error::{Error, Result};
+use crate::error::{Category, Error, Result, list_names};
 use crate::query::Kind;
-use crate::source::{self, SOURCES};
+use crate::source::{self, Choice, Question, SOURCES};
 
 #[derive(Debug)]
 pub(super) struct ResourceService {
@@ -37,26 +37,34 @@ impl ResourceService {
         if path == "kinds" {
             return (200, kinds());
         }
-        match self.ask_source(request.plugin_context.as_ref(), path).await {
-            Ok(Some(answer)) => (200, answer),
-            Ok(None) => (404, problem("there is no such resource", "use kinds or generator/series")),
+        // The path comes without its parameters, which are in the URL.
+        let params = request.url.split_once('?').map_or("", |(_, params)| params);
+        match self.ask_source(request.plugin_context.as_ref(), path, params).await {
+            Ok(Ok(choices)) => (200, json!(choices)),
+            Ok(Err(there_are)) => (404, problem("there is no such resource", &format!("use {there_are}"))),
             Err(error) => (error.category().http_status(), json!({"error": error.to_string()})),
         }
     }
 
+    /// The source's answer; or, if there is no such question, which ones there are.
     async fn ask_source(
         &self,
         context: Option<&pluginv2::PluginContext>,
         path: &str,
-    ) -> Result<Option<Value>> {
-        let Some((kind, question)) = path.split_once('/') else { return Ok(None) };
-        if !SOURCES.iter().any(|entry| entry.kind == kind) {
-            return Ok(None);
-        }
+        params: &str,
+    ) -> Result<std::result::Result<Vec<Choice>, String>> {
+        let there_is = |kind: &str, questions: &[&str]| {
+            let paths: Vec<String> = questions.iter().map(|question| format!("{kind}/{question}")).collect();
+            list_names(std::iter::once("kinds").chain(paths.iter().map(String::as_str)))
+        };
+        let known = path.split_once('/').filter(|(kind, _)| SOURCES.iter().any(|entry| entry.kind == *kind));
+        let Some((kind, question)) = known else { return Ok(Err(there_is("generator", &["series"]))) };
         let own = self.shared.instances.get(context, &self.shared.metrics)?;
         let wanted: Kind = serde_json::from_value(json!({"kind": kind}))
-            .map_err(|error| Error::new(crate::error::Category::Internal, error.to_string()))?;
-        source::select(&own.source, &wanted)?.discover(question).await
+            .map_err(|error| Error::new(Category::Internal, error.to_string()))?;
+        let source = source::select(&own.source, &wanted)?;
+        let question = Question::parse(&format!("{question}?{params}"));
+        Ok(source.discover(&question).await?.ok_or_else(|| there_is(kind, source.questions())))
     }
 }
 

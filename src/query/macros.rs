@@ -39,30 +39,86 @@ pub struct MacroValues {
 /// # Errors
 /// [`Category::Query`] if a date macro has an unknown format, or its time has no calendar date.
 pub fn expand(text: &str, values: &MacroValues, escape: impl Fn(&str) -> String) -> Result<String> {
+    expand_with(text, values, escape, |_, _| Ok(None))
+}
+
+/// As [`expand`], with macros of a query language's own: `own` gets the name of every macro that is not in the table,
+/// without its `$`, and its arguments, `None` if there are no parentheses (`$timeFilter`,
+/// `$__timeGroup(time, '5m')`). What it returns is inserted as it is; with `None` the text stays. Arguments are split at
+/// commas outside of quotes and parentheses, and trimmed.
+///
+/// # Errors
+/// Those of [`expand`] and of `own`; [`Category::Query`] if parentheses are left open.
+pub fn expand_with(
+    text: &str,
+    values: &MacroValues,
+    escape: impl Fn(&str) -> String,
+    own: impl Fn(&str, Option<&[&str]>) -> Result<Option<String>>,
+) -> Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        match take_name(rest) {
-            Some((name, after)) => match value_of(name, values)? {
-                Some(value) => {
-                    out.push_str(&escape(&value));
-                    rest = after;
-                }
-                None => {
-                    out.push('$');
-                    rest = &rest[1..];
-                }
-            },
-            None => {
-                out.push('$');
-                rest = &rest[1..];
+        if let Some((name, after)) = take_name(rest) {
+            if let Some(value) = value_of(name, values)? {
+                out.push_str(&escape(&value));
+                rest = after;
+                continue;
+            }
+            let (arguments, behind) = match after.strip_prefix('(') {
+                Some(inner) => match take_arguments(inner) {
+                    Some((arguments, behind)) => (Some(arguments), behind),
+                    None if own(name, None)?.is_none() && own(name, Some(&[]))?.is_none() => (None, after),
+                    None => {
+                        return Err(Error::new(
+                            Category::Query,
+                            format!("the macro ${name} has no closing parenthesis"),
+                        )
+                        .hint("close it in the query"));
+                    }
+                },
+                None => (None, after),
+            };
+            if let Some(value) = own(name, arguments.as_deref())? {
+                out.push_str(&value);
+                rest = behind;
+                continue;
             }
         }
+        out.push('$');
+        rest = &rest[1..];
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// The arguments before the parenthesis that closes those in `text`, and what follows it; `None` if there is none.
+fn take_arguments(text: &str) -> Option<(Vec<&str>, &str)> {
+    let mut arguments = Vec::new();
+    let (mut depth, mut begin, mut quote) = (0_usize, 0, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') if depth > 0 => depth -= 1,
+            (None, ',') if depth == 0 => {
+                arguments.push(text[begin..at].trim());
+                begin = at + 1;
+            }
+            (None, ')') => {
+                let last = text[begin..at].trim();
+                if !(last.is_empty() && arguments.is_empty()) {
+                    arguments.push(last);
+                }
+                return Some((arguments, &text[at + 1..]));
+            }
+            (None, _) => {}
+        }
+    }
+    None
 }
 
 /// The macro name at the start of `text` (which begins with `$`) and what follows it.
@@ -140,6 +196,27 @@ mod tests {
         ] {
             assert_eq!(expanded(text), value, "{text}");
         }
+    }
+
+    #[test]
+    fn macros_of_a_language_get_their_arguments() {
+        let own = |name: &str, arguments: Option<&[&str]>| match (name, arguments) {
+            ("timeFilter", None) => Ok(Some("FILTER".to_owned())),
+            ("__group", Some(arguments)) => Ok(Some(format!("<{}>", arguments.join("|")))),
+            _ => Ok(None),
+        };
+        let expanded = |text: &str| expand_with(text, &VALUES, |value| format!("[{value}]"), own);
+        for (text, value) in [
+            ("$timeFilter)", "FILTER)"),
+            ("$__group()", "<>"),
+            ("a $__group(t) b", "a <t> b"),
+            ("$__group( f(a, b) , '5m)' ,\"x,y\")$__interval_ms", "<f(a, b)|'5m)'|\"x,y\">[300000]"),
+            ("$timeFilterX $__group $other(a, $__interval_ms", "$timeFilterX $__group $other(a, [300000]"),
+        ] {
+            assert_eq!(expanded(text).unwrap(), value, "{text}");
+        }
+        let error = expanded("$__group(a, 'b)").unwrap_err().to_string();
+        assert!(error.contains("$__group has no closing parenthesis"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! exists, except the options of source and detector, which their own kinds parse (`source`, `detector`).
 
 mod duration;
+mod filter;
 mod macros;
 mod options;
 
@@ -12,7 +13,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use duration::DurationMs;
-pub use macros::{MacroValues, expand};
+pub use filter::{AdhocFilter, FilterOperator};
+pub use macros::{MacroValues, expand, expand_with};
 pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
 
 use crate::error::{Category, Error, Result};

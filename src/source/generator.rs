@@ -8,9 +8,8 @@ use std::f64::consts::TAU;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::{FetchRequest, Fetched, Reached, Source};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Source};
 use crate::error::{Category, Error, Result};
 use crate::query::DurationMs;
 use crate::series::{Labels, Series};
@@ -160,16 +159,15 @@ impl Source for Generator {
         })
     }
 
-    async fn discover(&self, question: &str) -> Result<Option<Value>> {
-        let list = || {
-            Shape::ALL
-                .iter()
-                .map(|shape| {
-                    json!({"value": shape.name(), "label": shape.label(), "description": shape.description()})
-                })
-                .collect()
+    const QUESTIONS: &'static [&'static str] = &["series"];
+
+    async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
+        let choice = |shape: &Shape| Choice {
+            value: shape.name().to_owned(),
+            label: shape.label().to_owned(),
+            description: shape.description().to_owned(),
         };
-        Ok((question == "series").then(list))
+        Ok((question.name() == "series").then(|| question.choose(Shape::ALL.iter().map(choice))))
     }
 }
 
@@ -381,6 +379,8 @@ const fn hash_name(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::series::TimeRange;

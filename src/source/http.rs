@@ -12,31 +12,34 @@
 //! | more bytes than the settings allow | `limit` |
 //!
 //! What the upstream says in an error is quoted in one short line, and no known secret survives in it. Dropping the
-//! future of a request closes its connection.
+//! future of a request closes its connection. Requests that only read are tried again if the upstream could not be
+//! reached or asked to be left in peace for a while; of one data source only so many are under way at a time.
 
 mod base_url;
 mod connector;
 mod failure;
+mod retry;
 mod text;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use self::base_url::BaseUrl;
 pub(super) use self::text::Secrets;
 use self::text::{first_line, one_line};
 use crate::error::{Category, Error, Result};
-use crate::settings::{Auth, Settings};
+use crate::settings::{Auth, Limits, SecretString, Settings};
 
 /// How often one request may be redirected.
 const MAX_REDIRECTS: usize = 5;
-/// How much of a bad answer is read to quote from it.
-const QUOTED_BYTES: usize = 4 * 1024;
+/// How much of a bad answer is read to understand and to quote it.
+const QUOTED_BYTES: usize = 16 * 1024;
 /// How much memory an answer gets before it arrives.
 const RESERVED_BYTES: usize = 1024 * 1024;
 /// How much of a bad answer is quoted.
@@ -48,8 +51,9 @@ pub(super) struct HttpClient {
     base: BaseUrl,
     headers: HeaderMap,
     authenticates: bool,
-    timeout: Duration,
-    max_response_bytes: usize,
+    limits: Limits,
+    /// One permit a request under way.
+    under_way: Arc<Semaphore>,
     secrets: Arc<Secrets>,
 }
 
@@ -59,12 +63,54 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// One request, which [`HttpClient::request`] made and so stays below the URL of the settings.
+/// One request, which [`HttpClient::get`] or [`HttpClient::post`] made and so stays below the URL of the settings.
 #[derive(Debug, Clone)]
 pub(super) struct HttpRequest {
     url: Url,
-    /// A POST of this JSON; a GET without.
-    body: Option<String>,
+    /// A POST of this; a GET without.
+    body: Option<Body>,
+    /// Besides those of the settings, and instead of those with the same name.
+    headers: HeaderMap,
+    is_read: bool,
+}
+
+/// What a POST sends.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    content_type: &'static str,
+    text: String,
+}
+
+impl Body {
+    /// JSON text.
+    pub(super) fn json(text: String) -> Self {
+        Self { content_type: "application/json", text }
+    }
+
+    /// A form as browsers send it.
+    pub(super) fn form<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        Self { content_type: "application/x-www-form-urlencoded", text }
+    }
+
+    /// Text in a language of its own, such as `application/vnd.flux`.
+    pub(super) fn of_type(content_type: &'static str, text: String) -> Self {
+        Self { content_type, text }
+    }
+}
+
+impl HttpRequest {
+    /// The same with one more header; for constants, since the value must be visible ASCII.
+    pub(super) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+
+    /// The same, known to change nothing although it is a POST, so that it may be tried again.
+    pub(super) fn that_only_reads(mut self) -> Self {
+        self.is_read = true;
+        self
+    }
 }
 
 /// The body of a 2xx answer.
@@ -72,9 +118,20 @@ pub(super) struct HttpRequest {
 pub(super) struct Answer {
     /// Unpacked, and no longer than the settings allow.
     pub(super) bytes: Vec<u8>,
-    /// From the first byte sent to the last one read, redirects included.
+    pub(super) headers: HeaderMap,
+    /// From the first byte sent to the last one read, redirects and waiting between attempts included.
     pub(super) elapsed: Duration,
 }
+
+impl Answer {
+    /// The text of a header; `None` if there is none or it is no text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// What an upstream's own error answer means, if it can be told from its status and body.
+pub(super) type Explain<'a> = &'a (dyn Fn(StatusCode, &str) -> Option<Error> + Sync);
 
 impl HttpClient {
     /// Gets ready to ask the upstream of `settings`, without talking to it yet.
@@ -88,25 +145,56 @@ impl HttpClient {
         Ok(Self {
             client,
             authenticates: !matches!(settings.auth, Auth::None),
-            timeout: settings.timeout,
-            max_response_bytes: settings.max_response_bytes,
+            limits: settings.limits,
+            under_way: Arc::new(Semaphore::new(settings.limits.max_concurrent_requests)),
             secrets: Arc::new(Secrets::of(settings, &headers)),
             base,
             headers,
         })
     }
 
-    /// A request for `path` below the URL of the settings: a POST of the JSON `body`, or a GET if there is none.
+    /// The same client with one more header on every request, such as a credential of the kind's own.
+    ///
+    /// # Errors
+    /// [`Category::Config`] if the value holds characters that a header cannot carry, or the header is set already.
+    pub(super) fn with_secret_header(mut self, name: HeaderName, value: &SecretString) -> Result<Self> {
+        let shown = name.as_str().to_owned();
+        if self.headers.contains_key(&name) {
+            return Err(Error::new(Category::Config, format!("the header {shown} is set twice")).hint(
+                "remove the custom header, basic auth or the bearer token from the data source settings",
+            ));
+        }
+        self.headers
+            .insert(name, connector::secret_value(&format!("the value of the header {shown}"), value)?);
+        self.authenticates = true;
+        Ok(self)
+    }
+
+    /// A request to GET `path` below the URL of the settings.
     ///
     /// # Errors
     /// [`Category::Query`] if the path is more than a path, or leads out of the URL of the settings.
-    pub(super) fn request(
-        &self,
-        path: &str,
-        params: &[(String, String)],
-        body: Option<String>,
-    ) -> Result<HttpRequest> {
-        Ok(HttpRequest { url: self.base.below(path, params)?, body })
+    pub(super) fn get(&self, path: &str, params: &[(String, String)]) -> Result<HttpRequest> {
+        let url = self.base.below(path, params)?;
+        Ok(HttpRequest { url, body: None, headers: HeaderMap::new(), is_read: true })
+    }
+
+    /// A request to POST `body` to `path` below the URL of the settings.
+    ///
+    /// # Errors
+    /// See [`HttpClient::get`].
+    pub(super) fn post(&self, path: &str, params: &[(String, String)], body: Body) -> Result<HttpRequest> {
+        Ok(HttpRequest { body: Some(body), is_read: false, ..self.get(path, params)? })
+    }
+
+    /// How much one query may cost.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Scheme, host and port of the upstream, for messages.
+    pub(super) fn origin(&self) -> String {
+        self.base.origin()
     }
 
     /// What must not be quoted of the upstream's answers.
@@ -118,7 +206,7 @@ impl HttpClient {
     pub(super) fn describe(&self, request: &HttpRequest) -> String {
         let text = match &request.body {
             None => format!("GET {}", request.url),
-            Some(body) => format!("POST {}\n\n{body}", request.url),
+            Some(body) => format!("POST {}\n\n{}", request.url, body.text),
         };
         self.secrets.scrub(&text)
     }
@@ -129,24 +217,57 @@ impl HttpClient {
         first_line(&self.secrets.scrub_cut(head, head.len() < answer.len()), max_chars)
     }
 
-    /// Asks, follows redirects on the same host, and reads the answer.
+    /// Asks, follows redirects on the same host, and reads the answer. Requests that only read are tried again as
+    /// often as the settings say, within the time they say.
     ///
     /// # Errors
     /// See the table of the module.
     pub(super) async fn send(&self, request: &HttpRequest) -> Result<Answer> {
-        let begun = Instant::now();
-        let bytes = tokio::time::timeout(self.timeout, self.exchange(request))
-            .await
-            .map_err(|_| failure::timed_out(&self.base.origin(), self.timeout))??;
-        Ok(Answer { bytes, elapsed: begun.elapsed() })
+        self.send_explained(request, &|_, _| None).await
     }
 
-    async fn exchange(&self, request: &HttpRequest) -> Result<Vec<u8>> {
+    /// As [`HttpClient::send`], with `explain` asked first what an answer other than 2xx means. It sees the beginning
+    /// of the body, without secrets.
+    ///
+    /// # Errors
+    /// Those of `explain`, or see the table of the module.
+    pub(super) async fn send_explained(&self, request: &HttpRequest, explain: Explain<'_>) -> Result<Answer> {
+        let begun = Instant::now();
+        let attempts = self.attempts(request, explain);
+        let (bytes, headers) = tokio::time::timeout(self.limits.timeout, attempts)
+            .await
+            .map_err(|_| failure::timed_out(&self.base.origin(), self.limits.timeout))??;
+        Ok(Answer { bytes, headers, elapsed: begun.elapsed() })
+    }
+
+    async fn attempts(&self, request: &HttpRequest, explain: Explain<'_>) -> Result<(Vec<u8>, HeaderMap)> {
+        // Never closed.
+        let _permit = self.under_way.acquire().await.ok();
+        let tries = if request.is_read { self.limits.retries } else { 0 };
+        let mut pauses = retry::Pauses::new(tries);
+        loop {
+            let failed = match self.exchange(request, explain).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            match pauses.next(&failed) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(failed.error),
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: &HttpRequest,
+        explain: Explain<'_>,
+    ) -> Result<(Vec<u8>, HeaderMap), retry::Failed> {
         let response = self.follow(request).await?;
         if response.status().is_success() {
-            self.read(response).await
+            let headers = response.headers().clone();
+            Ok((self.read(response).await?, headers))
         } else {
-            Err(self.refusal(response).await)
+            Err(self.refusal(response, explain).await)
         }
     }
 
@@ -167,12 +288,16 @@ impl HttpClient {
 
     async fn send_once(&self, request: &HttpRequest) -> Result<reqwest::Response> {
         let method = if request.body.is_some() { Method::POST } else { Method::GET };
-        let mut builder = self.client.request(method, request.url.clone()).headers(self.headers.clone());
+        let mut headers = self.headers.clone();
+        if let Some(body) = &request.body
+            && !headers.contains_key(CONTENT_TYPE)
+        {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type));
+        }
+        headers.extend(request.headers.clone());
+        let mut builder = self.client.request(method, request.url.clone()).headers(headers);
         if let Some(body) = &request.body {
-            if !self.headers.contains_key(CONTENT_TYPE) {
-                builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            }
-            builder = builder.body(body.clone());
+            builder = builder.body(body.text.clone());
         }
         builder.send().await.map_err(|error| failure::of_request(&error, &request.url, &self.secrets))
     }
@@ -212,12 +337,12 @@ impl HttpClient {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-        Ok(HttpRequest { url, body: request.body.filter(|_| keeps_method) })
+        Ok(HttpRequest { url, body: request.body.filter(|_| keeps_method), ..request })
     }
 
     /// Reads the body, and stops where it grows beyond the limit: what counts is its unpacked size.
     async fn read(&self, mut response: reqwest::Response) -> Result<Vec<u8>> {
-        let max = self.max_response_bytes;
+        let max = self.limits.max_response_bytes;
         let too_long = || failure::too_long(&self.base.origin(), max);
         // Absent where the answer is packed.
         let announced =
@@ -242,8 +367,9 @@ impl HttpClient {
     }
 
     /// What a status other than 2xx means, with the beginning of what the upstream says about it.
-    async fn refusal(&self, mut response: reqwest::Response) -> Error {
+    async fn refusal(&self, mut response: reqwest::Response, explain: Explain<'_>) -> retry::Failed {
         let status = response.status();
+        let may_pass = retry::may_pass(status, response.headers());
         let mut head: Vec<u8> = Vec::new();
         let mut cut = false;
         // The status is the news; that its explanation cannot be read is none.
@@ -255,8 +381,12 @@ impl HttpClient {
                 break;
             }
         }
-        let quote = one_line(&self.secrets.scrub_cut(&head, cut), QUOTED_CHARS);
-        failure::of_status(status, &self.base.origin(), &quote, self.authenticates)
+        let body = self.secrets.scrub_cut(&head, cut);
+        let error = explain(status, &body).unwrap_or_else(|| {
+            let quote = one_line(&body, QUOTED_CHARS);
+            failure::of_status(status, &self.base.origin(), &quote, self.authenticates)
+        });
+        retry::Failed { error, may_pass }
     }
 }
 

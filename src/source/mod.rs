@@ -4,21 +4,26 @@
 //! [`Source`]. Adding one is that file, its `mod` line, and its entry in [`SOURCES`]. Sources know nothing of
 //! detectors or of Grafana.
 
+mod aggregate;
+mod cell;
+mod collect;
+mod discovery;
 mod generator;
 mod http;
 mod http_json;
+mod time;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
+pub use discovery::{Choice, Question};
 pub use generator::Generator;
 pub use http_json::HttpJson;
 #[cfg(feature = "cli")]
-pub(crate) use http_json::TimeFormat;
+pub(crate) use time::TimeFormat;
 
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Kind, Parsed};
@@ -105,11 +110,21 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// Of the category that fits, so that "Save & test" can say what to mend.
     async fn check(&self) -> Result<Reached>;
 
-    /// Answers an editor's question, such as which series there are; `None` if there is no such question.
+    /// The longest range, in ms, that one request should cover; longer ones are asked for in slices, a few at a time.
+    /// `None` where the upstream has no such limit.
+    fn slice_ms(&self, _options: &Self::Options, _step_ms: i64) -> Option<i64> {
+        None
+    }
+
+    /// Questions that [`Source::discover`] answers, for the message about one that it does not.
+    const QUESTIONS: &'static [&'static str] = &[];
+
+    /// Answers what an editor, a template variable or an ad-hoc filter asks, such as which series there are; `None` if
+    /// there is no such question.
     ///
     /// # Errors
     /// Of the category that fits.
-    async fn discover(&self, _question: &str) -> Result<Option<Value>> {
+    async fn discover(&self, _question: &Question) -> Result<Option<Vec<Choice>>> {
         Ok(None)
     }
 }
@@ -136,7 +151,10 @@ pub trait AnySource: Send + Sync {
     ///
     /// # Errors
     /// See there.
-    async fn discover(&self, question: &str) -> Result<Option<Value>>;
+    async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>>;
+
+    /// See [`Source::QUESTIONS`].
+    fn questions(&self) -> &'static [&'static str];
 }
 
 impl fmt::Debug for dyn AnySource {
@@ -156,6 +174,9 @@ pub trait PreparedQuery: Send + Sync {
 
     /// See [`Source::WORTH_KEEPING`].
     fn worth_keeping(&self) -> bool;
+
+    /// See [`Source::slice_ms`].
+    fn slice_ms(&self, step_ms: i64) -> Option<i64>;
 
     /// See [`Source::fetch`].
     ///
@@ -190,6 +211,10 @@ impl<S: Source> PreparedQuery for Prepared<S> {
         S::WORTH_KEEPING
     }
 
+    fn slice_ms(&self, step_ms: i64) -> Option<i64> {
+        self.source.slice_ms(&self.options, step_ms)
+    }
+
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {
         self.source.fetch(&self.options, request).await
     }
@@ -210,8 +235,12 @@ impl<S: Source> AnySource for S {
         Source::check(self).await
     }
 
-    async fn discover(&self, question: &str) -> Result<Option<Value>> {
+    async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
         Source::discover(self, question).await
+    }
+
+    fn questions(&self) -> &'static [&'static str] {
+        S::QUESTIONS
     }
 }
 

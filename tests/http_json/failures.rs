@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use futures_util::StreamExt as _;
 use outrider::error::Category;
 use outrider::query::Kind;
-use outrider::settings::Settings;
+use outrider::settings::{Limits, Settings};
 use outrider::source;
 use serde_json::json;
 
@@ -124,7 +124,10 @@ async fn a_broken_answer_is_a_protocol_error() {
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_refused() {
     let upstream = Upstream::answering(|_| json(THREE_ROWS)).await;
-    let limited = |max| Settings { max_response_bytes: max, ..settings(&upstream.url) };
+    let limited = |max| Settings {
+        limits: Limits { max_response_bytes: max, ..Limits::default() },
+        ..settings(&upstream.url)
+    };
     let error = refused(&limited(THREE_ROWS.len() - 1), Category::Limit).await.to_string();
     assert!(
         error.contains("more than 80 bytes") && error.ends_with("the setting maxResponseBytes"),
@@ -140,7 +143,10 @@ async fn an_endless_answer_is_stopped_at_the_limit() {
         Body::from_stream(chunks).into_response()
     })
     .await;
-    let limited = Settings { max_response_bytes: 10_000_000, ..settings(&upstream.url) };
+    let limited = Settings {
+        limits: Limits { max_response_bytes: 10_000_000, ..Limits::default() },
+        ..settings(&upstream.url)
+    };
     refused(&limited, Category::Limit).await;
 }
 
@@ -161,7 +167,10 @@ async fn an_endless_gzip_bomb_is_stopped_at_the_limit_of_what_it_unpacks_to() {
         ([("content-encoding", "gzip")], Body::from_stream(chunks)).into_response()
     })
     .await;
-    let limited = Settings { max_response_bytes: 10_000_000, ..settings(&upstream.url) };
+    let limited = Settings {
+        limits: Limits { max_response_bytes: 10_000_000, ..Limits::default() },
+        ..settings(&upstream.url)
+    };
     refused(&limited, Category::Limit).await;
 }
 

@@ -1,12 +1,12 @@
 import { FieldSet } from '@grafana/ui';
 import React from 'react';
 
-import { LIMITS, SETTINGS_DEFAULTS } from '../defaults';
-import { NumberField, TextField } from '../fields';
+import { SETTINGS_DEFAULTS } from '../defaults';
+import { TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
 import { selectors } from '../selectors';
-import { bytesToMiB, mibToBytes, setJson } from '../settings';
+import { setJson } from '../settings';
 import { type SettingsOptions } from '../types';
 import { baseUrl, path } from '../validation';
 
@@ -14,7 +14,7 @@ import { COMMON, WIDE } from './bind';
 
 const ids = selectors.config;
 
-/** Where the upstream is, and how much it may take. */
+/** Where the upstream is. */
 export function Connection({ settings, onChange }: SettingsEditorProps) {
   const json = withDefaults<SettingsOptions>(SETTINGS_DEFAULTS, settings.jsonData);
   const set = <K extends keyof SettingsOptions>(key: K, value: SettingsOptions[K] | null) =>
@@ -33,36 +33,18 @@ export function Connection({ settings, onChange }: SettingsEditorProps) {
         validate={baseUrl}
         onCommit={(url) => onChange({ ...settings, url: url.trim() })}
       />
-      <TextField
-        {...COMMON}
-        testId={ids.healthPath}
-        label="Health path"
-        tooltip={`Path below the URL that "Save & test" asks for. Default: ${SETTINGS_DEFAULTS.healthPath}.`}
-        placeholder={SETTINGS_DEFAULTS.healthPath}
-        value={json.healthPath}
-        validate={path}
-        onCommit={(text) => set('healthPath', text.trim() || null)}
-      />
-      <NumberField
-        {...COMMON}
-        testId={ids.timeout}
-        label="Timeout (s)"
-        tooltip="Seconds that one request to the upstream may take."
-        value={json.timeout}
-        byDefault={SETTINGS_DEFAULTS.timeout}
-        limits={LIMITS.timeout}
-        onCommit={(seconds) => set('timeout', seconds)}
-      />
-      <NumberField
-        {...COMMON}
-        testId={ids.maxResponse}
-        label="Largest answer (MiB)"
-        tooltip="A longer answer of the upstream is refused before it fills the memory; it is measured after decompression."
-        value={bytesToMiB(json.maxResponseBytes)}
-        byDefault={bytesToMiB(SETTINGS_DEFAULTS.maxResponseBytes)}
-        limits={LIMITS.maxResponseMiB}
-        onCommit={(mib) => set('maxResponseBytes', mib === null ? null : mibToBytes(mib))}
-      />
+      {json.source === 'http-json' && (
+        <TextField
+          {...COMMON}
+          testId={ids.healthPath}
+          label="Health path"
+          tooltip={`Path below the URL that "Save & test" asks for. Default: ${SETTINGS_DEFAULTS.healthPath}.`}
+          placeholder={SETTINGS_DEFAULTS.healthPath}
+          value={json.healthPath}
+          validate={path}
+          onCommit={(text) => set('healthPath', text.trim() || null)}
+        />
+      )}
     </FieldSet>
   );
 }

@@ -5,6 +5,7 @@ import { type SettingsEditorProps } from '../kinds';
 import { Authentication } from './Authentication';
 import { Connection } from './Connection';
 import { CustomHeaders } from './CustomHeaders';
+import { Limits } from './Limits';
 import { Tls } from './Tls';
 
 /** How an HTTP upstream is reached, for every source that speaks HTTP. */
@@ -15,6 +16,7 @@ export function HttpSettings(props: SettingsEditorProps) {
       <Authentication {...props} />
       <Tls {...props} />
       <CustomHeaders {...props} />
+      <Limits {...props} />
     </>
   );
 }

@@ -138,7 +138,7 @@ fn authorization(auth: &Auth, client: &Client) -> Result<Option<HeaderValue>> {
     }
 }
 
-fn secret_value(what: &str, value: &SecretString) -> Result<HeaderValue> {
+pub(super) fn secret_value(what: &str, value: &SecretString) -> Result<HeaderValue> {
     // Pasted text often ends in a line break.
     let mut value = HeaderValue::try_from(value.expose_secret().trim()).map_err(|_| {
         Error::new(Category::Config, format!("{what} holds characters that a header cannot carry"))

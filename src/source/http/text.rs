@@ -25,6 +25,7 @@ impl Secrets {
             Auth::Bearer(token) => plain.push(token.expose_secret().to_owned()),
         }
         plain.extend(settings.headers.iter().map(|(_, value)| value.expose_secret().to_owned()));
+        plain.extend(settings.own.secrets().map(|value| value.expose_secret().to_owned()));
         let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         plain.extend(authorization.and_then(|value| value.split_once(' ')).map(|(_, rest)| rest.to_owned()));
         let mut needles: Vec<String> = plain.iter().flat_map(|secret| spellings(secret.trim())).collect();

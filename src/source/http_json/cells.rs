@@ -1,64 +1,11 @@
 //! Takes the few scalars a query asks for out of one row, without building the rest of it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::pointer::{Key, Pointer};
-
-/// What a pointer found in a row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell<'de> {
-    /// Nothing.
-    Missing,
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(Cow<'de, str>),
-    Array,
-    Object,
-}
-
-impl Cell<'_> {
-    /// What it is, for messages; never the value.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Missing => "nothing",
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Int(_) | Self::Float(_) => "a number",
-            Self::Text(_) => "text",
-            Self::Array => "an array",
-            Self::Object => "an object",
-        }
-    }
-
-    /// The number it stands for, NaN for a gap; `None` if it stands for neither.
-    pub(super) fn number(&self) -> Option<f64> {
-        match self {
-            Self::Null => Some(f64::NAN),
-            Self::Bool(yes) => Some(f64::from(u8::from(*yes))),
-            Self::Int(number) => Some(*number as f64),
-            Self::Float(number) => Some(*number),
-            Self::Text(text) if text.trim().is_empty() => Some(f64::NAN),
-            Self::Text(text) => text.trim().parse().ok(),
-            Self::Missing | Self::Array | Self::Object => None,
-        }
-    }
-
-    /// The text of a label; empty where there is no scalar.
-    pub(super) fn label(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone().into_owned(),
-            Self::Int(number) => number.to_string(),
-            Self::Float(number) => number.to_string(),
-            Self::Bool(yes) => yes.to_string(),
-            Self::Missing | Self::Null | Self::Array | Self::Object => String::new(),
-        }
-    }
-}
+use crate::source::cell::Cell;
 
 /// The most pointers [`read_row`] can follow at once: bits of [`Active`].
 pub(super) const MAX_POINTERS: usize = 64;
@@ -165,12 +112,12 @@ impl<'de> Visitor<'de> for Place<'_, 'de> {
     }
 
     fn visit_str<E>(mut self, text: &str) -> Result<(), E> {
-        self.arrive(&Cell::Text(Cow::Owned(text.to_owned())));
+        self.arrive(&Cell::Text(std::borrow::Cow::Owned(text.to_owned())));
         Ok(())
     }
 
     fn visit_borrowed_str<E>(mut self, text: &'de str) -> Result<(), E> {
-        self.arrive(&Cell::Text(Cow::Borrowed(text)));
+        self.arrive(&Cell::Text(std::borrow::Cow::Borrowed(text)));
         Ok(())
     }
 
@@ -290,24 +237,6 @@ mod tests {
         let found = read(&pointers.iter().map(String::as_str).collect::<Vec<_>>(), &row);
         assert_eq!(found, (0..MAX_POINTERS as i64).map(Cell::Int).collect::<Vec<_>>());
         assert_eq!(read(&[], &row), []);
-    }
-
-    #[test]
-    fn numbers_and_gaps_are_told_from_text() {
-        for (cell, number) in [
-            (Cell::Int(-3), Some(-3.0)),
-            (Cell::Bool(true), Some(1.0)),
-            (Cell::Text(" 1.5e3 ".into()), Some(1_500.0)),
-            (Cell::Text("1,5".into()), None),
-            (Cell::Text("n/a".into()), None),
-            (Cell::Missing, None),
-            (Cell::Array, None),
-        ] {
-            assert_eq!(cell.number(), number, "{cell:?}");
-        }
-        for gap in [Cell::Null, Cell::Text("".into()), Cell::Text("NaN".into())] {
-            assert!(gap.number().unwrap().is_nan(), "{gap:?}");
-        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

@@ -8,15 +8,14 @@ mod cells;
 mod pointer;
 mod points;
 mod rows;
-mod time;
 
 use async_trait::async_trait;
 use serde::Deserialize;
 
 use self::pointer::Pointer;
 use self::points::Layout;
-pub(crate) use self::time::TimeFormat;
-use super::http::{Answer, HttpClient, HttpRequest};
+use super::http::{Answer, Body, HttpClient, HttpRequest};
+use super::time::TimeFormat;
 use super::{FetchRequest, Fetched, Reached, Source};
 use crate::error::{Category, Error, Result};
 use crate::query::{MacroValues, expand};
@@ -124,7 +123,7 @@ impl Source for HttpJson {
 
     fn connect(settings: &Settings) -> Result<Self> {
         let client = HttpClient::new(settings)?;
-        let health = client.request(&settings.health_path, &[], None).map_err(|error| {
+        let health = client.get(&settings.health_path, &[]).map_err(|error| {
             Error::new(Category::Config, format!("healthPath: {}", error.message()))
                 .hint("set healthPath in the data source settings to a path below the URL, such as /")
         })?;
@@ -137,14 +136,15 @@ impl Source for HttpJson {
         let executed = self.client.describe(&request);
         let Answer { bytes, .. } = self.client.send(&request).await?;
         // Seconds of work for the longest answers: not on the threads that everyone else waits for.
-        let secrets = self.client.secrets();
-        let decoded = tokio::task::spawn_blocking(move || rows::decode(&bytes, &layout, &secrets)).await;
+        let (secrets, limits) = (self.client.secrets(), self.client.limits());
+        let decoded =
+            tokio::task::spawn_blocking(move || rows::decode(&bytes, &layout, limits, &secrets)).await;
         let (series, notices) = decoded.map_err(|_| Error::panicked("the decoder of JSON answers"))??;
         Ok(Fetched { series, step_ms: None, executed, notices })
     }
 
     async fn check(&self) -> Result<Reached> {
-        let Answer { bytes, elapsed } = self.client.send(&self.health).await?;
+        let Answer { bytes, elapsed, .. } = self.client.send(&self.health).await?;
         let asked = self.client.describe(&self.health);
         let greeting = self.client.first_line(&bytes, GREETING_CHARS);
         let says = if greeting.is_empty() { String::new() } else { format!(": \"{greeting}\"") };
@@ -174,11 +174,14 @@ impl HttpJson {
             // The URL type escapes these itself.
             params.push((expand(name, &values, str::to_owned)?, expand(value, &values, str::to_owned)?));
         }
-        let body = match options.method {
-            Method::Get => None,
-            Method::Post => Some(expand(&options.body, &values, json_escaped)?),
-        };
-        self.client.request(&path, &params, body)
+        match options.method {
+            Method::Get => self.client.get(&path, &params),
+            // What a service does when it is sent something is its own business: never tried again.
+            Method::Post => {
+                let body = expand(&options.body, &values, json_escaped)?;
+                self.client.post(&path, &params, Body::json(body))
+            }
+        }
     }
 }
 

@@ -7,11 +7,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category as JsonCategory;
 
-use super::cells::{Cell, read_row};
+use super::cells::read_row;
 use super::pointer::Key;
 use super::points::{Layout, Points};
 use crate::error::{Category, Error, Result, list_names};
 use crate::series::Series;
+use crate::settings::Limits;
+use crate::source::cell::Cell;
 use crate::source::http::Secrets;
 
 /// The most keys of an answer that a message lists, and how much of each.
@@ -22,11 +24,16 @@ const LISTED_CHARS: usize = 40;
 ///
 /// # Errors
 /// [`Category::Protocol`] if the answer is no JSON, holds no rows where they should be, or not one row can be used;
-/// [`Category::Limit`] if there are too many series.
-pub(super) fn decode(bytes: &[u8], layout: &Layout, secrets: &Secrets) -> Result<(Vec<Series>, Vec<String>)> {
+/// [`Category::Limit`] if there are too many rows or series.
+pub(super) fn decode(
+    bytes: &[u8],
+    layout: &Layout,
+    limits: Limits,
+    secrets: &Secrets,
+) -> Result<(Vec<Series>, Vec<String>)> {
     // Some servers begin with a byte order mark, which JSON forbids and nobody misses.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut search = Search::new(layout);
+    let mut search = Search::new(layout, limits);
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = Step { keys: layout.rows.keys(), search: &mut search, is_top: true }.deserialize(&mut json);
     let read = read.and_then(|()| json.end());
@@ -98,11 +105,11 @@ enum Found {
 }
 
 impl<'l> Search<'l, '_> {
-    fn new(layout: &'l Layout) -> Self {
+    fn new(layout: &'l Layout, limits: Limits) -> Self {
         Self {
             found: Found::Nothing,
             top_keys: Vec::new(),
-            points: Points::new(layout),
+            points: Points::new(layout, limits),
             cells: vec![Cell::Missing; layout.pointers.len()],
         }
     }
@@ -110,7 +117,7 @@ impl<'l> Search<'l, '_> {
     /// Forgets what was found below a key, because the key came again and the last one counts.
     fn restart(&mut self) {
         self.found = Found::Nothing;
-        self.points = Points::new(self.points.layout);
+        self.points.restart();
     }
 }
 
@@ -241,7 +248,7 @@ mod tests {
     }
 
     fn decoded(options: Value, answer: &str) -> Result<(Vec<Series>, Vec<String>)> {
-        decode(answer.as_bytes(), &layout(options), &Secrets::default())
+        decode(answer.as_bytes(), &layout(options), Limits::default(), &Secrets::default())
     }
 
     fn message(options: Value, answer: &str) -> String {
@@ -388,7 +395,7 @@ mod tests {
         assert!(nan.ends_with("let the service write null instead"), "{nan}");
         let bytes = b"{\"query_response\": [[\"\xff\xfe\", 1]]}";
         assert_eq!(
-            decode(bytes, &layout(json!({})), &Secrets::default()).unwrap_err().category(),
+            decode(bytes, &layout(json!({})), Limits::default(), &Secrets::default()).unwrap_err().category(),
             Category::Protocol
         );
     }
@@ -417,8 +424,8 @@ mod tests {
         #[test]
         fn no_answer_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64), text in "[\\[\\]{}\",:0-9a-eq\u{e9}]{0,40}") {
             let layout = layout(json!({"rows": "/0", "labels": [{"name": "l", "pointer": "/a"}]}));
-            let _ = decode(&bytes, &layout, &Secrets::default());
-            let _ = decode(text.as_bytes(), &layout, &Secrets::default());
+            let _ = decode(&bytes, &layout, Limits::default(), &Secrets::default());
+            let _ = decode(text.as_bytes(), &layout, Limits::default(), &Secrets::default());
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Times as web services write them.
+//! Times as upstreams write them.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde::Deserialize;
 
-use super::cells::Cell;
+use super::cell::Cell;
 
 /// How times are written in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -38,7 +38,7 @@ enum Unit {
 impl TimeFormat {
     /// The time in `cell`, in ms since the epoch: of whole numbers, parts of a millisecond are cut off; decimal ones
     /// are rounded. `None` if there is none, or it lies beyond what 64 bits of milliseconds hold.
-    pub(super) fn parse(self, cell: &Cell<'_>) -> Option<i64> {
+    pub(in crate::source) fn parse(self, cell: &Cell<'_>) -> Option<i64> {
         match cell {
             Cell::Int(number) => self.integer(*number),
             Cell::Float(number) => self.decimal(*number),

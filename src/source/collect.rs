@@ -1,0 +1,227 @@
+//! Gathers the points of an answer, row by row, into series.
+//!
+//! Every source decodes its own format and hands over what a row is: a series (name and labels), a time, a value. What
+//! is the same for all is here: the limits on rows and series, sorting, repeated times, and the notices about rows that
+//! were mended or left out.
+
+use std::collections::HashMap;
+
+use crate::error::{Category, Error, Result};
+use crate::series::{Labels, Series};
+use crate::settings::Limits;
+
+/// Names one series of a [`Collector`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SeriesId(usize);
+
+/// What a row lacked, so that it could not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lacking {
+    /// A readable time.
+    Time,
+    /// A number, or something that stands for a gap.
+    Value,
+}
+
+/// The points of the rows read so far.
+#[derive(Debug)]
+pub(super) struct Collector {
+    max_rows: usize,
+    max_series: usize,
+    by_identity: HashMap<(String, Labels), SeriesId>,
+    /// In the order of their [`SeriesId`].
+    points: Vec<Vec<(i64, f64)>>,
+    units: Vec<Option<String>>,
+    rows: usize,
+    without_time: usize,
+    without_value: usize,
+    first_trouble: Option<String>,
+}
+
+impl Collector {
+    /// For one answer within `limits`.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            max_rows: limits.max_rows,
+            max_series: limits.max_series,
+            by_identity: HashMap::new(),
+            points: Vec::new(),
+            units: Vec::new(),
+            rows: 0,
+            without_time: 0,
+            without_value: 0,
+            first_trouble: None,
+        }
+    }
+
+    /// The series of this name with these labels; a new one if there is none yet.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if there are too many.
+    pub(super) fn series(&mut self, name: &str, labels: Labels) -> Result<SeriesId> {
+        let identity = (name.to_owned(), labels);
+        if let Some(id) = self.by_identity.get(&identity) {
+            return Ok(*id);
+        }
+        if self.points.len() >= self.max_series {
+            return Err(Error::new(
+                Category::Limit,
+                format!("the answer has more than {} series", self.max_series),
+            )
+            .hint("split by a label with fewer values, filter, or raise the setting maxSeries"));
+        }
+        let id = SeriesId(self.points.len());
+        self.by_identity.insert(identity, id);
+        self.points.push(Vec::new());
+        self.units.push(None);
+        Ok(id)
+    }
+
+    /// Says in which unit (Grafana's id of it) the values of a series are.
+    pub(super) fn set_unit(&mut self, id: SeriesId, unit: &str) {
+        self.units[id.0] = Some(unit.to_owned()).filter(|unit| !unit.is_empty());
+    }
+
+    /// Takes a point: `time` in ms since the epoch, NaN for a gap.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if the answer has too many rows.
+    pub(super) fn push(&mut self, id: SeriesId, time: i64, value: f64) -> Result<()> {
+        self.count_row()?;
+        self.points[id.0].push((time, value));
+        Ok(())
+    }
+
+    /// Counts a row that cannot be used. `trouble` says what was found instead, never a value.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if the answer has too many rows.
+    pub(super) fn leave_out(&mut self, lacking: Lacking, trouble: impl FnOnce() -> String) -> Result<()> {
+        self.count_row()?;
+        match lacking {
+            Lacking::Time => self.without_time += 1,
+            Lacking::Value => self.without_value += 1,
+        }
+        if self.first_trouble.is_none() {
+            self.first_trouble = Some(trouble());
+        }
+        Ok(())
+    }
+
+    fn count_row(&mut self) -> Result<()> {
+        self.rows += 1;
+        if self.rows > self.max_rows {
+            return Err(Error::new(
+                Category::Limit,
+                format!("the answer has more than {} rows", self.max_rows),
+            )
+            .hint("ask for a longer step, a shorter range or fewer series, or raise the setting maxRows"));
+        }
+        Ok(())
+    }
+
+    /// The series, ordered by labels, then name, and notices of what was left out or mended. `hint` says what to do if
+    /// not one row could be used.
+    ///
+    /// # Errors
+    /// [`Category::Protocol`] in that case.
+    pub(super) fn finish(mut self, hint: &str) -> Result<(Vec<Series>, Vec<String>)> {
+        let mut notices: Vec<String> = self.left_out(hint)?.into_iter().collect();
+        let (mut unsorted, mut duplicates) = (0, 0);
+        let mut all = Vec::with_capacity(self.points.len());
+        for ((name, labels), id) in self.by_identity {
+            let points = std::mem::take(&mut self.points[id.0]);
+            let (mut series, mended) = Series::from_points(name, labels, points);
+            series.unit = self.units[id.0].take();
+            unsorted += mended.unsorted;
+            duplicates += mended.duplicates;
+            all.push(series);
+        }
+        all.sort_by(|a, b| (&a.labels, &a.name).cmp(&(&b.labels, &b.name)));
+        if unsorted > 0 {
+            notices.push(format!("Rows sorted by time, because they were not (steps back: {unsorted})"));
+        }
+        if duplicates > 0 {
+            notices.push(format!(
+                "Rows left out because a later one of the same series had the same time: {duplicates}"
+            ));
+        }
+        Ok((all, notices))
+    }
+
+    /// What to say about rows that could not be used; an error if none could.
+    fn left_out(&self, hint: &str) -> Result<Option<String>> {
+        let Self { rows, without_time, without_value, first_trouble, .. } = self;
+        let Some(trouble) = first_trouble else { return Ok(None) };
+        if without_time + without_value == *rows {
+            let message = format!("not one of the rows ({rows}) can be used: in the first, {trouble}");
+            return Err(Error::new(Category::Protocol, message).hint(hint));
+        }
+        Ok(Some(format!(
+            "{} of {rows} rows left out ({without_time} without a readable time, {without_value} without a number): \
+             in the first of them, {trouble}",
+            without_time + without_value
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(host: &str) -> Labels {
+        Labels::from([("host".to_owned(), host.to_owned())])
+    }
+
+    fn collector(max_rows: usize, max_series: usize) -> Collector {
+        Collector::new(&Limits { max_rows, max_series, ..Limits::default() })
+    }
+
+    #[test]
+    fn rows_become_sorted_series_with_notices() {
+        let mut rows = collector(100, 10);
+        let b = rows.series("v", labels("b")).unwrap();
+        let a = rows.series("v", labels("a")).unwrap();
+        assert_eq!(rows.series("v", labels("b")).unwrap(), b);
+        rows.set_unit(a, "bytes");
+        for (id, time, value) in [(b, 5, 1.0), (b, 3, 2.0), (b, 5, f64::INFINITY), (a, 1, f64::NAN)] {
+            rows.push(id, time, value).unwrap();
+        }
+        rows.leave_out(Lacking::Time, || "it was text".to_owned()).unwrap();
+        rows.leave_out(Lacking::Value, || unreachable!()).unwrap();
+        let (series, notices) = rows.finish("").unwrap();
+        assert_eq!(series.iter().map(|of| of.labels["host"].as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(series[0].unit.as_deref(), Some("bytes"));
+        assert_eq!(series[1].times, [3, 5]);
+        assert!(series[1].values[1].is_nan(), "the last of a time wins, and infinity is a gap");
+        assert_eq!(notices.len(), 3, "{notices:?}");
+        assert!(
+            notices[0].starts_with("2 of 6 rows left out (1 without a readable time, 1 without"),
+            "{notices:?}"
+        );
+    }
+
+    #[test]
+    fn limits_name_their_setting() {
+        let mut rows = collector(1, 1);
+        let id = rows.series("v", labels("a")).unwrap();
+        let error = rows.series("v", labels("b")).unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(error.to_string().contains("more than 1 series") && error.to_string().contains("maxSeries"));
+        rows.push(id, 1, 1.0).unwrap();
+        let error = rows.push(id, 2, 1.0).unwrap_err();
+        assert!(error.to_string().contains("more than 1 rows") && error.to_string().contains("maxRows"));
+    }
+
+    #[test]
+    fn nothing_usable_is_an_error_and_nothing_at_all_is_none() {
+        let mut rows = collector(10, 10);
+        rows.leave_out(Lacking::Time, || "it found null".to_owned()).unwrap();
+        let error = rows.finish("do this").unwrap_err().to_string();
+        assert!(
+            error.contains("not one of the rows (1) can be used: in the first, it found null"),
+            "{error}"
+        );
+        assert_eq!(collector(10, 10).finish("").unwrap(), (Vec::new(), Vec::new()));
+    }
+}
