@@ -127,6 +127,14 @@ impl<'a> Table<'a> {
         self.complete[points].iter().filter(|complete| **complete).count()
     }
 
+    /// Hours between the first and the last of `points`, rounded.
+    pub(super) fn hours(&self, points: Range<usize>) -> i64 {
+        const HOUR_MS: i64 = 3_600_000;
+        let times = &self.times[points];
+        let (first, last) = (times.first().unwrap_or(&0), times.last().unwrap_or(&0));
+        last.saturating_sub(*first).saturating_add(HOUR_MS / 2) / HOUR_MS
+    }
+
     /// What [`Self::rows`] reads of the rows that end with `newest`, from [`Self::first_row`] on.
     pub(super) fn slices(&self, newest: &Range<usize>) -> Vec<&[f64]> {
         let newest = self.first_row(newest)..newest.end;
@@ -137,7 +145,11 @@ impl<'a> Table<'a> {
             .iter()
             .map(|place| {
                 let values = &self.columns[place.column].values;
-                if newest.is_empty() { &[] } else { &values[newest.start - place.ago..newest.end - place.ago] }
+                if newest.is_empty() {
+                    &[]
+                } else {
+                    &values[newest.start - place.ago..newest.end - place.ago]
+                }
             })
             .collect()
     }
@@ -232,13 +244,11 @@ mod tests {
     fn features_are_those_of_the_textbook() {
         let values = [1.0, 3.0, 5.0, N, 8.0, 8.0, N, N, N, 2.0];
         assert_same(&only(Feature::Difference, &values), &[N, 2.0, 2.0, N, N, 0.0, N, N, N, N]);
-        assert_same(
-            &only(Feature::RollingMean, &values),
-            &[N, 2.0, 3.0, N, 16.0 / 3.0, 7.0, N, N, N, N],
-        );
+        assert_same(&only(Feature::RollingMean, &values), &[N, 2.0, 3.0, N, 16.0 / 3.0, 7.0, N, N, N, N]);
         let deviation = |values: &[f64]| {
             let mean = values.iter().sum::<f64>() / values.len() as f64;
-            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64).sqrt()
+            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64)
+                .sqrt()
         };
         assert_same(
             &only(Feature::RollingStd, &values),
@@ -269,9 +279,8 @@ mod tests {
     fn the_time_of_day_is_a_place_on_a_circle_and_keeps_to_the_clock() {
         let zone = Tz::Europe__Berlin;
         // Noon in winter and in summer, and midnight.
-        let noons = [(2024, 1, 15), (2024, 7, 15)].map(|(y, m, d)| {
-            zone.with_ymd_and_hms(y, m, d, 12, 0, 0).unwrap().timestamp_millis()
-        });
+        let noons = [(2024, 1, 15), (2024, 7, 15)]
+            .map(|(y, m, d)| zone.with_ymd_and_hms(y, m, d, 12, 0, 0).unwrap().timestamp_millis());
         assert_ne!(noons[0] % 86_400_000, noons[1] % 86_400_000);
         let midnight = zone.with_ymd_and_hms(2024, 7, 15, 0, 0, 0).unwrap();
         assert_eq!(midnight.hour(), 0);

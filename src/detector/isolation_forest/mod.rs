@@ -10,7 +10,7 @@
 //!
 //! Cost, for d numbers a row: O(nTrees · sampleSize · log sampleSize) to fit a block, times d if oblique. A point costs
 //! O(log(nTrees · sampleSize)) if d is 1; else O(nTrees · log sampleSize), times d if oblique. Warm-up:
-//! [`MIN_TRAINING_POINTS`] rows, and [`ROWS_PER_DIMENSION`] for each number of a row. Not for series whose normal level
+//! [`MIN_TRAINING_POINTS`] rows, [`ROWS_PER_DIMENSION`] for each number of a row, and a day for the time of day. Not for series whose normal level
 //! depends on the time of day, unless that is a feature: a value that is normal at noon is not seen as an outlier at
 //! night.
 
@@ -37,6 +37,9 @@ pub(super) const MIN_TRAINING_POINTS: usize = 16;
 
 /// How many training rows each number of a row needs at least, if there are several.
 const ROWS_PER_DIMENSION: usize = 4;
+
+/// Hours that the training must span where the time of day is a feature: one never seen before would be an outlier.
+const HOURS_OF_A_DAY: i64 = 24;
 
 /// The most memory a forest on several features may take, as far as its options say.
 const MAX_FOREST_BYTES: usize = 1 << 30;
@@ -162,8 +165,7 @@ fn wrong(message: String) -> Error {
 impl Detector for IsolationForest {
     const KIND: &'static str = "isolation-forest";
     const LABEL: &'static str = "Isolation forest";
-    const DESCRIPTION: &'static str =
-        "Flags values, features or runs of points that random cuts set apart easily; every knob of the forest";
+    const DESCRIPTION: &'static str = "Flags values, features or runs of points that random cuts set apart easily; every knob of the forest";
     type Options = Options;
 
     fn new(options: Options, direction: Direction) -> Result<Self> {
@@ -217,12 +219,9 @@ impl Detector for IsolationForest {
         let trained = 0..if before == 0 && !training.times.is_empty() { times.len() } else { before };
         let table = Table::new(Points { times: &times, values: &values }, &self.view);
         match &table.columns[..] {
-            [column] if self.view.shingle == 1 => self.judge_alone(
-                column.feature,
-                &column.values[trained],
-                &column.values[before..],
-                judged,
-            ),
+            [column] if self.view.shingle == 1 => {
+                self.judge_alone(column.feature, &column.values[trained], &column.values[before..], judged)
+            }
             _ => self.judge_rows(&table, trained, before, judged),
         }
     }
@@ -238,13 +237,7 @@ fn most_bytes(forest: &ForestOptions, extension_level: usize, dimensions: usize)
 
 impl IsolationForest {
     /// Judges by one number a point: `training` and `seen` are that feature of the training and of the judged points.
-    fn judge_alone(
-        &self,
-        feature: Feature,
-        training: &[f64],
-        seen: &[f64],
-        judged: Points<'_>,
-    ) -> Judgement {
+    fn judge_alone(&self, feature: Feature, training: &[f64], seen: &[f64], judged: Points<'_>) -> Judgement {
         let usable = training.iter().filter(|value| value.is_finite()).count();
         let fitted = (usable >= MIN_TRAINING_POINTS)
             .then(|| Some((StepForest::fit(training, &self.forest)?, median_and_sigma(training)?)));
@@ -267,7 +260,8 @@ impl IsolationForest {
             }
             // What the value would have to be for the feature to be there.
             let shift = match feature {
-                Feature::Value => 0.0,
+                // Changes no bit, as 0 would of −0.
+                Feature::Value => -0.0,
                 Feature::Difference => value - seen,
                 Feature::RollingMean | Feature::RollingStd | Feature::TimeOfDay => f64::NAN,
             };
@@ -286,6 +280,15 @@ impl IsolationForest {
     ) -> Judgement {
         let needed = MIN_TRAINING_POINTS.max(ROWS_PER_DIMENSION * self.view.dimensions());
         let usable = table.complete(trained.clone());
+        let hours = table.hours(trained.clone());
+        if usable >= needed && hours < HOURS_OF_A_DAY && self.view.features.contains(&Feature::TimeOfDay) {
+            return Judgement::none(
+                judged.values,
+                format!(
+                    "{hours} of the {HOURS_OF_A_DAY} hours of training needed to know every time of the day are available"
+                ),
+            );
+        }
         let slices = table.slices(&trained);
         let training = table.rows(&slices);
         let fitted =
@@ -293,7 +296,9 @@ impl IsolationForest {
         let Some(forest) = fitted else {
             return Judgement::none(
                 judged.values,
-                format!("{usable} of the {needed} training points needed, with all their features, are available"),
+                format!(
+                    "{usable} of the {needed} training points needed, with all their features, are available"
+                ),
             );
         };
         let threshold = self.cut.threshold(|| forest.scores(training));

@@ -117,9 +117,12 @@ impl<'t, 'v> Drivers<'t, 'v> {
     pub(super) fn side(&self, drivers: &[Driver], value: f64) -> Verdict {
         let is_high = match drivers.iter().find(|driver| driver.feature != Feature::TimeOfDay) {
             Some(driver) => driver.side == Side::High,
-            None => self.table.columns.iter().zip(&self.usual).any(|(column, usual)| {
-                column.feature == Feature::Value && value > *usual
-            }),
+            None => self
+                .table
+                .columns
+                .iter()
+                .zip(&self.usual)
+                .any(|(column, usual)| column.feature == Feature::Value && value > *usual),
         };
         if is_high { Verdict::High } else { Verdict::Low }
     }
