@@ -19,6 +19,8 @@ mod reason;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -26,6 +28,7 @@ use self::features::{Feature, Table, View};
 use self::reason::{Alone, Drivers};
 use super::fences::wanted;
 use super::robust::median_and_sigma;
+use super::short::Short;
 use super::wall_clock::time_zone;
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::{Category, Error, Result};
@@ -274,7 +277,7 @@ impl IsolationForest {
     fn judge_rows(
         &self,
         table: &Table<'_>,
-        trained: std::ops::Range<usize>,
+        trained: Range<usize>,
         first: usize,
         judged: Points<'_>,
     ) -> Judgement {
@@ -321,10 +324,9 @@ impl IsolationForest {
                     1 => "is unusual".to_owned(),
                     points => format!("ends an unusual run of {points} points"),
                 };
-                let value = super::short::Short(value);
                 judgement.reasons.push((
                     point,
-                    format!("{value} {unusual}: {why}; score {score:.2} above {threshold:.2}"),
+                    format!("{} {unusual}: {why}; score {score:.2} above {threshold:.2}", Short(value)),
                 ));
             }
             judgement.push(verdict, score, f64::NAN, (f64::NAN, f64::NAN));

@@ -233,10 +233,12 @@ fn the_reason_names_the_feature() {
         assert!(needles.iter().all(|needle| reason.contains(needle)), "{reason}");
         assert!(reason.starts_with("14 is unusual: "), "{reason}");
     }
-    // Far away in value and little else: a level that lasts.
-    let mut values = slow_wave(TRAINED + 288);
+    // Far away in value and in nothing else: another level of the same noise, which has rare ends.
+    let mut noise = noise(8);
+    let mut values: Vec<f64> =
+        (0..TRAINED + 288).map(|_| 10.0 + noise() + noise() + noise() + noise()).collect();
     values[TRAINED + 200..].iter_mut().for_each(|value| *value += 20.0);
-    let options = json!({"features": ["rolling-std", "value"]});
+    let options = json!({"features": ["rolling-std", "value"], "extensionLevel": 1});
     let judgement = judge_after(&options, &values, TRAINED);
     let (_, reason) = judgement.reasons.iter().find(|(point, _)| *point == 250).unwrap();
     assert!(reason.contains("isolated mainly by value ("), "{reason}");
