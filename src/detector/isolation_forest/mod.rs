@@ -281,30 +281,10 @@ impl IsolationForest {
         first: usize,
         judged: Points<'_>,
     ) -> Judgement {
-        let needed = MIN_TRAINING_POINTS.max(ROWS_PER_DIMENSION * self.view.dimensions());
-        let usable = table.complete(trained.clone());
-        let hours = table.hours(trained.clone());
-        if usable >= needed && hours < HOURS_OF_A_DAY && self.view.features.contains(&Feature::TimeOfDay) {
-            return Judgement::none(
-                judged.values,
-                format!(
-                    "{hours} of the {HOURS_OF_A_DAY} hours of training needed to know every time of the day are available"
-                ),
-            );
-        }
-        let slices = table.slices(&trained);
-        let training = table.rows(&slices);
-        let fitted =
-            (usable >= needed).then(|| Forest::fit(training, self.extension_level, &self.forest)).flatten();
-        let Some(forest) = fitted else {
-            return Judgement::none(
-                judged.values,
-                format!(
-                    "{usable} of the {needed} training points needed, with all their features, are available"
-                ),
-            );
+        let (forest, threshold) = match self.fit_rows(table, trained.clone()) {
+            Ok(fitted) => fitted,
+            Err(shortage) => return Judgement::none(judged.values, shortage),
         };
-        let threshold = self.cut.threshold(|| forest.scores(training));
         let all = first..first + judged.values.len();
         let slices = table.slices(&all);
         let rows = table.rows(&slices);
@@ -332,6 +312,29 @@ impl IsolationForest {
             judgement.push(verdict, score, f64::NAN, (f64::NAN, f64::NAN));
         }
         judgement
+    }
+
+    /// A forest on the training rows and its threshold, or what there is too little of.
+    fn fit_rows(&self, table: &Table<'_>, trained: Range<usize>) -> Result<(Forest, f64), String> {
+        let needed = MIN_TRAINING_POINTS.max(ROWS_PER_DIMENSION * self.view.dimensions());
+        let usable = table.complete(trained.clone());
+        let too_few = || {
+            format!("{usable} of the {needed} training points needed, with all their features, are available")
+        };
+        if usable < needed {
+            return Err(too_few());
+        }
+        let hours = table.hours(trained.clone());
+        if hours < HOURS_OF_A_DAY && self.view.features.contains(&Feature::TimeOfDay) {
+            return Err(format!(
+                "{hours} of the {HOURS_OF_A_DAY} hours of training needed to know every time of the day are available"
+            ));
+        }
+        let slices = table.slices(&trained);
+        let rows = table.rows(&slices);
+        let forest = Forest::fit(rows, self.extension_level, &self.forest).ok_or_else(too_few)?;
+        let threshold = self.cut.threshold(|| forest.scores(rows));
+        Ok((forest, threshold))
     }
 
     /// The verdict on a point; `side` is asked for only if its score exceeds the threshold.

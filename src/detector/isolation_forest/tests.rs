@@ -166,7 +166,7 @@ fn slow_wave(points: usize) -> Vec<f64> {
 }
 
 /// As many points in the middle of the values' range vary more.
-fn with_burst(burst: std::ops::Range<usize>) -> Vec<f64> {
+fn with_burst(burst: Range<usize>) -> Vec<f64> {
     let mut values = slow_wave(TRAINED + 288);
     let mut noise = noise(4);
     for value in &mut values[TRAINED + burst.start..TRAINED + burst.end] {
