@@ -66,6 +66,11 @@ export const selectors = {
     timeZone: 'outrider-auto-time-zone',
   },
   isolationForest: {
+    features: 'outrider-isolation-forest-features',
+    featureWindow: 'outrider-isolation-forest-feature-window',
+    timeZone: 'outrider-isolation-forest-time-zone',
+    shingle: 'outrider-isolation-forest-shingle',
+    extensionLevel: 'outrider-isolation-forest-extension-level',
     threshold: 'outrider-isolation-forest-threshold',
     contamination: 'outrider-isolation-forest-contamination',
     nTrees: 'outrider-isolation-forest-trees',

@@ -48,7 +48,18 @@ export interface SourceOptions {
   'http-json': HttpJsonOptions;
 }
 
+export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
+
 export interface IsolationForestOptions {
+  features: ForestFeature[];
+  /** In points. */
+  featureWindow: number;
+  /** IANA name; for the time of day. */
+  timeZone: string;
+  /** Points of a row. */
+  shingle: number;
+  /** Numbers a cut looks at besides the first. */
+  extensionLevel: number;
   nTrees: number;
   sampleSize: number;
   seed: number;

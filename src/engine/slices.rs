@@ -370,6 +370,15 @@ async fn every_detector_says_the_same_of_a_point_in_every_slice() {
     for entry in DETECTORS {
         Asker::new(&recorded, &format!(r#","detector":{{"kind":"{}"}}"#, entry.kind)).slice(120).await;
     }
+    for options in [
+        r#""shingle":4,"extensionLevel":3,"nTrees":20"#,
+        r#""features":["difference"],"nTrees":20"#,
+        r#""features":["value","rolling-mean","rolling-std","time-of-day"],"timeZone":"Europe/Berlin","nTrees":20"#,
+        r#""features":["value","difference"],"shingle":2,"contamination":0.02,"nTrees":20"#,
+    ] {
+        let detector = format!(r#","detector":{{"kind":"isolation-forest",{options}}}"#);
+        Asker::new(&recorded, &detector).slice(120).await;
+    }
 }
 
 #[tokio::test]
