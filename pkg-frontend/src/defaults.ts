@@ -65,6 +65,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     name: 'value',
     unit: '',
   },
+  'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
 };
 
 export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';

@@ -37,6 +37,11 @@ export const OUTPUTS: Array<SelectableValue<Output>> = [
   { value: 'events', label: 'Events', description: 'One row an outlier, for annotations and tables' },
   { value: 'score', label: 'Score', description: '0 to 1, one series each' },
   { value: 'alert', label: 'Alert', description: '1 where there is an outlier, else 0; for expressions' },
+  {
+    value: 'annotations',
+    label: 'Annotations of the upstream',
+    description: 'What the upstream itself says happened; nothing is judged',
+  },
 ];
 
 export const FOREST_FEATURES: Array<SelectableValue<ForestFeature>> = [

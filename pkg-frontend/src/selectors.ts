@@ -60,6 +60,13 @@ export const selectors = {
     unit: 'outrider-http-json-unit',
     labels: 'outrider-http-json-labels',
   },
+  simpleJson: {
+    target: 'outrider-simple-json-target',
+    type: 'outrider-simple-json-type',
+    payload: 'outrider-simple-json-payload',
+    annotation: 'outrider-simple-json-annotation',
+    unit: 'outrider-simple-json-unit',
+  },
   auto: {
     sensitivity: 'outrider-auto-sensitivity',
     refractory: 'outrider-auto-refractory',

@@ -42,10 +42,22 @@ export interface HttpJsonOptions {
   unit: string;
 }
 
+export type SimpleJsonType = 'timeserie' | 'table';
+
+export interface SimpleJsonOptions {
+  target: string;
+  type: SimpleJsonType;
+  /** What the server understands, by name; what is not text was written by hand. */
+  payload: Record<string, unknown>;
+  annotation: string;
+  unit: string;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
+  'simple-json': SimpleJsonOptions;
 }
 
 export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
@@ -173,7 +185,7 @@ export type Detector = KindChoice<DetectorOptions>;
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
 export type Transform = 'none' | 'rate';
-export type Output = 'all' | 'state' | 'events' | 'score' | 'alert';
+export type Output = 'all' | 'state' | 'events' | 'score' | 'alert' | 'annotations';
 
 /** What a query says beside its source and its detector. */
 export interface CommonOptions {

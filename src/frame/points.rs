@@ -151,7 +151,7 @@ pub(super) fn alert_frames(named: &[Named<'_>], output: Output) -> Vec<Frame> {
     let (name, values_of): (_, fn(&Detection) -> Vec<f64>) = match output {
         Output::Score => ("score", |detection| detection.scores.clone()),
         Output::State => ("state", states),
-        Output::All | Output::Events | Output::Alert => ("outlier", flags),
+        Output::All | Output::Events | Output::Alert | Output::Annotations => ("outlier", flags),
     };
     named
         .iter()

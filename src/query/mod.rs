@@ -144,6 +144,8 @@ pub enum Output {
     Score,
     /// One numeric 0/1 series per upstream series, as alert rules need it.
     Alert,
+    /// The upstream's own annotations, where it has some; nothing is judged.
+    Annotations,
 }
 
 /// Length of the training window where neither the query nor the detector says one.
