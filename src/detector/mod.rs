@@ -221,6 +221,50 @@ impl Judgement {
     }
 }
 
+/// What a detector expects at times that are yet to come; all vectors are equally long, NaN where nothing is known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Forecast {
+    /// Ms since the epoch, strictly ascending.
+    pub times: Vec<i64>,
+    /// The expected value.
+    pub expected: Vec<f64>,
+    /// Lower end of the normal band.
+    pub lower: Vec<f64>,
+    /// Upper end of the normal band.
+    pub upper: Vec<f64>,
+}
+
+impl Forecast {
+    /// Whether it is one of the times `ahead`, or of none.
+    pub(crate) fn fits(&self, ahead: &[i64]) -> bool {
+        let Self { times, expected, lower, upper } = self;
+        (times.is_empty() || times == ahead)
+            && [expected, lower, upper].iter().all(|column| column.len() == times.len())
+    }
+
+    /// The forecast for an index range of the times.
+    pub(crate) fn range(&self, range: Range<usize>) -> Self {
+        Self {
+            times: self.times[range.clone()].to_vec(),
+            expected: self.expected[range.clone()].to_vec(),
+            lower: self.lower[range.clone()].to_vec(),
+            upper: self.upper[range].to_vec(),
+        }
+    }
+
+    /// Number of times.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether nothing is forecast.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+}
+
 /// One kind of detector, with the options of one query.
 pub trait Detector: Sized + Send + Sync + 'static {
     /// Name on the wire.
@@ -265,6 +309,17 @@ pub trait Detector: Sized + Send + Sync + 'static {
             .collect()
     }
 
+    /// Whether it can say what to expect of times that are yet to come. If so, the engine asks
+    /// [`Detector::judge_ahead`] for the block that now lies in; never of a detector that compares series or has a
+    /// [`Detector::reach`].
+    const FORECASTS: bool = false;
+
+    /// Judges as [`Detector::judge`] does, and forecasts each of `ahead`, times after the judged ones: with the band that
+    /// the points of this block will be judged by. No forecast if the training does not suffice for one.
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, _ahead: &[i64]) -> (Judgement, Forecast) {
+        (self.judge(training, judged), Forecast::default())
+    }
+
     /// Whether the verdict on a series depends on the other series of its panel. If so, the engine asks
     /// [`Detector::judge_panel`] and never [`Detector::judge`].
     const ACROSS_SERIES: bool = false;
@@ -292,6 +347,10 @@ pub trait AnyDetector: Send + Sync {
     fn reach(&self, step_ms: i64) -> Reach;
     /// See [`Detector::judge_blocks`].
     fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement>;
+    /// See [`Detector::FORECASTS`].
+    fn forecasts(&self) -> bool;
+    /// See [`Detector::judge_ahead`].
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, ahead: &[i64]) -> (Judgement, Forecast);
     /// See [`Detector::ACROSS_SERIES`].
     fn across_series(&self) -> bool;
     /// See [`Detector::judge_panel`].
@@ -327,6 +386,14 @@ impl<D: Detector> AnyDetector for D {
 
     fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
         Detector::judge_blocks(self, points, blocks, grid)
+    }
+
+    fn forecasts(&self) -> bool {
+        D::FORECASTS
+    }
+
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, ahead: &[i64]) -> (Judgement, Forecast) {
+        Detector::judge_ahead(self, training, judged, ahead)
     }
 
     fn across_series(&self) -> bool {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::detector::{self, AnyDetector, Built, Reach, Verdict};
+use crate::detector::{self, AnyDetector, Built, Forecast, Reach, Verdict};
 use crate::error::{Result, list_names};
 use crate::query::{Query, Step, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
@@ -69,12 +69,15 @@ pub struct Detection {
     pub upper: Vec<f64>,
     /// Why, for each flagged point, by its index.
     pub reasons: BTreeMap<usize, String>,
+    /// What is expected in the part of the visible range that is yet to come, after the last point. Nothing there is
+    /// judged.
+    pub forecast: Forecast,
 }
 
 /// Everything known about an answered query.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// One per upstream series with points in the visible range, ordered by labels, then name.
+    /// One per upstream series with points or a forecast in the visible range, ordered by labels, then name.
     pub detections: Vec<Detection>,
     /// Kind of the source asked.
     pub source: &'static str,
@@ -183,6 +186,7 @@ pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(V
         training,
         visible,
         now_ms: i64::MIN,
+        forecast_to_ms: None,
         detector: Arc::from(detector),
         settings: Key::default(),
         keep: false,
@@ -260,6 +264,7 @@ impl Engine {
             training: work.training,
             visible: work.visible,
             now_ms,
+            forecast_to_ms: work.forecast_to_ms(now_ms),
             detector: Arc::clone(&work.detector),
             settings: work.settings,
             keep: work.training != Training::VisibleRange,
@@ -401,6 +406,20 @@ impl Work {
         let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(self.step_ms));
         let whole = history::floor(end, self.step_ms).saturating_add(self.step_ms);
         whole.min(self.visible.to_ms.max(now_ms).saturating_add(1))
+    }
+
+    /// The instant before which a range that ends in the future is forecast. Rounded up to a whole block, so that it
+    /// stays the same while the range moves on.
+    fn forecast_to_ms(&self, now_ms: i64) -> Option<i64> {
+        let to_ms = self.visible.to_ms;
+        let wanted = self.detector.forecasts()
+            && to_ms > now_ms
+            && !self.detector.across_series()
+            && !self.reach.is_beyond();
+        wanted.then(|| match self.training {
+            Training::VisibleRange => to_ms.saturating_add(1),
+            Training::Window { refit_ms, .. } => history::floor(to_ms, refit_ms).saturating_add(refit_ms),
+        })
     }
 
     /// How far beyond the visible range a point may lie that shows whether one within is missing.

@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 
 use super::history::recent_ms;
 use super::tests::{DAY, HOUR};
-use super::{Clock, Engine, Job, Outcome, Scope, Work, Workers};
-use crate::detector::{AnyDetector, DETECTORS, Detector, Judgement, Member, Points, Verdict};
+use super::{Clock, Detection, Engine, Job, Outcome, Scope, Work, Workers};
+use crate::detector::{AnyDetector, DETECTORS, Detector, Forecast, Judgement, Member, Points, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Query};
 use crate::series::{Labels, Series, TimeRange};
@@ -442,6 +442,117 @@ async fn a_series_that_stops_is_missing_up_to_now_and_not_beyond() {
     assert_eq!(stopped(NOW, (last + 3 * STEP, last + 5 * STEP)).await, missing(3..=5));
     // Of a whole training window nothing is left: the series is gone.
     assert_eq!(stopped(NOW, (last + 2 * DAY, NOW)).await, []);
+}
+
+/// A query of the seasonal detector; the panel ends half a day after [`NOW`] and knows days only.
+fn seasonal(recorded: &Arc<Recorded>) -> Asker {
+    let json = r#"{"detector":{"kind":"seasonal"},"trainingWindow":"4d","refitInterval":"6h","step":"15m"}"#;
+    Asker { json: json.to_owned(), ..Asker::new(recorded, "") }
+}
+
+/// Time, expected value and band of what is forecast of a series.
+fn forecast(outcome: &Outcome, host: &str) -> BTreeMap<i64, [u64; 3]> {
+    let mut detections = outcome.detections.iter();
+    let Some(Detection { forecast, series, .. }) = detections.find(|d| d.series.labels["host"] == host)
+    else {
+        return BTreeMap::new();
+    };
+    assert!(series.times.last() < forecast.times.first() || forecast.is_empty(), "{host}");
+    let Forecast { times, expected, lower, upper } = forecast;
+    let band = |row: usize| [expected[row], lower[row], upper[row]].map(f64::to_bits);
+    times.iter().enumerate().map(|(row, time)| (*time, band(row))).collect()
+}
+
+#[tokio::test]
+async fn the_forecast_is_the_band_that_the_points_to_come_are_judged_by() {
+    let recorded = Recorded::new(panel());
+    let asker = seasonal(&recorded);
+    let engine = recorded.engine(2, 64 << 20);
+    let last = NOW - NOW.rem_euclid(STEP);
+    let block_end = T0 + 5 * DAY + 12 * HOUR;
+    let wide = asker.ask(&engine, (NOW - 6 * HOUR, NOW + 6 * HOUR), 1_000).await;
+    let regular = forecast(&wide, "regular");
+    assert_eq!(
+        Vec::from_iter(regular.keys().copied()),
+        Vec::from_iter((1..=24).map(|slot| last + slot * STEP))
+    );
+    // Seen from a range that is all to come, it is the same.
+    let narrow = asker.ask(&engine, (NOW + HOUR, NOW + 3 * HOUR), 1_000).await;
+    let seen = regular.range(NOW + HOUR..=NOW + 3 * HOUR).map(|(time, band)| (*time, *band));
+    assert_eq!(forecast(&narrow, "regular"), seen.collect());
+    assert!(narrow.detections.iter().all(|detection| detection.series.is_empty()));
+
+    recorded.set_now(NOW + 6 * HOUR);
+    let later = asker.ask(&engine, (NOW, NOW + 6 * HOUR), 1_000).await;
+    let judged = said(&later);
+    let mut compared = 0;
+    for (time, band) in regular.range(..block_end) {
+        let (_, verdict, [_, judged_by @ ..], _) = &judged[&("regular".to_owned(), *time)];
+        assert_eq!(judged_by, band, "{time}");
+        assert_ne!(*verdict, Verdict::NotJudged);
+        compared += 1;
+    }
+    assert!(compared > 15, "{compared}");
+}
+
+#[tokio::test]
+async fn what_is_yet_to_come_is_neither_missing_nor_judged() {
+    let recorded = Recorded::new(panel());
+    let asker = seasonal(&recorded);
+    let past = asker.ask(&recorded.engine(2, 0), (NOW - DAY, NOW), 1_000).await;
+    let ahead = asker.ask(&recorded.engine(2, 0), (NOW - DAY, NOW + DAY / 2), 1_000).await;
+    assert_eq!(said(&past), said(&ahead));
+    assert_eq!(past.notices, ahead.notices);
+    for host in ["regular", "gappy", "nulls", "jittered"] {
+        assert!(forecast(&past, host).is_empty(), "{host}");
+        let forecast = forecast(&ahead, host);
+        let finite = |band: &[u64; 3]| band.iter().all(|bits| f64::from_bits(*bits).is_finite());
+        assert!(forecast.len() >= 4 && forecast.values().all(finite), "{host}: {}", forecast.len());
+    }
+    // Without a step there are no slots, and without three seasons nothing to forecast by.
+    assert!(forecast(&ahead, "irregular").is_empty() && forecast(&ahead, "stops").is_empty());
+}
+
+#[tokio::test]
+async fn a_silent_series_is_missing_up_to_now_and_forecast_from_there_on() {
+    let recorded = Recorded::new(panel());
+    let stopped = T0 + 3 * DAY + 2 * HOUR - STEP;
+    for now in [stopped + STEP + 1, stopped + STEP + STEP / 2, stopped + 5 * HOUR] {
+        recorded.set_now(now);
+        let outcome =
+            seasonal(&recorded).ask(&recorded.engine(1, 0), (now - DAY, now + 3 * HOUR), 1_000).await;
+        let judged = said(&outcome);
+        let (_, last) = judged.keys().rfind(|(host, _)| host == "stops").unwrap();
+        let is_missing = judged[&("stops".to_owned(), *last)].1 == Verdict::Missing;
+        assert_eq!(is_missing, *last > stopped);
+        let to_come = Vec::from_iter(forecast(&outcome, "stops").keys().copied());
+        let slots = (1..).map(|slot| last + slot * STEP).take_while(|time| *time <= now + 3 * HOUR);
+        assert_eq!(to_come, Vec::from_iter(slots), "{}", now - stopped);
+        assert!(to_come[0] >= now - STEP / 2 - 1);
+    }
+}
+
+#[tokio::test]
+async fn a_forecast_reaches_no_further_than_the_training_and_is_kept() {
+    let recorded = Recorded::new(panel());
+    let asker = seasonal(&recorded);
+    let engine = recorded.engine(2, 64 << 20);
+    let century = asker.ask(&engine, (NOW - HOUR, NOW + 900 * DAY), 100).await;
+    let training = 4 * DAY / STEP;
+    assert_eq!(forecast(&century, "regular").len() as i64, training);
+    assert!(forecast(&century, "gappy").len() < training as usize);
+
+    let fits = |minutes: i64| {
+        let (asker, engine) = (&asker, &engine);
+        async move {
+            let range = (NOW - HOUR + minutes * MINUTE, NOW + HOUR + minutes * MINUTE);
+            let outcome = asker.ask(engine, range, 100).await;
+            (forecast(&outcome, "regular").len(), engine.cache_stats().verdict_misses)
+        }
+    };
+    let (length, fitted) = fits(0).await;
+    assert_eq!(length, 4);
+    assert_eq!(fits(20).await, (5, fitted));
 }
 
 #[tokio::test]

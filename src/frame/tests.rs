@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::detector::Verdict;
+use crate::detector::{Forecast, Verdict};
 use crate::engine::Detection;
 use crate::series::Series;
 
@@ -35,6 +35,7 @@ fn detection(name: &str, labels: &[(&str, &str)]) -> Detection {
             .into_iter()
             .map(|(row, text)| (row, text.to_owned()))
             .collect(),
+        forecast: Forecast::default(),
     }
 }
 
@@ -157,6 +158,74 @@ fn no_data_is_one_frame_without_fields_that_still_says_what_was_asked() {
         assert_eq!(frames.len(), 1, "{output:?}");
         assert!(frames[0].fields.is_empty());
         assert_eq!(frames[0].meta["executedQueryString"], "generator series=median");
+    }
+}
+
+/// [`detection`] with two slots to come, the later one not known.
+fn with_forecast() -> Detection {
+    let forecast = Forecast {
+        times: vec![480_000, 540_000],
+        expected: vec![12.0, f64::NAN],
+        lower: vec![7.0, f64::NAN],
+        upper: vec![17.0, f64::NAN],
+    };
+    Detection { forecast, ..detection("requests", &[("host", "a")]) }
+}
+
+#[test]
+fn a_forecast_is_a_band_without_values_after_the_last_point() {
+    let frames = render(&outcome(vec![with_forecast()]), &view(Output::All));
+    let last = |name: &str| {
+        let field = frames[0].fields.iter().find(|field| field.name == name).unwrap();
+        match &field.values {
+            Values::Time(times) => times.iter().rev().take(2).rev().map(|time| *time as f64).collect(),
+            Values::Number(numbers) => numbers[numbers.len() - 2..].to_vec(),
+            Values::Text(_) => panic!("no text field"),
+        }
+    };
+    assert_eq!(frames[0].rows(), 10);
+    assert_eq!(last("time"), [480_000.0, 540_000.0]);
+    for (name, known) in [("expected", 12.0), ("lower", 7.0), ("upper", 17.0)] {
+        let cells = last(name);
+        assert!(cells[0] == known && cells[1].is_nan(), "{name}");
+    }
+    for name in ["value", "anomaly", "outlier", "score", "truth"] {
+        assert!(last(name).iter().all(|cell| cell.is_nan()), "{name}");
+    }
+    // All of it is thinned alike.
+    let thinned = render(&outcome(vec![with_forecast()]), &View { max_data_points: 4, ..view(Output::All) });
+    assert!(thinned[0].fields.iter().all(|field| match &field.values {
+        Values::Number(numbers) => numbers.len() == thinned[0].rows(),
+        _ => true,
+    }));
+}
+
+#[test]
+fn a_forecast_is_in_no_other_output() {
+    let (with, without) =
+        (outcome(vec![with_forecast()]), outcome(vec![detection("requests", &[("host", "a")])]));
+    for output in [Output::State, Output::Events, Output::Score, Output::Alert] {
+        assert_eq!(as_json(&render(&with, &view(output))), as_json(&render(&without, &view(output))));
+    }
+    let asked = View { for_expression: true, ..view(Output::All) };
+    assert_eq!(as_json(&render(&with, &asked)), as_json(&render(&without, &asked)));
+}
+
+#[test]
+fn a_range_that_is_all_to_come_shows_the_forecast_alone() {
+    let mut detection = with_forecast();
+    let labels = detection.series.labels.clone();
+    detection.series = Series::from_points("requests".to_owned(), labels, Vec::new()).0;
+    for column in [&mut detection.scores, &mut detection.expected, &mut detection.lower, &mut detection.upper]
+    {
+        column.clear();
+    }
+    detection.verdicts.clear();
+    detection.reasons.clear();
+    let outcome = outcome(vec![detection]);
+    assert_eq!(render(&outcome, &view(Output::All))[0].rows(), 2);
+    for output in [Output::State, Output::Score, Output::Alert] {
+        assert!(render(&outcome, &view(output))[0].fields.is_empty(), "{output:?}");
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) struct Settings {
 
 /// What is expected at one time; NaN where the training says nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Forecast {
+pub struct Expectation {
     /// The expected value.
     pub expected: f64,
     /// Lower end of the band.
@@ -129,13 +129,13 @@ impl Model {
 
     /// What is expected at `time_ms`, within the training window, after it, or before it.
     #[must_use]
-    pub fn at(&self, time_ms: i64) -> Forecast {
+    pub fn at(&self, time_ms: i64) -> Expectation {
         let slot = self.grid.slot(on_the_wall(time_ms, self.zone));
         let phase = |length: usize| slot.rem_euclid(length as i64) as usize;
         let season: f64 = self.seasons.iter().map(|season| season[phase(season.len())]).sum();
         let expected = self.level.of(slot as f64) + season;
         let sigma = self.scale[phase(self.scale.len())];
-        Forecast {
+        Expectation {
             expected,
             lower: expected + sigma * self.reach.0 - self.resolution,
             upper: expected + sigma * self.reach.1 + self.resolution,
