@@ -161,7 +161,7 @@ export type Detector = Choice<DetectorOptions>;
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
 export type Transform = 'none' | 'rate';
-export type Output = 'all' | 'state' | 'events' | 'score' | 'alert';
+export type Output = 'all' | 'state' | 'events' | 'score' | 'series' | 'alert';
 
 /** What a query says beside its source and its detector. */
 export interface CommonOptions {

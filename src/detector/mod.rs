@@ -166,6 +166,9 @@ pub struct Judgement {
     pub lower: Vec<f64>,
     /// Upper end of the normal band, NaN where there is none.
     pub upper: Vec<f64>,
+    /// How unlike its group the series as a whole has been up to each point: 0 to 1, NaN where that is unknown. Empty if
+    /// the detector does not compare series.
+    pub series_scores: Vec<f64>,
     /// For each flagged point its index and, in plain words, why; ascending.
     pub reasons: Vec<(usize, String)>,
     /// Why nothing could be judged, if so.
@@ -175,8 +178,9 @@ pub struct Judgement {
 impl Judgement {
     /// Whether it is one of `len` points.
     pub(crate) fn fits(&self, len: usize) -> bool {
-        let Self { verdicts, scores, expected, lower, upper, reasons, shortage: _ } = self;
+        let Self { verdicts, scores, expected, lower, upper, series_scores, reasons, shortage: _ } = self;
         verdicts.len() == len
+            && (series_scores.is_empty() || series_scores.len() == len)
             && [scores, expected, lower, upper].iter().all(|column| column.len() == len)
             && reasons.iter().all(|(row, _)| *row < len)
     }
@@ -194,6 +198,7 @@ impl Judgement {
             expected: nothing.clone(),
             lower: nothing.clone(),
             upper: nothing,
+            series_scores: Vec::new(),
             reasons: Vec::new(),
             shortage: Some(shortage),
         }
@@ -208,6 +213,7 @@ impl Judgement {
         self.lower.extend(next.lower);
         self.upper.extend(next.upper);
         self.reasons.extend(next.reasons.into_iter().map(|(row, reason)| (first + row, reason)));
+        self.series_scores.extend(next.series_scores);
         self.shortage = self.shortage.take().or(next.shortage);
     }
 

@@ -334,6 +334,7 @@ impl Panel {
                 expected: numbers(),
                 lower: numbers(),
                 upper: numbers(),
+                series_scores: Vec::new(),
                 reasons: BTreeMap::new(),
                 forecast: Forecast::default(),
             },
@@ -369,6 +370,15 @@ impl Verdicts {
         ] {
             all.extend_from_slice(&block[seen.clone()]);
         }
+        // A block in which a series had nobody to be compared with has none.
+        match judgement.series_scores.as_slice() {
+            [] if all.series_scores.is_empty() => {}
+            [] => all.series_scores.resize(all.verdicts.len(), f64::NAN),
+            scores => {
+                all.series_scores.resize(first, f64::NAN);
+                all.series_scores.extend_from_slice(&scores[seen.clone()]);
+            }
+        }
         if let (Some(all), Some(block)) = (&mut all.series.truth, &block.truth) {
             all.extend_from_slice(&block[seen.clone()]);
         }
@@ -387,8 +397,10 @@ impl Judged {
 
     pub(super) fn bytes(&self) -> usize {
         let of_member = |member: &JudgedMember| {
-            // Times, values, scores, expected, lower, upper, and truth where there is one.
-            let columns = 6 + usize::from(member.truth.is_some());
+            // Times, values, scores, expected, lower, upper, and truth and series scores where there are any.
+            let columns = 6
+                + usize::from(member.truth.is_some())
+                + usize::from(!member.judgement.series_scores.is_empty());
             let reasons: usize =
                 member.judgement.reasons.iter().map(|reason| size_of_val(reason) + reason.1.len()).sum();
             size_of::<JudgedMember>()

@@ -67,11 +67,22 @@ pub struct Detection {
     pub lower: Vec<f64>,
     /// Upper end of the normal band, NaN where there is none.
     pub upper: Vec<f64>,
+    /// How unlike its group the series has been up to each point, 0 to 1, NaN where that is unknown. Empty if the
+    /// detector does not compare series.
+    pub series_scores: Vec<f64>,
     /// Why, for each flagged point, by its index.
     pub reasons: BTreeMap<usize, String>,
     /// What is expected in the part of the visible range that is yet to come, after the last point. Nothing there is
     /// judged.
     pub forecast: Forecast,
+}
+
+impl Detection {
+    /// How unlike its group the series was when it was last known.
+    #[must_use]
+    pub fn series_score(&self) -> Option<f64> {
+        self.series_scores.iter().copied().rfind(|score| score.is_finite())
+    }
 }
 
 /// Everything known about an answered query.
@@ -271,6 +282,7 @@ impl Engine {
         });
         let judged = judge::judge(&panel, &self.cache, &self.workers).await?;
         notices.extend(shortage_notice(&judged));
+        notices.extend(unlike_notice(&judged));
         Ok(Outcome {
             detections: judged.into_iter().map(|verdicts| verdicts.detection).collect(),
             source: work.source,
@@ -482,6 +494,28 @@ fn shortage_notice(judged: &[Verdicts]) -> Option<String> {
     Some(format!(
         "part of series \"{name}\"{others} is not judged: {why}; lengthen trainingWindow or wait for more data"
     ))
+}
+
+/// How much higher than the usual series score that of a series is that is named for it.
+const NAMED_ABOVE: f64 = 1.5;
+
+/// Names the series with the highest series score, if it is well above the middle one and points of it are flagged.
+fn unlike_notice(judged: &[Verdicts]) -> Option<String> {
+    let mut scored: Vec<(f64, &Detection)> = judged
+        .iter()
+        .filter_map(|verdicts| Some((verdicts.detection.series_score()?, &verdicts.detection)))
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let ((score, most), others) = scored.split_first()?;
+    let (next, _) = others.first()?;
+    let (middle, _) = scored[scored.len() / 2];
+    (*score >= NAMED_ABOVE * middle && !most.reasons.is_empty()).then(|| {
+        format!(
+            "series \"{}\" is most unlike its group: its series score is {score:.2}, the next {next:.2}; set output to \
+             series for a table of all",
+            most.series.name
+        )
+    })
 }
 
 #[cfg(test)]

@@ -255,7 +255,7 @@ impl Detector for ByRank {
 }
 
 /// Everything said of one point.
-type Said = (u64, Verdict, [u64; 4], Option<String>);
+type Said = (u64, Verdict, [u64; 5], Option<String>);
 type All = BTreeMap<(String, i64), Said>;
 
 fn said(outcome: &Outcome) -> All {
@@ -264,13 +264,19 @@ fn said(outcome: &Outcome) -> All {
         let series = &detection.series;
         assert!(!series.is_empty() && series.times.windows(2).all(|pair| pair[0] < pair[1]));
         for (row, time) in series.times.iter().enumerate() {
-            let columns = [&detection.scores, &detection.expected, &detection.lower, &detection.upper];
+            let columns = [
+                &detection.scores,
+                &detection.expected,
+                &detection.lower,
+                &detection.upper,
+                &detection.series_scores,
+            ];
             // All NaNs are one.
             let bits = |value: f64| if value.is_nan() { u64::MAX } else { value.to_bits() };
             let said = (
                 bits(series.values[row]),
                 detection.verdicts[row],
-                columns.map(|column| bits(column[row])),
+                columns.map(|column| bits(column.get(row).copied().unwrap_or(f64::NAN))),
                 detection.reasons.get(&row).cloned(),
             );
             all.insert((series.labels["host"].clone(), *time), said);
@@ -487,7 +493,7 @@ async fn the_forecast_is_the_band_that_the_points_to_come_are_judged_by() {
     let judged = said(&later);
     let mut compared = 0;
     for (time, band) in regular.range(..block_end) {
-        let (_, verdict, [_, judged_by @ ..], _) = &judged[&("regular".to_owned(), *time)];
+        let (_, verdict, [_, judged_by @ .., _], _) = &judged[&("regular".to_owned(), *time)];
         assert_eq!(judged_by, band, "{time}");
         assert_ne!(*verdict, Verdict::NotJudged);
         compared += 1;
@@ -629,6 +635,36 @@ async fn late_points_are_seen_at_once_if_recent_and_within_an_hour_if_not() {
     assert_eq!(verdicts(now).await, (Verdict::Missing, Verdict::Missing));
     assert_eq!(verdicts(now + 20_000).await, (Verdict::Normal, Verdict::Missing));
     assert_eq!(verdicts(now + HOUR).await, (Verdict::Normal, Verdict::Normal));
+}
+
+#[tokio::test]
+async fn the_series_most_unlike_its_group_is_named() {
+    let mut dice = Dice(5);
+    let slots = || (0..=(6 * DAY / STEP)).map(|slot| T0 + slot * STEP);
+    let shape: Vec<f64> = slots().map(|_| 10.0 + 5.0 * dice.roll()).collect();
+    let host = |name: &str, dice: &mut Dice, apart: f64| {
+        let points = slots().zip(&shape).map(|(time, value)| {
+            let apart = if time > NOW - 5 * HOUR { apart } else { 0.0 };
+            (time, value + 0.1 * dice.roll() + apart)
+        });
+        let labels = Labels::from([("host".to_owned(), name.to_owned())]);
+        Series::from_points(name.to_owned(), labels, points.collect()).0
+    };
+    let hosts = |apart: f64| {
+        let mut dice = Dice(6);
+        ["a", "b", "c", "d"].map(|name| host(name, &mut dice, if name == "c" { apart } else { 0.0 })).to_vec()
+    };
+    let ask = async |apart: f64| {
+        let recorded = Recorded::new(hosts(apart));
+        let asker = Asker::new(&recorded, r#","detector":{"kind":"peers"}"#);
+        asker.ask(&recorded.engine(1, 0), (NOW - 3 * HOUR, NOW), 100).await
+    };
+    assert!(ask(0.0).await.notices.is_empty());
+    let outcome = ask(5.0).await;
+    let notice = outcome.notices.concat();
+    assert!(notice.starts_with("series \"c\" is most unlike its group: its series score is 0."), "{notice}");
+    let scores: Vec<f64> = outcome.detections.iter().filter_map(Detection::series_score).collect();
+    assert!(scores.len() == 4 && [0, 1, 3].iter().all(|other| scores[*other] < scores[2]), "{scores:?}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod events;
 mod points;
+mod series;
 
 use serde_json::{Map, Value, json};
 
@@ -109,6 +110,8 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
         Output::Score => points::score_frames(&named, view.max_data_points),
         Output::Events if named.is_empty() => Vec::new(),
         Output::Events => vec![events::table(&named)],
+        Output::Series if named.is_empty() => Vec::new(),
+        Output::Series => vec![series::table(&named)],
     };
     if frames.is_empty() {
         frames.push(Frame::default());

@@ -103,6 +103,13 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
         "displayNameFromDS": called("score"), "min": 0, "max": 1, "decimals": 3, "custom": hidden_in_graphs(),
     });
     fields.push(column("score", &detection.scores, config));
+    if !detection.series_scores.is_empty() {
+        let config = json!({
+            "displayNameFromDS": called("series score"), "min": 0, "max": 1, "decimals": 3,
+            "custom": hidden_in_graphs(),
+        });
+        fields.push(column("seriesScore", &detection.series_scores, config));
+    }
     if let Some(truth) = &series.truth {
         let config = json!({"displayNameFromDS": called("truth"), "custom": hidden_in_graphs()});
         fields.push(column("truth", truth, config));
@@ -112,15 +119,19 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
 
 /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing; nothing where nothing could be judged.
 pub(super) fn state_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
-    let config = json!({
+    one_column_frames(named, "state", &state_mappings(), states, max_points)
+}
+
+/// Names and colours of the states.
+pub(super) fn state_mappings() -> Value {
+    json!({
         "mappings": [{"type": "value", "options": {
             "0": {"text": "Normal", "color": "green", "index": 0},
             "1": {"text": "High", "color": "red", "index": 1},
             "-1": {"text": "Low", "color": "orange", "index": 2},
             "2": {"text": "Missing", "color": "text", "index": 3},
         }}],
-    });
-    one_column_frames(named, "state", &config, states, max_points)
+    })
 }
 
 /// The score alone.
@@ -160,7 +171,7 @@ pub(super) fn alert_frames(named: &[Named<'_>], output: Output) -> Vec<Frame> {
     let (name, values_of): (_, fn(&Detection) -> Vec<f64>) = match output {
         Output::Score => ("score", |detection| detection.scores.clone()),
         Output::State => ("state", states),
-        Output::All | Output::Events | Output::Alert => ("outlier", flags),
+        Output::All | Output::Events | Output::Series | Output::Alert => ("outlier", flags),
     };
     named
         .iter()
@@ -218,7 +229,8 @@ fn flags(detection: &Detection) -> Vec<f64> {
     detection.verdicts.iter().map(flag).collect()
 }
 
-fn states(detection: &Detection) -> Vec<f64> {
+/// The state of each point: 0 Normal, 1 High, −1 Low, 2 Missing, NaN where nothing could be judged.
+pub(super) fn states(detection: &Detection) -> Vec<f64> {
     let state = |verdict: &Verdict| match verdict {
         Verdict::Normal => 0.0,
         Verdict::High => 1.0,

@@ -36,6 +36,7 @@ fn detection(name: &str, labels: &[(&str, &str)]) -> Detection {
             .map(|(row, text)| (row, text.to_owned()))
             .collect(),
         forecast: Forecast::default(),
+        series_scores: Vec::new(),
     }
 }
 
@@ -100,6 +101,7 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
     let outputs = [
         (Output::All, "outlier"),
         (Output::Events, "outlier"),
+        (Output::Series, "outlier"),
         (Output::Alert, "outlier"),
         (Output::State, "state"),
         (Output::Score, "score"),
@@ -122,6 +124,37 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
         render(&outcome, &View { for_expression: true, ..view(Output::All) }),
         "output alert gives a dashboard the very frames an alert rule gets"
     );
+}
+
+#[test]
+fn the_table_of_series_begins_with_the_most_conspicuous() {
+    let mut quiet = detection("a", &[("host", "a"), ("score", "label")]);
+    quiet.verdicts[2..].fill(Verdict::Normal);
+    quiet.reasons.clear();
+    let loud = detection("b", &[("host", "b")]);
+    let mut unlike = detection("c", &[]);
+    unlike.series_scores = vec![f64::NAN, 0.9, 0.6, f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN];
+    let cells = |detections: Vec<Detection>, name: &str| {
+        let frames = render(&outcome(detections), &view(Output::Series));
+        assert_eq!(frames.len(), 1);
+        frames[0].fields.iter().find(|field| field.name == name).map(|field| field.values.clone())
+    };
+    let texts = |values: &[&str]| Some(Values::Text(values.iter().map(|text| (*text).to_owned()).collect()));
+    let two = || vec![quiet.clone(), loud.clone()];
+    assert_eq!(cells(two(), "series"), texts(&["b", "a"]));
+    assert_eq!(cells(two(), "host"), texts(&["b", "a"]));
+    assert_eq!(cells(two(), "label_score"), texts(&["", "label"]));
+    assert_eq!(cells(two(), "reason"), texts(&["1 is low", ""]));
+    assert_eq!(cells(two(), "state"), Some(Values::Number(vec![0.0, 0.0])));
+    assert_eq!(cells(two(), "flagged"), Some(Values::Number(vec![0.5, 0.0])));
+    let Some(Values::Number(scores)) = cells(two(), "score") else { panic!("a score") };
+    assert!(scores.iter().all(|score| (score - 3.45 / 6.0).abs() < 1e-12), "{scores:?}");
+    // What is most unlike its group comes before what is flagged most often.
+    let three = || vec![quiet.clone(), loud.clone(), unlike.clone()];
+    assert_eq!(cells(three(), "series"), texts(&["c", "b", "a"]));
+    assert!(cells(two(), "seriesScore").is_none());
+    let Some(Values::Number(scores)) = cells(three(), "seriesScore") else { panic!("a series score") };
+    assert!(scores[0] == 0.6 && scores[1..].iter().all(|score| score.is_nan()), "{scores:?}");
 }
 
 #[test]
@@ -153,7 +186,7 @@ fn series_of_the_same_name_are_told_apart() {
 
 #[test]
 fn no_data_is_one_frame_without_fields_that_still_says_what_was_asked() {
-    for output in [Output::All, Output::State, Output::Score, Output::Alert, Output::Events] {
+    for output in [Output::All, Output::State, Output::Score, Output::Alert, Output::Events, Output::Series] {
         let frames = render(&outcome(Vec::new()), &view(output));
         assert_eq!(frames.len(), 1, "{output:?}");
         assert!(frames[0].fields.is_empty());
@@ -204,7 +237,7 @@ fn a_forecast_is_a_band_without_values_after_the_last_point() {
 fn a_forecast_is_in_no_other_output() {
     let (with, without) =
         (outcome(vec![with_forecast()]), outcome(vec![detection("requests", &[("host", "a")])]));
-    for output in [Output::State, Output::Events, Output::Score, Output::Alert] {
+    for output in [Output::State, Output::Events, Output::Series, Output::Score, Output::Alert] {
         assert_eq!(as_json(&render(&with, &view(output))), as_json(&render(&without, &view(output))));
     }
     let asked = View { for_expression: true, ..view(Output::All) };
