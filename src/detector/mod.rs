@@ -7,7 +7,6 @@
 mod auto;
 mod changepoint;
 mod fences;
-mod grid;
 mod iqr;
 mod isolation_forest;
 mod mad;
@@ -16,6 +15,7 @@ mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
 mod short;
+mod slots;
 mod wall_clock;
 mod whiten;
 mod window;
@@ -66,7 +66,7 @@ pub struct Block {
 
 /// What is known of the times of a run of points, whatever part of it was asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Grid {
+pub struct Timing {
     /// The usual distance between points, in ms, if it is regular.
     pub step_ms: Option<i64>,
     /// Length of the blocks, in ms; they begin at multiples of it. `None` for `training: visible-range`.
@@ -76,7 +76,7 @@ pub struct Grid {
     pub lookback_ms: Option<i64>,
 }
 
-impl Grid {
+impl Timing {
     /// Cuts all of `times` into the blocks that the judged ones are some of. Without a known length: what is before
     /// the first judged point, and each judged block.
     #[must_use]
@@ -308,7 +308,7 @@ pub trait Detector: Sized + Send + Sync + 'static {
 
     /// Judges successive blocks of one series, for detectors that share work between them or follow events from one
     /// into the next: one judgement for each of `blocks`, in their order.
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], _grid: Grid) -> Vec<Judgement> {
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], _timing: Timing) -> Vec<Judgement> {
         blocks
             .iter()
             .map(|block| self.judge(points.range(block.training.clone()), points.range(block.judged.clone())))
@@ -352,7 +352,7 @@ pub trait AnyDetector: Send + Sync {
     /// See [`Detector::reach`].
     fn reach(&self, step_ms: i64) -> Reach;
     /// See [`Detector::judge_blocks`].
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement>;
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement>;
     /// See [`Detector::FORECASTS`].
     fn forecasts(&self) -> bool;
     /// See [`Detector::judge_ahead`].
@@ -390,8 +390,8 @@ impl<D: Detector> AnyDetector for D {
         Detector::reach(self, step_ms)
     }
 
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
-        Detector::judge_blocks(self, points, blocks, grid)
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
+        Detector::judge_blocks(self, points, blocks, timing)
     }
 
     fn forecasts(&self) -> bool {

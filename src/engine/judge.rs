@@ -15,7 +15,7 @@ use super::digest::digest;
 use super::grid::{Laid, Line, Outline};
 use super::plan::Block;
 use super::workers::Workers;
-use crate::detector::{self, AnyDetector, Forecast, Grid, Judgement, Member, Reach};
+use crate::detector::{self, AnyDetector, Forecast, Judgement, Member, Reach, Timing};
 use crate::error::{Category, Error, Result};
 use crate::query::Training;
 use crate::series::{Points, Series, TimeRange};
@@ -292,9 +292,9 @@ impl Panel {
             Training::Window { refit_ms, .. } => Some(refit_ms),
             Training::VisibleRange => None,
         };
-        let grid = Grid { step_ms, refit_ms, lookback_ms: Some(self.reach.lookback_ms) };
+        let timing = Timing { step_ms, refit_ms, lookback_ms: Some(self.reach.lookback_ms) };
         let mut all = Judgement::default();
-        for block in self.detector.judge_blocks(points, &blocks, grid) {
+        for block in self.detector.judge_blocks(points, &blocks, timing) {
             all.append(block);
         }
         all
