@@ -279,13 +279,18 @@ impl Panel {
 
     /// Judges all blocks of one series in one go.
     fn judge_run(&self, points: Points<'_>, step_ms: Option<i64>) -> Judgement {
-        let before = |ms: i64| points.times.partition_point(|time| *time < ms);
+        // Each bound moves on from block to block, so one pass over the times finds them all.
+        let mut places = [0; 4];
         let blocks: Vec<detector::Block> = self
             .blocks
             .iter()
-            .map(|block| detector::Block {
-                training: before(block.train_from)..before(block.train_to),
-                judged: before(block.judge_from)..before(block.judge_to),
+            .map(|block| {
+                let bounds = [block.train_from, block.train_to, block.judge_from, block.judge_to];
+                for (place, bound) in places.iter_mut().zip(bounds) {
+                    *place += points.times[*place..].iter().take_while(|time| **time < bound).count();
+                }
+                let [train_from, train_to, judge_from, judge_to] = places;
+                detector::Block { training: train_from..train_to, judged: judge_from..judge_to }
             })
             .collect();
         let refit_ms = match self.training {
