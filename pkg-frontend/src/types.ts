@@ -185,7 +185,7 @@ export type Detector = KindChoice<DetectorOptions>;
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
 export type Transform = 'none' | 'rate';
-export type Output = 'all' | 'state' | 'events' | 'score' | 'alert' | 'annotations';
+export type Output = 'all' | 'state' | 'events' | 'score' | 'series' | 'alert' | 'annotations';
 
 /** What a query says beside its source and its detector. */
 export interface CommonOptions {
