@@ -162,7 +162,7 @@ export const CASES = [
       await tabTo(page, 'Training');
       await page.keyboard.press('Enter');
       await page.getByLabel('Training window').waitFor();
-      assert.equal(await page.getByLabel('Threshold', { exact: true }).inputValue(), '0.6');
+      assert.equal(await page.getByLabel('Sensitivity', { exact: true }).inputValue(), '0.5');
       assert.equal(await page.getByLabel('Training window').inputValue(), 'auto');
       await screenshot('query-defaults');
       assert.deepEqual(await host('query'), { refId: 'A' });
@@ -187,7 +187,7 @@ export const CASES = [
       assert.deepEqual(await host('query'), {
         refId: 'A',
         version: 1,
-        source: { kind: 'generator', series: ['median', 'sine'], outlierShare: 0.02 },
+        source: { kind: 'generator', series: ['web-traffic', 'sine'], outlierShare: 0.02 },
         detector: { kind: 'isolation-forest', contamination: 0.01 },
         direction: 'high',
         trainingWindow: '14d',
