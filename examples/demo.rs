@@ -60,7 +60,9 @@ impl Look {
     }
 
     fn clock(&self, ms: i64) -> String {
-        DateTime::from_timestamp_millis(ms).map(|time| time.format(self.clock).to_string()).unwrap_or_default()
+        DateTime::from_timestamp_millis(ms)
+            .map(|time| time.format(self.clock).to_string())
+            .unwrap_or_default()
     }
 }
 

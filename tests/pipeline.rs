@@ -112,7 +112,8 @@ fn a_million_points() {
         .map(|i| (i * 1_000, if i == 999_999 { 50.0 } else { (i % 97) as f64 / 97.0 }))
         .collect();
     // A second later the next point would be missing.
-    let outcome = detect(points, 0, 999_999_999, r#"{"detector":{"kind":"isolation-forest"},"trainingWindow":"1d"}"#);
+    let outcome =
+        detect(points, 0, 999_999_999, r#"{"detector":{"kind":"isolation-forest"},"trainingWindow":"1d"}"#);
     check(&outcome);
     let detection = &outcome.detections[0];
     assert_eq!(detection.series.len(), 1_000_000);

@@ -58,9 +58,7 @@ async fn every_service_answers() {
     let metrics = diagnostics.collect_metrics(CollectMetricsRequest { plugin_context: None }).await.unwrap();
     let text = String::from_utf8(metrics.into_inner().metrics.unwrap().prometheus).unwrap();
     assert!(
-        text.contains(
-            "outrider_queries_total{detector=\"auto\",outcome=\"ok\",source=\"generator\"} 1"
-        ),
+        text.contains("outrider_queries_total{detector=\"auto\",outcome=\"ok\",source=\"generator\"} 1"),
         "{text}"
     );
 

@@ -112,10 +112,16 @@ fn grid(svg: &mut String, scale: &Scale, times: &[(i64, String)]) {
             y + 4.0
         );
     }
-    for (time, text) in times {
+    for (index, (time, text)) in times.iter().enumerate() {
+        // The outermost would stick out of the picture.
+        let anchor = match index {
+            0 => "start",
+            last if last + 1 == times.len() => "end",
+            _ => "middle",
+        };
         let _ = writeln!(
             svg,
-            "<text x=\"{:.1}\" y=\"{}\" fill=\"#8e8e9a\" text-anchor=\"middle\">{}</text>",
+            "<text x=\"{:.1}\" y=\"{}\" fill=\"#8e8e9a\" text-anchor=\"{anchor}\">{}</text>",
             scale.x(*time),
             HEIGHT - 8.0,
             text

@@ -400,7 +400,8 @@ mod tests {
 
     #[test]
     fn median_has_the_articles_shares_and_bounds() {
-        let series = &fetched(json!({"series": ["median"], "truth": true}), 0, 20_000 * 15 * MINUTE, 15 * MINUTE)[0];
+        let series =
+            &fetched(json!({"series": ["median"], "truth": true}), 0, 20_000 * 15 * MINUTE, 15 * MINUTE)[0];
         let truth = series.truth.as_ref().unwrap();
         let (mut low, mut high) = (0, 0);
         for (value, truth) in series.values.iter().zip(truth) {
