@@ -132,7 +132,7 @@ export const GENERATOR_SERIES: GeneratorSeriesInfo[] = [
   {
     value: 'web-traffic',
     label: 'Web traffic',
-    description: 'Requests a second with days and weeks, level shifts, and a spike, a drop to zero or a gap a week',
+    description: 'Requests a second with days and weeks, level shifts, gaps, and a spike or a drop to zero a week',
   },
   { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
   { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },

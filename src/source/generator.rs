@@ -102,7 +102,7 @@ impl Shape {
             Self::Sine => "A noisy sine wave with outliers",
             Self::Cosine => "A noisy cosine wave with outliers",
             Self::WebTraffic => {
-                "Requests a second with days and weeks, a slow trend, level shifts, and a spike, a drop to zero or a gap a week"
+                "Requests a second with days and weeks, a slow trend, level shifts, gaps, and a spike or a drop to zero a week"
             }
         }
     }
@@ -291,9 +291,9 @@ const DAY: i64 = 24 * HOUR;
 
 /// Requests a second, or `None` in a gap.
 ///
-/// Every week has one incident, by turns a spike, a drop to zero, another spike and a gap: rare enough that a detector
-/// that learns from two weeks does not get used to it. In half of all months the level shifts for one to three days; the
-/// first hours of a shift are labelled as outliers, since later ones are the new normal.
+/// Every week has one incident, by turns a spike and a drop to zero: rare enough that a detector that learns from two
+/// weeks does not get used to it. Every fourth week has a gap as well. In three of ten months the level shifts for one
+/// to three days; the first hours of a shift are labelled as outliers, since later ones are the new normal.
 fn web_traffic_point(dice: Dice, time: i64) -> Option<Point> {
     let (day, in_day) = (time.div_euclid(DAY), time.rem_euclid(DAY));
     // 1970-01-01 was a Thursday, so day 2 after it was a Saturday.
@@ -309,21 +309,25 @@ fn web_traffic_point(dice: Dice, time: i64) -> Option<Point> {
     let (level, shift_onset) = level_shift(dice, day, time);
     let value = 120.0 * daily * weekly * trend * level * (1.0 + 0.06 * noise);
 
+    // The week of the incident that a gap follows three days later.
+    let before = time - 3 * DAY;
+    let gap_week = before.div_euclid(7 * DAY);
+    if gap_week.rem_euclid(4) == 3 && incident_time(dice, gap_week).contains(&before) {
+        return None;
+    }
     // Weeks begin on the epoch's weekday, a Thursday.
     let week = day.div_euclid(7);
     if !incident_time(dice, week).contains(&time) {
         return Some(Point { value, outlier: shift_onset });
     }
-    match week.rem_euclid(4) {
-        1 => Some(Point { value: 0.0, outlier: true }),
-        3 => None,
-        _ => Some(Point { value: value * (2.5 + 1.5 * dice.roll(week, "spike size")), outlier: true }),
-    }
+    let factor = if week % 2 == 0 { 3.0 + 1.5 * dice.roll(week, "spike size") } else { 0.0 };
+    Some(Point { value: value * factor, outlier: true })
 }
 
-/// When a week has its incident: on any day, for 30 to 90 minutes that begin between 08:00 and 20:00.
+/// When a week has its incident: on its third to fifth day, so that the next is days away, for 30 to 90 minutes that begin
+/// between 08:00 and 20:00.
 fn incident_time(dice: Dice, week: i64) -> Range<i64> {
-    let day = 7 * week + (dice.roll(week, "incident day") * 7.0) as i64;
+    let day = 7 * week + 2 + (dice.roll(week, "incident day") * 3.0) as i64;
     let start = day * DAY + 8 * HOUR + (dice.roll(week, "incident start") * (12 * HOUR) as f64) as i64;
     start..start + 30 * MINUTE + (dice.roll(week, "incident length") * HOUR as f64) as i64
 }
@@ -331,7 +335,7 @@ fn incident_time(dice: Dice, week: i64) -> Range<i64> {
 /// Factor of the current level, and whether it has just shifted (within four hours).
 fn level_shift(dice: Dice, day: i64, time: i64) -> (f64, bool) {
     let month = day.div_euclid(30);
-    if dice.roll(month, "shift") >= 0.5 {
+    if dice.roll(month, "shift") >= 0.3 {
         return (1.0, false);
     }
     let begin = month * 30 * DAY + (dice.roll(month, "shift start") * (26 * DAY) as f64) as i64;
