@@ -25,7 +25,7 @@ usage() {
   cat <<TEXT
 usage: ./build.sh VERB
   build     build the plugin into dist/ and $PLUGIN_ID-$VERSION.zip
-  demo      build it, launch it as Grafana does, and show what it finds in six hours of made-up data
+  demo      build it, launch it as Grafana does, and show what it finds in made-up data
   grafana   start a local Grafana on port 3000 with the plugin, data sources and a dashboard
   test      set up what tests need, then run every check there is
   compat    check the frontend against the oldest and newest supported Grafana packages

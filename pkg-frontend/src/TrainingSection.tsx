@@ -60,7 +60,7 @@ export function TrainingSection({ options, set, scope }: Props) {
         <DurationField
           {...duration('step')}
           label="Step"
-          tooltip="Distance of the points that the upstream is asked for. Auto: the training window divided by about 2000, rounded (7d gives 5m; 15m for the generator)."
+          tooltip="Distance of the points that the upstream is asked for. Auto: the training window divided by about 2000, rounded (7d gives 5m). The generator has its own: 5m with web traffic, else 15m."
         />
       </InlineFieldRow>
     </Section>

@@ -40,7 +40,7 @@ export const COMMON_DEFAULTS: CommonOptions = {
 
 export const SOURCE_DEFAULTS: SourceOptions = {
   generator: {
-    series: ['median'],
+    series: ['web-traffic'],
     seed: 42,
     truth: false,
     median: 10,
@@ -68,7 +68,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
   'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
 };
 
-export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
+export const DEFAULT_DETECTOR: DetectorKind = 'auto';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
   auto: { sensitivity: 0.5, refractory: 300, timeZone: 'UTC' },
@@ -153,12 +153,12 @@ export const DURATION_LIMITS = {
 
 /** Offered when the backend cannot be asked. */
 export const GENERATOR_SERIES: Array<Choice<GeneratorSeries>> = [
-  { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
-  { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
-  { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },
   {
     value: 'web-traffic',
     label: 'Web traffic',
-    description: 'Requests a second with days and weeks, spikes, level shifts, drops to zero and gaps',
+    description: 'Requests a second with days and weeks, level shifts, gaps, and a spike or a drop to zero a week',
   },
+  { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
+  { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
+  { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },
 ];

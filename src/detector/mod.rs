@@ -452,8 +452,8 @@ const fn entry<D: Detector>() -> DetectorEntry {
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
 pub const DETECTORS: &[DetectorEntry] = &[
-    entry::<IsolationForest>(),
     entry::<Auto>(),
+    entry::<IsolationForest>(),
     entry::<Seasonal>(),
     entry::<SHEsd>(),
     entry::<Mad>(),

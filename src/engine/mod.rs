@@ -566,16 +566,18 @@ mod tests {
     #[tokio::test]
     async fn a_judged_point_never_trains_its_own_model() {
         // A window that ends a whole block before: the values of the block itself must not matter.
-        let outcome = detect("{}", T0, T0 + HOUR).await;
+        let json = r#"{"source":{"series":["median"]},"detector":{"kind":"isolation-forest"}}"#;
+        let outcome = detect(json, T0, T0 + HOUR).await;
         let first = T0.div_euclid(DAY) * DAY;
         let request = FetchRequest {
             range: TimeRange { from_ms: first - 7 * DAY, to_ms: first - 1 },
             step_ms: 900_000,
         };
         let source = source::connect(&Settings::default()).unwrap();
-        let prepared = source.prepare(&crate::query::Kind::default()).unwrap();
+        let query = Query::parse(json.as_bytes()).unwrap();
+        let prepared = source.prepare(&query.source).unwrap();
         let training = prepared.fetch(&request).await.unwrap().series.remove(0);
-        let detector = detector::build(&crate::query::Kind::default(), Direction::Both).unwrap().detector;
+        let detector = detector::build(&query.detector, Direction::Both).unwrap().detector;
         let shown = &outcome.detections[0];
         let judgement = detector.judge(
             Points { times: &training.times, values: &training.values },
@@ -597,7 +599,7 @@ mod tests {
     async fn the_fingerprint_names_settings_and_training_data() {
         let a = detect("{}", T0, T0 + HOUR).await.fingerprint;
         assert_eq!(a, detect("{}", T0, T0 + HOUR).await.fingerprint);
-        assert_ne!(a, detect(r#"{"detector":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+        assert_ne!(a, detect(r#"{"detector":{"sensitivity":0.6}}"#, T0, T0 + HOUR).await.fingerprint);
         assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
     }
 
@@ -625,8 +627,9 @@ mod tests {
 
     #[tokio::test]
     async fn too_short_a_window_gives_a_notice_and_no_flags() {
-        let outcome = detect(r#"{"trainingWindow":"2h","refitInterval":"1h"}"#, T0, T0 + DAY).await;
-        assert!(outcome.notices[0].contains("8 of the 16 training points"), "{:?}", outcome.notices);
+        let json = r#"{"trainingWindow":"2h","refitInterval":"1h"}"#;
+        let outcome = detect(json, T0, T0 + DAY).await;
+        assert!(outcome.notices[0].contains("24 of the 40 training points"), "{:?}", outcome.notices);
         assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
     }
 }

@@ -285,6 +285,9 @@ fn said(outcome: &Outcome) -> All {
     all
 }
 
+/// A detector with the usual windows and blocks; where a test brings a detector of its own, they are what counts.
+const FOREST: &str = r#","detector":{"kind":"isolation-forest"}"#;
+
 struct Asker {
     recorded: Arc<Recorded>,
     source: Arc<dyn AnySource>,
@@ -391,7 +394,7 @@ async fn every_detector_says_the_same_of_a_point_in_every_slice() {
 async fn a_detector_that_looks_back_sees_the_same_past_in_every_slice() {
     let recorded = Recorded::new(panel());
     for detector in [Arc::new(ByPlace) as Arc<dyn AnyDetector>, Arc::new(ByRank)] {
-        let whole = Asker { detector: Some(detector), ..Asker::new(&recorded, "") }.slice(600).await;
+        let whole = Asker { detector: Some(detector), ..Asker::new(&recorded, FOREST) }.slice(600).await;
         let missing = |host: &str| {
             let of_host = whole.iter().filter(|((other, _), _)| other == host);
             of_host.filter(|(_, said)| said.1 == Verdict::Missing).count()
@@ -404,7 +407,7 @@ async fn a_detector_that_looks_back_sees_the_same_past_in_every_slice() {
 #[tokio::test]
 async fn the_rate_of_a_counter_is_the_same_in_every_slice() {
     let recorded = Recorded::new(counters());
-    let asker = Asker::new(&recorded, r#","transform":"rate""#);
+    let asker = Asker::new(&recorded, &format!(r#"{FOREST},"transform":"rate""#));
     let whole = Asker { detector: Some(Arc::new(ByPlace)), ..asker }.slice(400).await;
     let rates = whole.values().map(|said| f64::from_bits(said.0)).filter(|rate| !rate.is_nan());
     assert!(rates.fold(0.0, f64::max) <= 100.0 / 900.0);
@@ -414,7 +417,7 @@ async fn the_rate_of_a_counter_is_the_same_in_every_slice() {
 #[tokio::test]
 async fn the_time_of_asking_changes_no_verdict() {
     let recorded = Recorded::new(panel());
-    let asker = Asker { detector: Some(Arc::new(ByPlace)), ..Asker::new(&recorded, "") };
+    let asker = Asker { detector: Some(Arc::new(ByPlace)), ..Asker::new(&recorded, FOREST) };
     let later = said(&asker.ask(&recorded.engine(2, 0), (T0 + 2 * DAY, NOW), 100).await);
     let warm = recorded.engine(2, 64 << 20);
     let mut now = T0 + 2 * DAY + 3 * HOUR;
@@ -436,7 +439,7 @@ async fn the_time_of_asking_changes_no_verdict() {
 #[tokio::test]
 async fn a_series_that_stops_is_missing_up_to_now_and_not_beyond() {
     let recorded = Recorded::new(panel());
-    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let asker = Asker::new(&recorded, FOREST);
     let engine = recorded.engine(1, 0);
     let last = T0 + 3 * DAY + 2 * HOUR - STEP;
     let stopped = async |now: i64, (from, to): (i64, i64)| -> Vec<(i64, Verdict)> {
@@ -573,7 +576,7 @@ async fn a_forecast_reaches_no_further_than_the_training_and_is_kept() {
 #[tokio::test]
 async fn a_warm_query_fits_nothing_and_asks_for_the_newest_points_only() {
     let recorded = Recorded::new(panel());
-    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let asker = Asker::new(&recorded, FOREST);
     let engine = recorded.engine(2, 64 << 20);
     let range = (NOW - 2 * DAY, NOW);
     let cold = asker.ask(&engine, range, 100).await;
@@ -631,7 +634,7 @@ async fn a_dashboard_costs_the_upstream_only_the_newest_points() {
 async fn late_points_are_seen_at_once_if_recent_and_within_an_hour_if_not() {
     let recorded =
         Recorded::new(vec![named("a", (0..700).map(|i| (T0 + i * STEP, (i % 7) as f64)).collect())]);
-    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let asker = Asker::new(&recorded, FOREST);
     let engine = recorded.engine(1, 64 << 20);
     let now = T0 + 4 * DAY + MINUTE;
     let (recent, old) = (T0 + 4 * DAY - STEP, T0 + 4 * DAY - 8 * STEP);

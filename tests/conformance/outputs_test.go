@@ -100,7 +100,7 @@ func TestMissingDataHasAStateOfItsOwn(t *testing.T) {
 
 func TestDirectionLimitsWhatIsFlagged(t *testing.T) {
 	states := func(t *testing.T, direction string) map[Instant]uint64 {
-		options := oneSeries("median", nil)
+		options := wild(nil)
 		options["direction"], options["output"] = direction, "state"
 		return host(t).frames(t, generator, query(options, 7*24*time.Hour)).bits(t, "state")
 	}
@@ -262,7 +262,7 @@ func eventAt(t *testing.T, frame *data.Frame, row int) Event {
 }
 
 func TestEventsCoverTheFlaggedPoints(t *testing.T) {
-	options := oneSeries("median", nil)
+	options := wild(nil)
 	flagged := host(t).frames(t, generator, query(options, 7*24*time.Hour)).single(t).flagged(t)
 	options["output"] = "events"
 	frame := host(t).frames(t, generator, query(options, 7*24*time.Hour))[0]
