@@ -14,7 +14,7 @@ mod peers;
 mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
-mod short;
+pub(crate) mod short;
 mod slots;
 mod wall_clock;
 mod whiten;

@@ -270,3 +270,19 @@ fn no_events_in_the_data_is_a_table_without_rows() {
     let frames = render(&outcome(vec![quiet]), &view(Output::Events));
     assert_eq!((frames[0].rows(), frames[0].fields.len()), (0, 11));
 }
+
+#[test]
+fn the_text_of_an_event_says_how_far_it_went() {
+    let text = |scores: (f64, f64)| {
+        let mut seen = detection("s", &[]);
+        (seen.scores[2], seen.scores[3]) = scores;
+        let frames = render(&outcome(vec![seen]), &view(Output::Events));
+        let column = frames[0].fields.iter().find(|field| field.name == "text").unwrap().values.clone();
+        match column {
+            Values::Text(texts) => texts[0].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(text((0.7, 0.75)), "31 is high (2 points)");
+    assert_eq!(text((0.75, 0.7)), "30 is high (2 points, up to 31)");
+}
