@@ -145,8 +145,8 @@ async fn filters_of_the_dashboard_reach_every_selector() {
             "sum by (job) (rate(load{job=~\"a.*\",F}[5m] offset 1m))",
         ),
         (
-            "sum(load) without (host) / on (job) group_left () sum(load) by (job)",
-            "sum(load{F}) without (host) / on (job) group_left () sum(load{F}) by (job)",
+            "count(load) without (host) + on (job) group_left () sum(load) by (job)",
+            "count(load{F}) without (host) + on (job) group_left () sum(load{F}) by (job)",
         ),
         ("max_over_time(deriv(load[5m])[30m:1m]) # load{", "max_over_time(deriv(load{F}[5m])[30m:1m])"),
         (
@@ -205,7 +205,7 @@ async fn no_value_of_a_filter_or_a_matcher_gets_out_of_its_string() {
             }
         }
         for options in [
-            json!({"metric": format!("load{value}")}),
+            json!({"metric": format!("load{value}x")}),
             json!({"expr": "load", "adhocFilters": [{"key": format!("host{value}"), "value": "web-1"}]}),
             json!({"metric": "load", "combine": "sum", "by": [format!("host){value}")]}),
         ] {

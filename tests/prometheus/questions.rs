@@ -23,7 +23,7 @@ async fn metrics_labels_and_values_are_found() {
         ("tag-values?key=host&search=-2", vec!["web-2"]),
         ("tag-values?key=host&search=b%5Cc", vec![NASTY]),
         ("tag-values?key=host&match=load%7Bhost!%3D%22web-1%22%7D", vec![NASTY]),
-        ("tag-values?key=host&match=load%7B%7D&metric=requests_total", vec![]),
+        ("tag-values?key=host&match=requests_total&search=WEB-1", vec!["web-1"]),
         ("tag-values?key=nothing", vec![]),
         ("series?match=requests_total&search=web-2", vec!["requests_total{host=\"web-2\",job=\"api\"}"]),
     ] {

@@ -3,8 +3,8 @@
 //! | question | parameters | answer |
 //! |---|---|---|
 //! | `metrics` | | names of metrics |
-//! | `tag-keys` | `metric`, `match` | labels |
-//! | `tag-values` | `key`, and `metric`, `match` | values of a label |
+//! | `tag-keys` | `metric` or `match` | labels |
+//! | `tag-values` | `key`, and `metric` or `match` | values of a label |
 //! | `series` | `metric` or `match` | selectors of single series |
 //!
 //! `match` is a selector in PromQL, such as `up{job="api"}`; all questions take `search` and `limit`.
@@ -52,7 +52,7 @@ impl Prometheus {
         Ok(question.choose(values))
     }
 
-    /// Asks for a list that fits the question's `metric` and `match`; with `searched`, for values of that label that fit
+    /// Asks for a list that fits the question's `match` or else its `metric`; with `searched`, for values of that label that fit
     /// its `search`.
     async fn list<T: serde::de::DeserializeOwned>(
         &self,
@@ -68,12 +68,7 @@ impl Prometheus {
             matchers.push(promql::matcher(label, FilterOperator::Matches, &contains)?);
         }
         let selector = match question.param("match") {
-            Some(selector) => {
-                if let Some(metric) = question.param("metric") {
-                    matchers.push(promql::matcher(METRIC_NAME, FilterOperator::Equal, metric)?);
-                }
-                promql::with_matchers(selector, &matchers)?
-            }
+            Some(selector) => promql::with_matchers(selector, &matchers)?,
             None => promql::selector(question.param("metric").unwrap_or_default(), &matchers),
         };
         if !selector.is_empty() {
