@@ -64,7 +64,8 @@ impl Prometheus {
         let mut params = Vec::new();
         let mut matchers = Vec::new();
         if let (Some(label), false) = (searched, search.is_empty()) {
-            let contains = format!("(?i:.*{}.*)", promql::regex_quoted(search));
+            // Values may have several lines.
+            let contains = format!("(?is:.*{}.*)", promql::regex_quoted(search));
             matchers.push(promql::matcher(label, FilterOperator::Matches, &contains)?);
         }
         let selector = match question.param("match") {
