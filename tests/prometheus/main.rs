@@ -14,7 +14,6 @@ mod host;
 #[path = "../support/prometheus_server.rs"]
 mod prometheus_server;
 #[path = "../support/upstream_server.rs"]
-#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod upstream_server;
 #[path = "../support/upstream_tls.rs"]
 #[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]

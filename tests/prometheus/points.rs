@@ -13,6 +13,9 @@ use crate::data::{BEGIN_MS, DAYS, HOURS, MINUTE_MS, NASTY, SCRAPE_MS, load, load
 use crate::host::{Plugin, context};
 use crate::{all_bits, ask, bits, plain, refused, server};
 
+/// What an aggregate makes of the values of a step.
+type Reference = fn(&[f64]) -> f64;
+
 /// The values of `load` within `(at - length, at]`.
 fn window(at: i64, length: i64) -> Vec<f64> {
     load_samples().filter(|(ms, _)| (at - length + 1..=at).contains(ms)).map(|(_, value)| value).collect()
@@ -41,13 +44,13 @@ async fn every_value_comes_back_exactly() {
 
     // A point at t tells of the samples in (t - step, t], never of later ones.
     let step = 5 * MINUTE_MS;
-    let exactly: [(&str, fn(&[f64]) -> f64); 4] = [
+    let exactly: [(&str, Reference); 4] = [
         ("max", |values| values.iter().copied().fold(f64::MIN, f64::max)),
         ("min", |values| values.iter().copied().fold(f64::MAX, f64::min)),
         ("count", |values| values.len() as f64),
         ("last", |values| *values.last().unwrap()),
     ];
-    let nearly: [(&str, fn(&[f64]) -> f64); 3] = [
+    let nearly: [(&str, Reference); 3] = [
         ("sum", |values| values.iter().sum()),
         ("mean", |values| values.iter().sum::<f64>() / values.len() as f64),
         ("p95", |values| {
@@ -154,8 +157,8 @@ async fn filters_of_the_dashboard_reach_every_selector() {
             "load{F} > bool 0 unless ignoring (x) (load{F} < -900) or -load{F}",
         ),
         (
-            "quantile(scalar(count(load)) / 4, load @ 1700000400)",
-            "quantile(scalar(count(load{F})) / 4, load{F} @ 1700000400)",
+            "clamp_max(load, scalar(sum(load))) - on () group_left () quantile(0.9, load @ 1700000400)",
+            "clamp_max(load{F}, scalar(sum(load{F}))) - on () group_left () quantile(0.9, load{F} @ 1700000400)",
         ),
         (
             "label_replace(load, 'x', '$1', 'host', '(.).*')",
@@ -199,7 +202,7 @@ async fn no_value_of_a_filter_or_a_matcher_gets_out_of_its_string() {
                 match ask(&settings, options, HOURS, MINUTE_MS).await {
                     Ok(fetched) => assert_eq!(fetched.series, [], "{value}"),
                     Err(error) => {
-                        assert!(operator == "=~" && error.category() == Category::Query, "{value}: {error}")
+                        assert!(operator == "=~" && error.category() == Category::Query, "{value}: {error}");
                     }
                 }
             }

@@ -23,7 +23,7 @@ pub(crate) fn is_skipped(program: &str, package: &str) -> bool {
         std::env::var_os("OUTRIDER_ALLOW_SKIP").is_some_and(|value| value == "1"),
         "{program} is missing: install the Debian package {package} (./build.sh test does), or set OUTRIDER_ALLOW_SKIP=1"
     );
-    println!("skipped: {program} is missing");
+    eprintln!("skipped: {program} is missing");
     true
 }
 

@@ -276,9 +276,13 @@ impl<'de> Visitor<'de> for Answer<'_, '_> {
                 "errorType" => said.error_type = map.next_value()?,
                 "error" => said.error = map.next_value()?,
                 "warnings" => {
-                    said.warnings.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten())
+                    said.warnings.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten());
                 }
-                "infos" => said.infos.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten()),
+
+                "infos" => {
+                    said.infos.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten());
+                }
+
                 "isPartial" => {
                     // Of VictoriaMetrics and Thanos' kin: some of the storage did not answer.
                     if map.next_value::<bool>()? {
