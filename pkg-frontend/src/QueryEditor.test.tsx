@@ -76,14 +76,14 @@ describe('what is saved', () => {
   });
 
   it('keeps what the editor does not know', async () => {
-    const query = { detector: { kind: 'isolation-forest', extensionLevel: 1 }, later: 5 } as Partial<OutriderQuery>;
+    const query = { detector: { kind: 'isolation-forest', newer: 1 }, later: 5 } as Partial<OutriderQuery>;
     const { user, last } = await mountQuery(query, newDataSource());
     await user.type(screen.getByLabelText('Contamination'), '0.02{Enter}');
     expect(last()).toEqual({
       refId: 'A',
       version: 1,
       later: 5,
-      detector: { kind: 'isolation-forest', extensionLevel: 1, contamination: 0.02 },
+      detector: { kind: 'isolation-forest', newer: 1, contamination: 0.02 },
     });
   });
 

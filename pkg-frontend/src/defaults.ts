@@ -67,6 +67,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     name: 'value',
     unit: '',
   },
+  'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
   prometheus: {
     expr: '',
     metric: '',
@@ -84,7 +85,18 @@ export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
   auto: { sensitivity: 0.5, refractory: 300, timeZone: 'UTC' },
-  'isolation-forest': { nTrees: 100, sampleSize: 256, seed: 42, threshold: 0.6, contamination: null },
+  'isolation-forest': {
+    features: ['value'],
+    featureWindow: 12,
+    timeZone: 'UTC',
+    shingle: 1,
+    extensionLevel: 0,
+    nTrees: 100,
+    sampleSize: 256,
+    seed: 42,
+    threshold: 0.6,
+    contamination: null,
+  },
   // The backend's scale has more digits; a saved 1.4826 means the same.
   mad: { window: 'training', threshold: 3.5, scale: 1.4826 },
   'z-score': { window: 'training', threshold: 3 },
@@ -120,6 +132,8 @@ export const LIMITS = {
   median: {},
   err: { min: 0 },
   outlierErr: { min: 0 },
+  featureWindow: { min: 2, max: 1000, integer: true, unit: 'points' },
+  shingle: { min: 1, max: 64, integer: true, unit: 'points' },
   nTrees: { min: 1, max: 10_000, integer: true },
   sampleSize: { min: 2, max: 65_536, integer: true, unit: 'points' },
   threshold: { min: 0, max: 1 },

@@ -8,6 +8,7 @@ import {
   type EsdPart,
   type EsdSide,
   type EsdThreshold,
+  type ForestFeature,
   type Output,
   type SeasonalMethod,
   type Training,
@@ -35,7 +36,21 @@ export const OUTPUTS: Array<SelectableValue<Output>> = [
   { value: 'state', label: 'State', description: 'Normal, high, low or missing, for a state timeline' },
   { value: 'events', label: 'Events', description: 'One row an outlier, for annotations and tables' },
   { value: 'score', label: 'Score', description: '0 to 1, one series each' },
+  { value: 'series', label: 'Series', description: 'One row a series, the most conspicuous first, for tables' },
   { value: 'alert', label: 'Alert', description: '1 where there is an outlier, else 0; for expressions' },
+  {
+    value: 'annotations',
+    label: 'Annotations of the upstream',
+    description: 'What the upstream itself says happened; nothing is judged',
+  },
+];
+
+export const FOREST_FEATURES: Array<SelectableValue<ForestFeature>> = [
+  { value: 'value', label: 'Value' },
+  { value: 'difference', label: 'Difference', description: 'To the point before: jumps' },
+  { value: 'rolling-mean', label: 'Rolling mean', description: 'Of the last points: levels' },
+  { value: 'rolling-std', label: 'Rolling deviation', description: 'Of the last points: bursts and flat lines' },
+  { value: 'time-of-day', label: 'Time of day', description: 'What is normal may depend on the hour' },
 ];
 
 export const CHANGE_KINDS: Array<SelectableValue<ChangeKinds>> = [

@@ -62,6 +62,13 @@ export const selectors = {
     unit: 'outrider-http-json-unit',
     labels: 'outrider-http-json-labels',
   },
+  simpleJson: {
+    target: 'outrider-simple-json-target',
+    type: 'outrider-simple-json-type',
+    payload: 'outrider-simple-json-payload',
+    annotation: 'outrider-simple-json-annotation',
+    unit: 'outrider-simple-json-unit',
+  },
   prometheus: {
     mode: 'outrider-prometheus-mode',
     expr: 'outrider-prometheus-expr',
@@ -82,6 +89,11 @@ export const selectors = {
     timeZone: 'outrider-auto-time-zone',
   },
   isolationForest: {
+    features: 'outrider-isolation-forest-features',
+    featureWindow: 'outrider-isolation-forest-feature-window',
+    timeZone: 'outrider-isolation-forest-time-zone',
+    shingle: 'outrider-isolation-forest-shingle',
+    extensionLevel: 'outrider-isolation-forest-extension-level',
     threshold: 'outrider-isolation-forest-threshold',
     contamination: 'outrider-isolation-forest-contamination',
     nTrees: 'outrider-isolation-forest-trees',

@@ -42,6 +42,17 @@ export interface HttpJsonOptions {
   unit: string;
 }
 
+export type SimpleJsonType = 'timeserie' | 'table';
+
+export interface SimpleJsonOptions {
+  target: string;
+  type: SimpleJsonType;
+  /** What the server understands, by name; what is not text was written by hand. */
+  payload: Record<string, unknown>;
+  annotation: string;
+  unit: string;
+}
+
 export type PrometheusAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
 export type PrometheusCombine = 'none' | 'sum' | 'avg' | 'min' | 'max' | 'count';
 
@@ -62,10 +73,22 @@ export interface PrometheusOptions {
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
+  'simple-json': SimpleJsonOptions;
   prometheus: PrometheusOptions;
 }
 
+export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
+
 export interface IsolationForestOptions {
+  features: ForestFeature[];
+  /** In points. */
+  featureWindow: number;
+  /** IANA name; for the time of day. */
+  timeZone: string;
+  /** Points of a row. */
+  shingle: number;
+  /** Numbers a cut looks at besides the first. */
+  extensionLevel: number;
   nTrees: number;
   sampleSize: number;
   seed: number;
@@ -179,7 +202,7 @@ export type Detector = KindChoice<DetectorOptions>;
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
 export type Transform = 'none' | 'rate';
-export type Output = 'all' | 'state' | 'events' | 'score' | 'alert';
+export type Output = 'all' | 'state' | 'events' | 'score' | 'series' | 'alert' | 'annotations';
 
 /** What a query says beside its source and its detector. */
 export interface CommonOptions {

@@ -4,8 +4,12 @@
 //! plugin's business. Types follow Grafana's dataplane contract: every series frame is `timeseries-multi` version
 //! 0.1.
 
+mod annotations;
 mod events;
 mod points;
+mod series;
+
+pub use annotations::annotations;
 
 use serde_json::{Map, Value, json};
 
@@ -107,8 +111,12 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
         }
         Output::State => points::state_frames(&named, view.max_data_points),
         Output::Score => points::score_frames(&named, view.max_data_points),
+        // Answered without an outcome: [`annotations`].
+        Output::Annotations => Vec::new(),
         Output::Events if named.is_empty() => Vec::new(),
         Output::Events => vec![events::table(&named)],
+        Output::Series if named.is_empty() => Vec::new(),
+        Output::Series => vec![series::table(&named)],
     };
     if frames.is_empty() {
         frames.push(Frame::default());

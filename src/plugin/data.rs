@@ -16,7 +16,7 @@ use crate::detector;
 use crate::engine::Job;
 use crate::error::{Category, Error, Result};
 use crate::frame::{self, View};
-use crate::query::Query;
+use crate::query::{Output, Query};
 use crate::series::TimeRange;
 use crate::source::{self, AnySource};
 
@@ -149,6 +149,9 @@ impl Plan {
         ref_id: String,
         for_expression: bool,
     ) -> Result<Vec<Vec<u8>>> {
+        if self.job.query.output == Output::Annotations {
+            return annotations(&self.job, connected, &ref_id).await;
+        }
         let view =
             View { output: self.job.query.output, for_expression, max_data_points: self.job.max_data_points };
         let outcome = shared.engine.run(self.job, &connected.source, connected.scope).await?;
@@ -183,6 +186,17 @@ impl Plan {
         metrics.encode_seconds.observe(encode_time.as_secs_f64());
         Ok(encoded)
     }
+}
+
+/// The upstream's own annotations in the visible range.
+async fn annotations(job: &Job, connected: &Connected, ref_id: &str) -> Result<Vec<Vec<u8>>> {
+    let source = source::select(&connected.source, &job.query.source)?;
+    let kind = source.kind();
+    let found = source.prepare(&job.query.source)?.annotations(job.visible).await?.ok_or_else(|| {
+        Error::new(Category::Query, format!("the upstream kind \"{kind}\" has no annotations of its own"))
+            .hint("set the option output to events, for those that the detector finds")
+    })?;
+    Ok(vec![arrow::encode(&frame::annotations(&found), ref_id)?])
 }
 
 fn time_range(range: Option<&pluginv2::TimeRange>) -> Result<TimeRange> {

@@ -1,6 +1,9 @@
 //! What upstreams write in the place of a number, a time or a label, and what it stands for.
 
 use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One scalar, or why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,9 +58,83 @@ impl Cell<'_> {
     }
 }
 
+/// A cell of JSON; what is in arrays and objects is passed over.
+impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyCell)
+    }
+}
+
+struct AnyCell;
+
+impl<'de> Visitor<'de> for AnyCell {
+    type Value = Cell<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
+        Ok(Cell::Null)
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Cell<'de>, E> {
+        Ok(Cell::Bool(yes))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Cell<'de>, E> {
+        Ok(Cell::Int(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Cell<'de>, E> {
+        Ok(i64::try_from(number).map_or(Cell::Float(number as f64), Cell::Int))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Cell<'de>, E> {
+        Ok(Cell::Float(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Cell<'de>, E> {
+        Ok(Cell::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'de>, E> {
+        Ok(Cell::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell<'de>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Cell::Array)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Cell::Object)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_are_read_from_json() {
+        let cells: Vec<Cell<'_>> = serde_json::from_str(
+            r#"[null, true, -1, 18446744073709551615, 0.5, "a\u00fc", [1, [2]], {"a": {}}]"#,
+        )
+        .unwrap();
+        let expected = [
+            Cell::Null,
+            Cell::Bool(true),
+            Cell::Int(-1),
+            Cell::Float(18_446_744_073_709_551_615.0),
+            Cell::Float(0.5),
+            Cell::Text("aü".into()),
+            Cell::Array,
+            Cell::Object,
+        ];
+        assert_eq!(cells, expected);
+    }
 
     #[test]
     fn numbers_and_gaps_are_told_from_text() {

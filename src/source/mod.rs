@@ -11,7 +11,9 @@ mod discovery;
 mod generator;
 mod http;
 mod http_json;
+mod json;
 mod prometheus;
+mod simple_json;
 mod time;
 
 use std::fmt;
@@ -24,6 +26,7 @@ pub use discovery::{Choice, Question};
 pub use generator::Generator;
 pub use http_json::HttpJson;
 pub use prometheus::Prometheus;
+pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
@@ -62,6 +65,32 @@ pub struct Fetched {
     /// What was really asked, shown in Grafana's query inspector. Free of secrets.
     pub executed: String,
     /// What the user should know: rows left out, times mended.
+    pub notices: Vec<String>,
+}
+
+/// An annotation the upstream itself has: something that happened at a time, or in a range of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Annotation {
+    /// Begin, ms since the epoch.
+    pub time_ms: i64,
+    /// End, ms since the epoch; the begin for what has no length.
+    pub end_ms: i64,
+    /// Headline; may be empty.
+    pub title: String,
+    /// What happened; may be empty.
+    pub text: String,
+    /// Tags.
+    pub tags: Vec<String>,
+}
+
+/// Annotations with what the user should know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Annotations {
+    /// By time.
+    pub annotations: Vec<Annotation>,
+    /// What was really asked, free of secrets.
+    pub executed: String,
+    /// What the user should know.
     pub notices: Vec<String>,
 }
 
@@ -105,6 +134,14 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// # Errors
     /// Of the category that fits; the message names what was asked of whom, without secrets.
     async fn fetch(&self, options: &Self::Options, request: &FetchRequest) -> Result<Fetched>;
+
+    /// Asks for the upstream's own annotations; `None` if this kind has none.
+    ///
+    /// # Errors
+    /// Of the category that fits.
+    async fn annotations(&self, _options: &Self::Options, _range: TimeRange) -> Result<Option<Annotations>> {
+        Ok(None)
+    }
 
     /// Tries the upstream for real.
     ///
@@ -185,6 +222,12 @@ pub trait PreparedQuery: Send + Sync {
     /// # Errors
     /// See there.
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched>;
+
+    /// See [`Source::annotations`].
+    ///
+    /// # Errors
+    /// See there.
+    async fn annotations(&self, range: TimeRange) -> Result<Option<Annotations>>;
 }
 
 impl fmt::Debug for dyn PreparedQuery {
@@ -219,6 +262,10 @@ impl<S: Source> PreparedQuery for Prepared<S> {
 
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {
         self.source.fetch(&self.options, request).await
+    }
+
+    async fn annotations(&self, range: TimeRange) -> Result<Option<Annotations>> {
+        self.source.annotations(&self.options, range).await
     }
 }
 
@@ -274,7 +321,8 @@ const fn entry<S: Source>() -> SourceEntry {
 }
 
 /// Every kind of source, in the order the editor shows them.
-pub const SOURCES: &[SourceEntry] = &[entry::<Generator>(), entry::<HttpJson>(), entry::<Prometheus>()];
+pub const SOURCES: &[SourceEntry] =
+    &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>(), entry::<Prometheus>()];
 
 /// Connects a source of the kind the settings name.
 ///

@@ -276,7 +276,7 @@ func TestAnnotationsAreAbsentWithoutEvents(t *testing.T) {
 
 func TestNoDataIsOneFrameWithoutFields(t *testing.T) {
 	nothing := startUpstream(t, contract(func(time.Time) (float64, bool) { return 0, false }, 5*time.Minute))
-	for _, output := range []string{"all", "state", "events", "score", "alert"} {
+	for _, output := range []string{"all", "state", "events", "score", "series", "alert"} {
 		t.Run(output, func(t *testing.T) {
 			answer := host(t).frames(t, httpJSON(nothing.URL), Query{JSON: JSON{"output": output}.String()})
 			if len(answer) != 1 || len(answer[0].Fields) != 0 {

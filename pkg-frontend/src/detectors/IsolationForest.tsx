@@ -1,18 +1,104 @@
-import { InlineFieldRow } from '@grafana/ui';
+import { type SelectableValue } from '@grafana/data';
+import { InlineFieldRow, MultiSelect } from '@grafana/ui';
 import React from 'react';
 
 import { LIMITS } from '../defaults';
-import { NumberField } from '../fields';
+import { Labelled, NumberField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
-import { selectors } from '../selectors';
-import { type IsolationForestOptions } from '../types';
+import { FOREST_FEATURES } from '../queryOptions';
+import { inputId, selectors } from '../selectors';
+import { type ForestFeature, type IsolationForestOptions } from '../types';
+import { timeZone } from '../validation';
 
 const ids = selectors.isolationForest;
 
+/** Numbers in a row, as the backend counts them: the time of day is two, and is there once. */
+function dimensions({ features, shingle }: IsolationForestOptions): number {
+  const clocks = features.filter((feature) => feature === 'time-of-day').length;
+  return (features.length - clocks) * shingle + 2 * clocks;
+}
+
 export function IsolationForestEditor({ options, defaults, set, scope }: KindEditorProps<IsolationForestOptions>) {
   const knob = { scope, width: 14 };
+  const { features } = options;
+  const isRolling = features.some((feature) => feature === 'rolling-mean' || feature === 'rolling-std');
+  const extensionLevel = { min: 0, max: dimensions(options) - 1, integer: true };
   return (
     <>
+      <InlineFieldRow>
+        <Labelled
+          testId={ids.features}
+          scope={scope}
+          label="Features"
+          tooltip="What is looked at of each point. The time of day needs another one beside it. Default: the value."
+        >
+          <MultiSelect
+            inputId={inputId(ids.features, scope)}
+            aria-label="Features"
+            options={FOREST_FEATURES}
+            value={features.map(
+              (value) => FOREST_FEATURES.find((feature) => feature.value === value) ?? { value, label: value },
+            )}
+            onChange={(chosen: Array<SelectableValue<ForestFeature>>) => {
+              const values = chosen.flatMap(({ value }) => (value === undefined ? [] : [value]));
+              set('features', values.length === 0 ? defaults.features : values);
+            }}
+            width={48}
+            menuShouldPortal
+          />
+        </Labelled>
+        {isRolling && (
+          <NumberField
+            {...knob}
+            testId={ids.featureWindow}
+            label="Feature window"
+            tooltip="Points that rolling mean and deviation look at, the judged one among them. Half may be missing."
+            value={options.featureWindow}
+            byDefault={defaults.featureWindow}
+            limits={LIMITS.featureWindow}
+            onCommit={(value) => set('featureWindow', value ?? defaults.featureWindow)}
+          />
+        )}
+        {features.includes('time-of-day') && (
+          <TextField
+            scope={scope}
+            testId={ids.timeZone}
+            label="Time zone"
+            tooltip="Whose clock the time of day is read from, across daylight saving. An IANA name. Default: UTC."
+            value={options.timeZone}
+            validate={(text) => (text.trim() === '' ? undefined : timeZone(text))}
+            onCommit={(text) => set('timeZone', text.trim() === '' ? defaults.timeZone : text.trim())}
+          />
+        )}
+      </InlineFieldRow>
+      <InlineFieldRow>
+        <NumberField
+          {...knob}
+          testId={ids.shingle}
+          label="Shingle"
+          tooltip={
+            'Consecutive points that are judged as one, so that shapes count: 8 or 16, with the highest extension ' +
+            'level and a contamination. A run with a gap is not judged.'
+          }
+          value={options.shingle}
+          byDefault={defaults.shingle}
+          limits={LIMITS.shingle}
+          onCommit={(value) => set('shingle', value ?? defaults.shingle)}
+        />
+        <NumberField
+          {...knob}
+          testId={ids.extensionLevel}
+          label="Extension level"
+          tooltip={
+            'Numbers of a row that a cut looks at besides the first. 0: one at a time, axis-parallel. The most: cuts in ' +
+            'any direction, which rank shapes better and cost more.'
+          }
+          value={options.extensionLevel}
+          byDefault={defaults.extensionLevel}
+          limits={extensionLevel}
+          onCommit={(value) => set('extensionLevel', value ?? defaults.extensionLevel)}
+        />
+      </InlineFieldRow>
       <InlineFieldRow>
         <NumberField
           {...knob}

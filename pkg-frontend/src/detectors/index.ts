@@ -20,7 +20,7 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
   },
   'isolation-forest': {
     label: 'Isolation forest',
-    description: 'Flags values that random cuts set apart easily; for series without strong daily rhythm',
+    description: 'Flags values, features or runs of points that random cuts set apart easily; every knob of the forest',
     component: IsolationForestEditor,
   },
   mad: {

@@ -7,6 +7,7 @@ import { GeneratorEditor } from './Generator';
 import { HttpJsonEditor } from './HttpJson';
 import { PrometheusEditor } from './Prometheus';
 import { formatFor } from './promql';
+import { SimpleJsonEditor } from './SimpleJson';
 
 /** Every source the backend has, in the order of the list. */
 export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } = {
@@ -19,6 +20,12 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
     label: 'HTTP JSON',
     description: 'Any web service that answers with JSON rows of time and value',
     component: HttpJsonEditor,
+    settings: HttpSettings,
+  },
+  'simple-json': {
+    label: 'SimpleJSON',
+    description: "A server with the protocol of Grafana's SimpleJSON or JSON data source",
+    component: SimpleJsonEditor,
     settings: HttpSettings,
   },
   prometheus: {

@@ -31,7 +31,7 @@ use self::incidents::{Incidents, Part};
 use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
 use super::short::Short;
 use super::wall_clock::time_zone;
-use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
+use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
@@ -119,13 +119,13 @@ impl Detector for Auto {
         if training.times == judged.times {
             // Training on the visible range: the same points, not the ones before.
             let blocks = [Block { training: 0..judged.times.len(), judged: 0..judged.times.len() }];
-            return self.judge_blocks(judged, &blocks, Grid::default()).remove(0);
+            return self.judge_blocks(judged, &blocks, Timing::default()).remove(0);
         }
         let times = [training.times, judged.times].concat();
         let values = [training.values, judged.values].concat();
         let split = training.times.len();
         let blocks = [Block { training: 0..split, judged: split..times.len() }];
-        self.judge_blocks(Points { times: &times, values: &values }, &blocks, Grid::default()).remove(0)
+        self.judge_blocks(Points { times: &times, values: &values }, &blocks, Timing::default()).remove(0)
     }
 
     fn default_training(&self, step_ms: i64) -> (i64, i64) {
@@ -145,7 +145,7 @@ impl Detector for Auto {
         }
     }
 
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Timing) -> Vec<Judgement> {
         let filled = fill_gaps(points.values);
         let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
         let cells = grid.cells(points.times, blocks);
@@ -393,7 +393,7 @@ impl Seen {
     }
 }
 
-impl Grid {
+impl Timing {
     /// How far back forecasts may look.
     fn forecast_lookback_ms(self) -> Option<i64> {
         let rolling_ms = self.step_ms.unwrap_or(0).saturating_mul(ROLLING_POINTS as i64);

@@ -33,7 +33,7 @@ fn build(options: &str, direction: Direction) -> Result<Auto> {
 fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
     let times: Vec<i64> = (0..values.len() as i64).map(|index| begin + index * STEP).collect();
     let (window_ms, refit_ms) = detector.default_training(STEP);
-    let grid = Grid { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
+    let grid = Timing { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
     let before = |ms: i64| times.partition_point(|time| *time < ms);
     let blocks: Vec<Block> = grid
         .cells(&times, &[])

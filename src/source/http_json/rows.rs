@@ -5,7 +5,6 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category as JsonCategory;
 
 use super::cells::read_row;
 use super::pointer::Key;
@@ -15,6 +14,7 @@ use crate::series::Series;
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::http::Secrets;
+use crate::source::json::{not_json, without_mark};
 
 /// The most keys of an answer that a message lists, and how much of each.
 const LISTED_KEYS: usize = 10;
@@ -31,8 +31,7 @@ pub(super) fn decode(
     limits: Limits,
     secrets: &Secrets,
 ) -> Result<(Vec<Series>, Vec<String>)> {
-    // Some servers begin with a byte order mark, which JSON forbids and nobody misses.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = without_mark(bytes);
     let mut search = Search::new(layout, limits);
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read = Step { keys: layout.rows.keys(), search: &mut search, is_top: true }.deserialize(&mut json);
@@ -60,32 +59,6 @@ fn no_rows(layout: &Layout, what: &str, top_keys: &[String], secrets: &Secrets) 
     };
     Error::new(Category::Protocol, format!("the rows pointer \"{}\" {what}{keys}", layout.rows))
         .hint("set rows to where the array of rows is")
-}
-
-/// Why an answer is no JSON, in words that help; nothing of the answer is repeated.
-fn not_json(bytes: &[u8], error: &serde_json::Error) -> Error {
-    let text = bytes.trim_ascii_start();
-    let protocol = |message: String| Error::new(Category::Protocol, message);
-    if text.is_empty() {
-        return protocol("the answer is empty".to_owned()).hint("check the path and the method of the query");
-    }
-    if text.starts_with(b"<") {
-        return protocol("the answer is HTML or XML, not JSON".to_owned())
-            .hint("check the URL and the path; it may be a login page, or that of a proxy");
-    }
-    if error.classify() == JsonCategory::Eof {
-        return protocol(format!("the answer is cut off: {error}")).hint("look into the log of the service");
-    }
-    let line = bytes.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    let around =
-        &line[error.column().saturating_sub(4).min(line.len())..(error.column() + 8).min(line.len())];
-    let around = String::from_utf8_lossy(around).to_lowercase();
-    let hint = if around.contains("nan") || around.contains("inf") {
-        "NaN and Infinity are no JSON: let the service write null instead"
-    } else {
-        "check the path of the query, and what the service writes"
-    };
-    protocol(format!("the answer is not valid JSON: {error}")).hint(hint)
 }
 
 /// The way down to the rows, and what was found.

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use serde_json::error::Category as JsonCategory;
 
 use super::legend::Legend;
 use crate::error::{Category, Error, Result};
@@ -22,6 +21,7 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::collect::{Collector, SeriesId};
 use crate::source::http::Secrets;
+use crate::source::json::{not_json, without_mark};
 
 /// Label that holds the name of a metric.
 pub(super) const METRIC_NAME: &str = "__name__";
@@ -51,6 +51,7 @@ pub(super) fn decode(
     limits: &Limits,
     secrets: &Secrets,
 ) -> Result<(Vec<Series>, Vec<String>)> {
+    let bytes = without_mark(bytes);
     let mut reader = Reader {
         naming,
         collector: Collector::new(limits),
@@ -108,6 +109,7 @@ pub(super) fn decode_data<T: DeserializeOwned>(bytes: &[u8], secrets: &Secrets) 
         error: String,
         data: Option<T>,
     }
+    let bytes = without_mark(bytes);
     let envelope: Envelope<T> =
         serde_json::from_slice(bytes).map_err(|error| not_understood(bytes, &error, secrets))?;
     if envelope.status == "error" {
@@ -180,19 +182,11 @@ fn strange(what: &str) -> Error {
 }
 
 fn not_understood(bytes: &[u8], error: &serde_json::Error, secrets: &Secrets) -> Error {
-    let text = bytes.trim_ascii_start();
-    if text.is_empty() {
-        return strange("it is empty");
+    if error.is_data() {
+        strange(&secrets.quote(&error.to_string(), QUOTED_CHARS))
+    } else {
+        not_json(bytes, error)
     }
-    if text.starts_with(b"<") {
-        return strange("it is HTML or XML");
-    }
-    let why = secrets.quote(&error.to_string(), QUOTED_CHARS);
-    if error.classify() == JsonCategory::Eof {
-        return Error::new(Category::Protocol, format!("the answer is cut off: {why}"))
-            .hint("look into the log of the server, and of a proxy before it");
-    }
-    strange(&why)
 }
 
 /// What is gathered while an answer is read.
@@ -689,8 +683,8 @@ mod tests {
         let deep = format!(r#"{{"status":"success","data":{{"result":{}"#, "[".repeat(100_000));
         let deep_ignored = format!(r#"{{"x":{}"#, "[".repeat(100_000));
         for (answer, says) in [
-            ("", "it is empty"),
-            ("<!doctype html>", "it is HTML"),
+            ("", "is empty"),
+            ("<!doctype html>", "is HTML"),
             ("[]", "expected an object with a status"),
             ("{}", "it holds no data.result"),
             (r#"{"status":"success","data":{}}"#, "it holds no data.result"),

@@ -1,0 +1,150 @@
+import { type SelectableValue } from '@grafana/data';
+import { InlineFieldRow } from '@grafana/ui';
+import React, { useEffect, useState } from 'react';
+
+import { type Pair, PairsField, RadioField, SuggestField, TextField } from '../fields';
+import { type KindEditorProps } from '../kinds';
+import { selectors } from '../selectors';
+import { type Choice, type SimpleJsonOptions, type SimpleJsonType } from '../types';
+
+const ids = selectors.simpleJson;
+
+const TYPES: Array<SelectableValue<SimpleJsonType>> = [
+  { value: 'timeserie', label: 'Time series' },
+  { value: 'table', label: 'Table' },
+];
+
+export function SimpleJsonEditor({ options, set, datasource, scope }: KindEditorProps<SimpleJsonOptions>) {
+  const payloads = usePayloads(datasource, options.target);
+  const offered = new Set(payloads.map(({ value }) => value));
+  const others = Object.entries(options.payload).filter(([name]) => !offered.has(name));
+  const setPayload = (name: string, value: string) => set('payload', withEntry(options.payload, name, value));
+
+  return (
+    <>
+      <InlineFieldRow>
+        <SuggestField
+          testId={ids.target}
+          scope={scope}
+          label="Metric"
+          tooltip="Name of a metric that the server knows. Its list comes from /metrics or /search."
+          placeholder="choose or type"
+          width={48}
+          value={options.target}
+          load={(search) => datasource.getChoices('metrics', { search })}
+          onCommit={(target) => set('target', target)}
+        />
+        <RadioField
+          testId={ids.type}
+          scope={scope}
+          label="Format"
+          labelWidth={10}
+          tooltip="What the server is asked for. In a table, numeric columns are series and text columns their labels. Default: Time series."
+          value={options.type}
+          options={TYPES}
+          onCommit={(type) => set('type', type)}
+        />
+        <TextField
+          testId={ids.unit}
+          scope={scope}
+          width={14}
+          label="Unit"
+          labelWidth={10}
+          tooltip="Grafana's id of the unit of the values, for example ms, bytes or percent. Default: none."
+          placeholder="none"
+          value={options.unit}
+          onCommit={(unit) => set('unit', unit)}
+        />
+      </InlineFieldRow>
+      {payloads.length > 0 && (
+        <InlineFieldRow>
+          {payloads.map(({ value: name, label, description }) => (
+            <SuggestField
+              key={name}
+              testId={`${ids.payload}-${name}`}
+              scope={scope}
+              label={label}
+              tooltip={`The server offers this ${description ?? 'input'} for the metric; it is sent as "${name}" in the payload.`}
+              value={textOf(options.payload[name])}
+              load={(search) =>
+                datasource.getChoices('payload-options', {
+                  metric: options.target,
+                  name,
+                  search,
+                  payload: JSON.stringify(options.payload),
+                })
+              }
+              onCommit={(value) => setPayload(name, value)}
+            />
+          ))}
+        </InlineFieldRow>
+      )}
+      <InlineFieldRow>
+        <PairsField
+          testId={ids.payload}
+          scope={scope}
+          label="Payload"
+          tooltip="More data for the server, sent as payload and as data. A value may be JSON; anything else is text. Default: none."
+          noun="Entry"
+          columns={[
+            { name: 'name', placeholder: 'region' },
+            { name: 'value', placeholder: 'eu, 3 or ["a", "b"]' },
+          ]}
+          value={others.map(([name, value]): Pair => [name, textOf(value)])}
+          onCommit={(pairs) => {
+            const kept = Object.entries(options.payload).filter(([name]) => offered.has(name));
+            set('payload', Object.fromEntries([...kept, ...pairs.map(([name, text]) => [name, valueOf(text)])]));
+          }}
+        />
+      </InlineFieldRow>
+      <InlineFieldRow>
+        <TextField
+          testId={ids.annotation}
+          scope={scope}
+          grow
+          label="Annotation"
+          tooltip='Query of /annotations, used where the output is "Annotations of the upstream". Default: empty.'
+          placeholder="#deploy"
+          value={options.annotation}
+          onCommit={(annotation) => set('annotation', annotation)}
+        />
+      </InlineFieldRow>
+    </>
+  );
+}
+
+/** What the server wants to know besides the metric; servers of the older protocol want nothing. */
+function usePayloads(datasource: KindEditorProps<SimpleJsonOptions>['datasource'], metric: string): Array<Choice> {
+  const [payloads, setPayloads] = useState<Choice[]>([]);
+  useEffect(() => {
+    let mounted = true;
+    const asked = metric === '' ? Promise.resolve([]) : datasource.getChoices('payloads', { metric });
+    void asked.then((found) => mounted && setPayloads(found));
+    return () => {
+      mounted = false;
+    };
+  }, [datasource, metric]);
+  return payloads;
+}
+
+function withEntry(payload: Record<string, unknown>, name: string, text: string): Record<string, unknown> {
+  const others = Object.entries(payload).filter(([key]) => key !== name);
+  return Object.fromEntries(text === '' ? others : [...others, [name, valueOf(text)]]);
+}
+
+/** JSON where it is JSON but no text of its own, else the text itself: variables and names need no quotes. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function textOf(value: unknown): string {
+  if (value === undefined) {
+    return '';
+  }
+  // Text that would be read as JSON keeps its quotes.
+  return typeof value === 'string' && valueOf(value) === value ? value : JSON.stringify(value);
+}

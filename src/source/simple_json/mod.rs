@@ -1,0 +1,198 @@
+//! Servers that speak the protocol of Grafana's SimpleJSON data source, or of its successor JSON (simpod-json).
+//!
+//! `GET /` says the server is there; `POST /search` lists its metrics, `POST /query` brings series or tables, `POST
+//! /annotations` what happened, `POST /tag-keys` and `/tag-values` what can be filtered by. The successor adds
+//! `/metrics`, `/metric-payload-options` and `/variable`. Only `/query` must exist: a server that answers another one
+//! with 404, 405 or 501 simply has nothing to offer there.
+
+mod annotations;
+mod answer;
+mod choices;
+mod request;
+
+use async_trait::async_trait;
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use self::answer::Layout;
+use super::http::{Answer, Body, HttpClient};
+use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source};
+use crate::error::{Category, Error, Result};
+use crate::query::AdhocFilter;
+use crate::series::TimeRange;
+use crate::settings::Settings;
+
+/// A server with the SimpleJSON protocol.
+#[derive(Debug)]
+pub struct SimpleJson {
+    client: HttpClient,
+}
+
+/// What a query can say to a SimpleJSON server. The doc comments are the user documentation.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Options {
+    /// Name of the metric, one that `/search` or `/metrics` offers. May hold macros. Needed.
+    pub target: String,
+    /// `timeserie`, or `table`: then every numeric column is a series, and text columns are its labels. A server may
+    /// answer with either, whatever is asked. Default `timeserie`.
+    pub r#type: AnswerType,
+    /// Additional data that the server understands, sent as `payload` and as `data`. Texts in it may hold macros.
+    /// Default none.
+    pub payload: Map<String, Value>,
+    /// Query of `/annotations`, where the output is the annotations of the upstream. Default empty.
+    pub annotation: String,
+    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    pub unit: String,
+    /// Conditions the dashboard adds, sent as `adhocFilters`.
+    pub adhoc_filters: Vec<AdhocFilter>,
+}
+
+/// Form of the answer that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerType {
+    /// Series of value and time.
+    #[default]
+    Timeserie,
+    /// Columns and rows.
+    Table,
+}
+
+impl AnswerType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Timeserie => "timeserie",
+            Self::Table => "table",
+        }
+    }
+}
+
+#[async_trait]
+impl Source for SimpleJson {
+    const KIND: &'static str = "simple-json";
+    const LABEL: &'static str = "SimpleJSON";
+    const DESCRIPTION: &'static str =
+        "A server with the protocol of Grafana's SimpleJSON or JSON data source";
+    const QUESTIONS: &'static [&'static str] =
+        &["search", "metrics", "payloads", "payload-options", "variable", "tag-keys", "tag-values"];
+    type Options = Options;
+
+    fn connect(settings: &Settings) -> Result<Self> {
+        Ok(Self { client: HttpClient::new(settings)? })
+    }
+
+    async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
+        if options.target.trim().is_empty() {
+            return Err(Error::new(Category::Query, "option source.target is empty")
+                .hint("choose the metric to ask the server for"));
+        }
+        let body = request::query(options, request)?;
+        let request = self.client.post("query", &[], Body::json(body.to_string()))?.that_only_reads();
+        let executed = self.client.describe(&request);
+        let Answer { bytes, .. } = self.client.send(&request).await?;
+        let layout = Layout { target: options.target.clone(), unit: options.unit.clone() };
+        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
+        let limits = self.client.limits();
+        let decoded = tokio::task::spawn_blocking(move || answer::decode(&bytes, &layout, &limits)).await;
+        let (series, notices) =
+            decoded.map_err(|_| Error::panicked("the decoder of SimpleJSON answers"))??;
+        Ok(Fetched { series, step_ms: None, executed, notices })
+    }
+
+    async fn annotations(&self, options: &Options, range: TimeRange) -> Result<Option<Annotations>> {
+        let body = request::annotations(options, range)?;
+        let request = self.client.post("annotations", &[], Body::json(body.to_string()))?.that_only_reads();
+        let executed = self.client.describe(&request);
+        let Answer { bytes, .. } = self.client.send(&request).await?;
+        let (annotations, notices) = annotations::decode(&bytes, &self.client.limits())?;
+        Ok(Some(Annotations { annotations, executed, notices }))
+    }
+
+    async fn check(&self) -> Result<Reached> {
+        let request = self.client.get("", &[])?;
+        let Answer { bytes, elapsed, .. } = self.client.send(&request).await?;
+        let asked = self.client.describe(&request);
+        let reached = format!(
+            "Reached the SimpleJSON server at {} in {} ms",
+            asked.strip_prefix("GET ").unwrap_or(&asked),
+            elapsed.as_millis()
+        );
+        // The protocol has no version to tell; that it speaks the protocol at all shows in its list of metrics.
+        let metrics = self.search("").await?.map_or_else(
+            || "it offers no list of metrics".to_owned(),
+            |metrics| format!("it offers {} metrics", metrics.len()),
+        );
+        Ok(Reached {
+            message: format!("{reached}; {metrics}"),
+            details: format!("{asked} was answered with {} bytes", bytes.len()),
+        })
+    }
+
+    async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
+        let found = match question.name() {
+            // The server may search by itself; it may as well ignore what it is asked.
+            "search" => self.search(question.search()).await?.unwrap_or_default(),
+            "metrics" => match self.ask("metrics", &request::metrics(question)?).await? {
+                Some(bytes) => choices::metrics(&bytes)?,
+                None => self.search(question.search()).await?.unwrap_or_default(),
+            },
+            "payloads" => {
+                self.optional("metrics", &request::metrics(question)?, |bytes| {
+                    choices::payloads(bytes, question.param("metric").unwrap_or_default())
+                })
+                .await?
+            }
+            "payload-options" => {
+                self.optional(
+                    "metric-payload-options",
+                    &request::payload_options(question)?,
+                    choices::choices,
+                )
+                .await?
+            }
+            "variable" => self.optional("variable", &request::variable(question)?, choices::choices).await?,
+            "tag-keys" => self.optional("tag-keys", &json!({}), choices::choices).await?,
+            "tag-values" => {
+                let key = json!({"key": question.param("key").unwrap_or_default()});
+                self.optional("tag-values", &key, choices::choices).await?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(question.choose(found)))
+    }
+}
+
+impl SimpleJson {
+    /// The metrics that contain `text`; `None` if the server does not list them.
+    async fn search(&self, text: &str) -> Result<Option<Vec<Choice>>> {
+        let found = self.ask("search", &json!({ "target": text })).await?;
+        found.map(|bytes| choices::choices(&bytes)).transpose()
+    }
+
+    async fn optional(
+        &self,
+        path: &str,
+        body: &Value,
+        read: impl Fn(&[u8]) -> Result<Vec<Choice>> + Sync,
+    ) -> Result<Vec<Choice>> {
+        self.ask(path, body).await?.map_or_else(|| Ok(Vec::new()), |bytes| read(&bytes))
+    }
+
+    /// What the server answers; `None` if it lacks this part of the protocol.
+    async fn ask(&self, path: &str, body: &Value) -> Result<Option<Vec<u8>>> {
+        let request = self.client.post(path, &[], Body::json(body.to_string()))?.that_only_reads();
+        let missing = std::sync::atomic::AtomicBool::new(false);
+        let explain = |status: StatusCode, _: &str| {
+            let lacks = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED];
+            missing.store(lacks.contains(&status), std::sync::atomic::Ordering::Relaxed);
+            None
+        };
+        match self.client.send_explained(&request, &explain).await {
+            Ok(Answer { bytes, .. }) => Ok(Some(bytes)),
+            Err(_) if missing.into_inner() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
