@@ -53,7 +53,8 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     const templateSrv = getTemplateSrv();
     const migrated = migrateQuery(query);
     const kind = migrated.source?.kind ?? this.sourceKind;
-    const format = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].formatVariable : undefined;
+    const source = Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined;
+    const format = source?.formatVariableFor?.(migrated.source ?? {}) ?? source?.formatVariable;
     const interpolated = interpolateQuery(migrated, {
       text: (text) => templateSrv.replace(text, scopedVars),
       source: (text) => templateSrv.replace(text, scopedVars, format),

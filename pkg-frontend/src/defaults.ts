@@ -23,6 +23,8 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   maxConcurrentRequests: 4,
   retries: 2,
   healthPath: '/',
+  tenant: '',
+  scrapeInterval: '15s',
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
@@ -66,6 +68,17 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     unit: '',
   },
   'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
+  prometheus: {
+    expr: '',
+    metric: '',
+    matchers: [],
+    aggregate: 'mean',
+    rate: false,
+    combine: 'none',
+    by: [],
+    legend: '',
+    unit: '',
+  },
 };
 
 export const DEFAULT_DETECTOR: DetectorKind = 'auto';
@@ -149,6 +162,7 @@ export const DURATION_LIMITS = {
   step: { min: '1ms', max: '31d', word: 'auto' },
   period: { min: '1s', max: '400d' },
   window: { min: '1s', max: '400d', word: 'training' },
+  scrapeInterval: { min: '1ms', max: '1d' },
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */

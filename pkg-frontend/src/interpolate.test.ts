@@ -27,6 +27,10 @@ describe('interpolateText', () => {
     '${__interval}',
     '$__interval_ms',
     '${__interval_ms}',
+    '$__rate_interval',
+    '${__rate_interval_ms}',
+    '$__range',
+    '${__range_s}',
     '$__maxDataPoints',
     '${__maxDataPoints}',
   ])('leaves the macro %s to the backend', (macro) => {

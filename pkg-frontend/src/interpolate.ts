@@ -9,7 +9,7 @@ export type Replace = (text: string) => string;
 
 /** The macros of the backend in each spelling that Grafana itself would replace. */
 const MACRO =
-  /(\$\{__(?:from|to|interval|interval_ms|maxDataPoints)(?::[^}]*)?\}|\$__(?:from|to|interval|interval_ms|maxDataPoints)(?!\w)|\[\[__(?:from|to|interval|interval_ms|maxDataPoints)(?::\w+)?\]\])/;
+  /(\$\{__(?:from|to|interval|interval_ms|rate_interval|rate_interval_ms|range|range_s|range_ms|maxDataPoints)(?::[^}]*)?\}|\$__(?:from|to|interval|interval_ms|rate_interval|rate_interval_ms|range|range_s|range_ms|maxDataPoints)(?!\w)|\[\[__(?:from|to|interval|interval_ms|rate_interval|rate_interval_ms|range|range_s|range_ms|maxDataPoints)(?::\w+)?\]\])/;
 
 /** Keys that belong to Grafana, not to us. */
 const GRAFANA_KEYS = new Set(['refId', 'datasource', 'datasourceId', 'hide', 'key', 'queryType', 'intervalMs']);

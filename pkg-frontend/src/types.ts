@@ -53,11 +53,28 @@ export interface SimpleJsonOptions {
   unit: string;
 }
 
+export type PrometheusAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+export type PrometheusCombine = 'none' | 'sum' | 'avg' | 'min' | 'max' | 'count';
+
+export interface PrometheusOptions {
+  /** PromQL; where it is not empty, the options of the builder are not looked at. */
+  expr: string;
+  metric: string;
+  matchers: AdhocFilter[];
+  aggregate: PrometheusAggregate;
+  rate: boolean;
+  combine: PrometheusCombine;
+  by: string[];
+  legend: string;
+  unit: string;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
   'simple-json': SimpleJsonOptions;
+  prometheus: PrometheusOptions;
 }
 
 export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
@@ -221,6 +238,8 @@ export interface SettingsOptions {
   maxConcurrentRequests: number;
   retries: number;
   healthPath: string;
+  tenant: string;
+  scrapeInterval: string;
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;

@@ -12,6 +12,7 @@ mod generator;
 mod http;
 mod http_json;
 mod json;
+mod prometheus;
 mod simple_json;
 mod time;
 
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 pub use discovery::{Choice, Question};
 pub use generator::Generator;
 pub use http_json::HttpJson;
+pub use prometheus::Prometheus;
 pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
@@ -319,7 +321,8 @@ const fn entry<S: Source>() -> SourceEntry {
 }
 
 /// Every kind of source, in the order the editor shows them.
-pub const SOURCES: &[SourceEntry] = &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>()];
+pub const SOURCES: &[SourceEntry] =
+    &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>(), entry::<Prometheus>()];
 
 /// Connects a source of the kind the settings name.
 ///
@@ -379,7 +382,7 @@ mod tests {
         let own = connect(&Settings::default()).unwrap();
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
-            error.contains("carrier-pigeon") && error.contains("\"generator\" and \"http-json\""),
+            error.contains("carrier-pigeon") && SOURCES.iter().all(|entry| error.contains(entry.kind)),
             "{error}"
         );
 

@@ -1,9 +1,12 @@
 import { type Source } from '../kinds';
 import { HttpSettings } from '../settings/HttpSettings';
+import { PrometheusSettings } from '../settings/PrometheusSettings';
 import { type SourceOptions } from '../types';
 
 import { GeneratorEditor } from './Generator';
 import { HttpJsonEditor } from './HttpJson';
+import { PrometheusEditor } from './Prometheus';
+import { formatFor } from './promql';
 import { SimpleJsonEditor } from './SimpleJson';
 
 /** Every source the backend has, in the order of the list. */
@@ -24,5 +27,12 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
     description: "A server with the protocol of Grafana's SimpleJSON or JSON data source",
     component: SimpleJsonEditor,
     settings: HttpSettings,
+  },
+  prometheus: {
+    label: 'Prometheus',
+    description: 'Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API',
+    component: PrometheusEditor,
+    settings: PrometheusSettings,
+    formatVariableFor: formatFor,
   },
 };
