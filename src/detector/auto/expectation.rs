@@ -157,9 +157,9 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64) -> Vec<f64> {
             while times[from] < times[index] - length_ms {
                 from += 1;
             }
-            let sorted = past.move_to(from, index);
-            if sorted.len() >= MIN_LEVEL_POINTS {
-                sorted[sorted.len() / 2]
+            past.move_to(from, index);
+            if past.len() >= MIN_LEVEL_POINTS {
+                past.nth(past.len() / 2)
             } else {
                 recent.get_or_insert_with(|| recent_medians(filled))[index]
             }

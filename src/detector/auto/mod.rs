@@ -19,6 +19,7 @@ mod incidents;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::ops::Range;
 
@@ -151,12 +152,7 @@ impl Detector for Auto {
         let cells = grid.cells(points.times, blocks);
         let expectation =
             Expectation::new(points.times, &filled, &cells, self.zone, grid.forecast_lookback_ms());
-        let chunks: Vec<Range<usize>> = grid
-            .chunks(points.times, discord::CHUNK)
-            .into_iter()
-            .filter(|chunk| chunk.end > first_training)
-            .collect();
-        let statistics = statistics::all(points.values, &filled, &expectation.expected, &chunks);
+        let statistics = statistics::all(points.values, &filled, &expectation.expected, first_training);
         let series = Watch { points, expectation: &expectation, statistics: &statistics };
         let mut calibrator = Calibrator::new(points.values, &statistics);
         let mut incidents = Incidents::new(self.threshold, self.refractory);
@@ -244,18 +240,18 @@ impl<'a> Calibrator<'a> {
 
     /// `None` if `training` holds too few points.
     fn calibrate(&mut self, training: &Range<usize>) -> Option<Calibration> {
-        let values = self.values.move_to(training.start, training.end);
-        if values.len() < calibration::MIN_VALUES {
+        self.values.move_to(training.start, training.end);
+        let training_points = self.values.len();
+        if training_points < calibration::MIN_VALUES {
             return None;
         }
-        let (lowest, highest) = (values[0], values[values.len() - 1]);
-        let training_points = values.len();
+        let (lowest, highest) = (self.values.nth(0), self.values.nth(training_points - 1));
         let tails = self
             .statistics
             .iter_mut()
             .map(|(kind, values)| {
-                let sorted = values.move_to(training.start, training.end);
-                (Tail::high(sorted), if kind.is_signed() { Tail::low(sorted) } else { None })
+                values.move_to(training.start, training.end);
+                (Tail::high(values), if kind.is_signed() { Tail::low(values) } else { None })
             })
             .collect();
         Some(Calibration {

@@ -1,10 +1,9 @@
 //! The statistics *auto* watches: one number a point each, from the points up to and including it.
 //!
-//! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in. Sums
-//! are taken anew for each point: a running sum would carry the rounding of all points before.
+//! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in.
 
-use super::super::robust::median;
 use super::discord::{self, Discords};
+use super::windows::{deviations, means, sums};
 
 /// One statistic: what it is called, how it counts and its value at each point.
 #[derive(Debug)]
@@ -77,7 +76,7 @@ pub(super) const WATCHED: [Watched; 20] = [
 ];
 
 /// Points any statistic looks back, those of the nearest neighbours among them.
-pub(super) const LOOKBACK_POINTS: usize = discord::HISTORY + 96 + discord::CHUNK;
+pub(super) const LOOKBACK_POINTS: usize = discord::HISTORY + discord::LONGEST;
 
 impl Kind {
     /// Whether low values are as telling as high ones.
@@ -125,31 +124,24 @@ impl Kind {
 /// All of [`WATCHED`], in its order.
 ///
 /// `values` may hold NaN; `filled` is the same with each gap carrying the last value before it; `expected` is what each
-/// point was expected to be; `chunks` are the index ranges in which nearest neighbours are searched as one.
-pub(super) fn all(
-    values: &[f64],
-    filled: &[f64],
-    expected: &[f64],
-    chunks: &[std::ops::Range<usize>],
-) -> Vec<Statistic> {
+/// point was expected to be. Nearest neighbours are searched from the point `first` on, and are NaN before.
+pub(super) fn all(values: &[f64], filled: &[f64], expected: &[f64], first: usize) -> Vec<Statistic> {
     let residual: Vec<f64> = filled.iter().zip(expected).map(|(value, expected)| value - expected).collect();
     let change: Vec<f64> =
         (0..filled.len()).map(|i| if i == 0 { 0.0 } else { filled[i] - filled[i - 1] }).collect();
     let movement: Vec<f64> = change.iter().map(|change| change.abs()).collect();
-    let mut discords = Discords::new(filled, chunks, &[12, 24, 48, 96]);
+    let mut discords = Discords::new(filled, first);
     WATCHED
         .iter()
         .map(|watched| {
             let values = match watched.kind {
-                Kind::Residual(points) => rolling(&residual, points, mean),
+                Kind::Residual(points) => means(&residual, points),
                 Kind::Jump => jumps(filled),
                 Kind::Change => change.clone(),
                 Kind::Level(points) => levels(filled, points),
-                Kind::Spread(points) => rolling(filled, points, deviation),
-                Kind::LogSpread(points) => rolling(filled, points, |window| {
-                    (deviation(window) + 0.01 * mean_movement(window)).max(f64::MIN_POSITIVE).ln()
-                }),
-                Kind::Movement(points) => rolling(&movement, points, mean),
+                Kind::Spread(points) => deviations(filled, points),
+                Kind::LogSpread(points) => log_spreads(filled, &movement, points),
+                Kind::Movement(points) => means(&movement, points),
                 Kind::Flat => flat(values),
                 Kind::Discord(points) => discords.take(points),
                 Kind::ShapeDiscord(points) => discords.take_shape(points),
@@ -159,22 +151,16 @@ pub(super) fn all(
         .collect()
 }
 
-/// `of` the last `points` points at each point; of fewer at the begin.
-fn rolling(values: &[f64], points: usize, of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-    (1..=values.len()).map(|end| of(&values[end.saturating_sub(points)..end])).collect()
-}
-
-fn mean(window: &[f64]) -> f64 {
-    window.iter().sum::<f64>() / window.len() as f64
-}
-
-fn deviation(window: &[f64]) -> f64 {
-    let mean = mean(window);
-    (window.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / window.len() as f64).sqrt()
-}
-
-fn mean_movement(window: &[f64]) -> f64 {
-    window.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>() / window.len() as f64
+/// A little of the movement keeps the logarithm in bounds where the values hardly vary.
+fn log_spreads(filled: &[f64], movement: &[f64], points: usize) -> Vec<f64> {
+    // So many points have one change fewer between them.
+    let movements = sums(movement, points - 1);
+    let mut all = deviations(filled, points);
+    for (before, (spread, movement)) in all.iter_mut().zip(movements).enumerate() {
+        let movement = movement / (before + 1).min(points) as f64;
+        *spread = (*spread + 0.01 * movement).max(f64::MIN_POSITIVE).ln();
+    }
+    all
 }
 
 /// Points whose median a jump is measured from.
@@ -187,24 +173,33 @@ fn jumps(values: &[f64]) -> Vec<f64> {
 
 /// The median of the [`JUMP_POINTS`] points before each point; the first point's own value at the first.
 pub(super) fn recent_medians(values: &[f64]) -> Vec<f64> {
-    let mut window = Vec::with_capacity(JUMP_POINTS);
+    let mut sorted: Vec<f64> = Vec::with_capacity(JUMP_POINTS);
+    let place = |sorted: &[f64], value: f64| sorted.partition_point(|other| other.total_cmp(&value).is_lt());
     (0..values.len())
         .map(|index| {
-            window.clear();
-            window.extend_from_slice(&values[index.saturating_sub(JUMP_POINTS)..index.max(1)]);
-            median(&mut window).unwrap_or(f64::NAN)
+            if index == 0 {
+                return values[0];
+            }
+            if let Some(oldest) = index.checked_sub(JUMP_POINTS + 1) {
+                sorted.remove(place(&sorted, values[oldest]));
+            }
+            let newest = values[index - 1];
+            sorted.insert(place(&sorted, newest), newest);
+            let middle = sorted.len() / 2;
+            if sorted.len() % 2 == 1 {
+                sorted[middle]
+            } else {
+                // Halved first: the sum of two large values could overflow.
+                sorted[middle - 1] / 2.0 + sorted[middle] / 2.0
+            }
         })
         .collect()
 }
 
 fn levels(values: &[f64], points: usize) -> Vec<f64> {
-    (1..=values.len())
-        .map(|end| {
-            if end < 2 * points {
-                return 0.0;
-            }
-            mean(&values[end - points..end]) - mean(&values[end - 2 * points..end - points])
-        })
+    let means = means(values, points);
+    (0..values.len())
+        .map(|end| if end + 1 < 2 * points { 0.0 } else { means[end] - means[end - points] })
         .collect()
 }
 
