@@ -51,21 +51,22 @@ pub(super) struct Tail {
 impl Tail {
     /// The tail of the highest of `sorted`, `None` if they are too few.
     pub(super) fn high(sorted: &SortedRange<'_>) -> Option<Self> {
-        Self::of(sorted.len(), |rank| sorted.nth(rank), || sorted.descending())
+        Self::of(sorted.len(), |rank| sorted.nth(rank), |count| sorted.highest(count))
     }
 
     /// The tail of the lowest of `sorted`; ask it for the surprise of the negative value.
     pub(super) fn low(sorted: &SortedRange<'_>) -> Option<Self> {
         let last = sorted.len().saturating_sub(1);
-        Self::of(sorted.len(), |rank| -sorted.nth(last - rank), || sorted.ascending().map(|value| -value))
+        let lowest = |count| {
+            let mut values = sorted.lowest(count);
+            values.iter_mut().for_each(|value| *value = -*value);
+            values
+        };
+        Self::of(sorted.len(), |rank| -sorted.nth(last - rank), lowest)
     }
 
-    /// `value` of a rank from 0 to `count` − 1, and the values from the highest down.
-    fn of<I: Iterator<Item = f64>>(
-        count: usize,
-        value: impl Fn(usize) -> f64,
-        descending: impl Fn() -> I,
-    ) -> Option<Self> {
+    /// `value` of a rank from 0 to `count` − 1, and the `highest` of so many, from the highest down.
+    fn of(count: usize, value: impl Fn(usize) -> f64, highest: impl Fn(usize) -> Vec<f64>) -> Option<Self> {
         if count < MIN_VALUES {
             return None;
         }
@@ -81,9 +82,10 @@ impl Tail {
             begin = value(count - 1) - median;
         }
         let begin = begin.max(quantile(0.75) - median).max(smallest);
-        let excesses = descending().take(in_tail).map(|value| ((value - median) / begin).max(1.0));
+        let mut excesses = highest(in_tail);
+        excesses.iter_mut().for_each(|value| *value = ((*value - median) / begin).max(1.0));
         let index =
-            (sum_of_logarithms(excesses) + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
+            (sum_of_logarithms(&excesses) + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
         let begin_surprise = -(in_tail as f64 / count as f64).log10();
         let mut grid = [(median + begin, begin_surprise); 6];
         for (slot, (chance, surprise)) in grid.iter_mut().zip(CHANCES) {
@@ -125,7 +127,7 @@ impl Tail {
 
 /// The sum of the natural logarithms of `numbers`, which are at least 1: that of their product, whose exponents are added
 /// apart, as they would overflow.
-fn sum_of_logarithms(numbers: impl Iterator<Item = f64>) -> f64 {
+fn sum_of_logarithms(numbers: &[f64]) -> f64 {
     const EXPONENT_ONE: u64 = 1.0_f64.to_bits() >> MANTISSA_BITS;
     const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
     let (mut product, mut exponents) = (1.0, 0);
@@ -138,7 +140,7 @@ fn sum_of_logarithms(numbers: impl Iterator<Item = f64>) -> f64 {
     };
     let mut sum = 0.0;
     for number in numbers {
-        product *= split(number);
+        product *= split(*number);
         if product > 1e300 {
             sum += f64::ln(product);
             product = 1.0;
@@ -265,28 +267,37 @@ impl<'a> SortedRange<'a> {
         self.values[self.order[word * 64 + bit as usize] as usize]
     }
 
-    /// The values from the lowest up.
-    fn ascending(&self) -> impl Iterator<Item = f64> {
-        (0..).zip(&self.present).flat_map(move |(word, bits)| {
+    /// The `count` lowest values, from the lowest up.
+    fn lowest(&self, count: usize) -> Vec<f64> {
+        let mut values = Vec::with_capacity(count);
+        for (word, bits) in self.present.iter().enumerate() {
             let mut left = *bits;
-            std::iter::from_fn(move || {
-                let bit = left.trailing_zeros();
-                left = left.checked_sub(1)? & left;
-                Some(self.value_at(word, bit))
-            })
-        })
+            while left != 0 && values.len() < count {
+                values.push(self.value_at(word, left.trailing_zeros()));
+                left &= left - 1;
+            }
+            if values.len() >= count {
+                break;
+            }
+        }
+        values
     }
 
-    /// The values from the highest down.
-    fn descending(&self) -> impl Iterator<Item = f64> {
-        self.present.iter().enumerate().rev().flat_map(move |(word, bits)| {
+    /// The `count` highest values, from the highest down.
+    fn highest(&self, count: usize) -> Vec<f64> {
+        let mut values = Vec::with_capacity(count);
+        for (word, bits) in self.present.iter().enumerate().rev() {
             let mut left = *bits;
-            std::iter::from_fn(move || {
-                let bit = left.checked_ilog2()?;
+            while left != 0 && values.len() < count {
+                let bit = left.ilog2();
+                values.push(self.value_at(word, bit));
                 left ^= 1 << bit;
-                Some(self.value_at(word, bit))
-            })
-        })
+            }
+            if values.len() >= count {
+                break;
+            }
+        }
+        values
     }
 }
 
@@ -382,7 +393,7 @@ mod tests {
     fn logarithms_are_summed_through_the_product() {
         for numbers in [vec![], vec![1.0; 9], quantiles(|share| (1.0 - share).powi(-9)), vec![1e308; 2_000]] {
             let one_by_one: f64 = numbers.iter().map(|number| f64::ln(*number)).sum();
-            let sum = sum_of_logarithms(numbers.iter().copied());
+            let sum = sum_of_logarithms(&numbers);
             assert!((sum - one_by_one).abs() <= 1e-12 * one_by_one, "{sum} {one_by_one}");
         }
         assert!(CHANCES.iter().all(|(chance, surprise)| (chance.log10() + surprise).abs() < 1e-15));
@@ -416,13 +427,14 @@ mod tests {
                 let (begin, end) = (a.min(b).min(values.len()), a.max(b).min(values.len()));
                 let mut expected: Vec<f64> = values[begin..end].iter().copied().filter(|value| value.is_finite()).collect();
                 expected.sort_unstable_by(f64::total_cmp);
-                let bits = |values: &mut dyn Iterator<Item = f64>| values.map(f64::to_bits).collect::<Vec<_>>();
-                let expected = bits(&mut expected.into_iter());
+                let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
                 range.move_to(begin, end);
                 prop_assert_eq!(range.len(), expected.len());
-                prop_assert_eq!(&bits(&mut (0..range.len()).map(|rank| range.nth(rank))), &expected);
-                prop_assert_eq!(&bits(&mut range.ascending()), &expected);
-                prop_assert_eq!(&bits(&mut range.descending().collect::<Vec<_>>().into_iter().rev()), &expected);
+                let by_rank: Vec<f64> = (0..range.len()).map(|rank| range.nth(rank)).collect();
+                prop_assert_eq!(bits(&by_rank), bits(&expected));
+                prop_assert_eq!(bits(&range.lowest(7)), bits(&expected[..expected.len().min(7)]));
+                expected.reverse();
+                prop_assert_eq!(bits(&range.highest(7)), bits(&expected[..expected.len().min(7)]));
             }
         }
     }

@@ -9,6 +9,10 @@
 //! points: eight operations a pair of points for all lengths together. Nothing is ever subtracted, so a distance is the
 //! same sum wherever the walk begins. Eight lags stand side by side in a vector; which vectors the processor has is
 //! found out at run time and changes no bit.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "plain loops over lanes become vector instructions in every build; chains of iterators do not in some"
+)]
 
 use std::array;
 use std::ops::Range;
@@ -132,13 +136,12 @@ impl Past {
     }
 }
 
-/// The numbers at so many lags before `row`, the first of them `lag`; the largest lag first.
+/// The numbers at the [`LAGS`] lags from `lag` on, seen from `row`; the largest lag first.
 #[inline(always)]
-fn lagged(padded: &[f64], row: usize, lag: usize) -> &[f64; LAGS] {
+fn lagged(padded: &[f64], row: usize, lag: usize) -> &[Lanes; VECTORS] {
     let first = HISTORY + row + 1 - lag - LAGS;
-    padded[first..]
-        .first_chunk()
-        .expect("HISTORY numbers before the first row, and the row itself, are there")
+    let (vectors, _) = padded[first..first + LAGS].as_chunks();
+    vectors.first_chunk().expect("so many lags are so many vectors")
 }
 
 /// The smallest squared distances found at one point, in the lanes in which they were found.
@@ -191,8 +194,12 @@ impl Walk {
 impl Steps {
     /// Squared distances of the windows of each length that end at `row` from those that end at the values `lagged`.
     #[inline(always)]
-    fn next(&mut self, row: usize, value: f64, lagged: &[f64]) -> [Lanes; LENGTHS.len()] {
-        let of_1: Lanes = array::from_fn(|lane| (value - lagged[lane]) * (value - lagged[lane]));
+    fn next(&mut self, row: usize, value: f64, lagged: &Lanes) -> [Lanes; LENGTHS.len()] {
+        let mut of_1 = [0.0; LANES];
+        for lane in 0..LANES {
+            let apart = value - lagged[lane];
+            of_1[lane] = apart * apart;
+        }
         let of_2 = plus(of_1, self.of_1);
         self.of_1 = of_1;
         let of_4 = plus(of_2, self.of_2[row % 2]);
@@ -238,31 +245,32 @@ fn look<const NEAR: bool>(
     *walk = Walk::NEW;
     for row in rows.start.saturating_sub(RUN_UP)..rows.start {
         let values = lagged(&past.values, row, lag);
-        for (vector, steps) in walk.0.iter_mut().enumerate() {
-            steps.next(row, past.values[HISTORY + row], &values[vector * LANES..][..LANES]);
+        for vector in 0..VECTORS {
+            walk.0[vector].next(row, past.values[HISTORY + row], &values[vector]);
         }
     }
-    let overlaps = |length: usize, number: usize| lag + LAGS - 1 - number < length;
-    for (row, nearest) in rows.zip(nearest) {
+    for (offset, nearest) in nearest.iter_mut().enumerate() {
+        let row = rows.start + offset;
         let value = past.values[HISTORY + row];
         let values = lagged(&past.values, row, lag);
-        let sum: [f64; SHAPED] = array::from_fn(|place| past.sums[place][HISTORY + row]);
-        let sums: [&[f64; LAGS]; SHAPED] = array::from_fn(|place| lagged(&past.sums[place], row, lag));
+        let sum = [past.sums[0][HISTORY + row], past.sums[1][HISTORY + row], past.sums[2][HISTORY + row]];
+        let sums = [0, 1, 2].map(|place: usize| lagged(&past.sums[place], row, lag));
         let mut best = *nearest;
-        for (vector, steps) in walk.0.iter_mut().enumerate() {
-            let from = vector * LANES;
-            let squares = steps.next(row, value, &values[from..][..LANES]);
+        for vector in 0..VECTORS {
+            let mut squares = walk.0[vector].next(row, value, &values[vector]);
+            if NEAR {
+                pass_over_overlaps(&mut squares, lag + (VECTORS - 1 - vector) * LANES);
+            }
             for place in 0..LENGTHS.len() {
-                let square: Lanes = array::from_fn(|lane| {
-                    let passed_over = NEAR && overlaps(LENGTHS[place], from + lane);
-                    if passed_over { f64::INFINITY } else { squares[place][lane] }
-                });
-                best.plain[place] = array::from_fn(|lane| smaller(best.plain[place][lane], square[lane]));
-                if place < SHAPED {
-                    best.shape[place] = array::from_fn(|lane| {
-                        let apart = sum[place] - sums[place][from + lane];
-                        smaller(best.shape[place][lane], square[lane] - apart * apart)
-                    });
+                for lane in 0..LANES {
+                    best.plain[place][lane] = smaller(best.plain[place][lane], squares[place][lane]);
+                }
+            }
+            for place in 0..SHAPED {
+                for lane in 0..LANES {
+                    let apart = sum[place] - sums[place][vector][lane];
+                    let square = squares[place][lane] - apart * apart;
+                    best.shape[place][lane] = smaller(best.shape[place][lane], square);
                 }
             }
         }
@@ -270,9 +278,25 @@ fn look<const NEAR: bool>(
     }
 }
 
+/// Makes the distances of overlapping windows infinite, at the lags from `lag` on.
+#[inline(always)]
+fn pass_over_overlaps(squares: &mut [Lanes; LENGTHS.len()], lag: usize) {
+    for place in 0..LENGTHS.len() {
+        for lane in 0..LANES {
+            if lag + LANES - 1 - lane < LENGTHS[place] {
+                squares[place][lane] = f64::INFINITY;
+            }
+        }
+    }
+}
+
 #[inline(always)]
 fn plus(a: Lanes, b: Lanes) -> Lanes {
-    array::from_fn(|lane| a[lane] + b[lane])
+    let mut sums = a;
+    for lane in 0..LANES {
+        sums[lane] += b[lane];
+    }
+    sums
 }
 
 /// The smaller of a number and one that may be NaN, which then is not.

@@ -52,9 +52,10 @@ fn add_windows(values: &[f64], points: usize, sums: &mut [f64]) {
     let mut together = sums.chunks_exact_mut(LANES);
     for sums in together.by_ref() {
         let mut totals = [0.0; LANES];
-        for values in values[begin..begin + points + LANES - 1].windows(LANES) {
-            for (total, value) in totals.iter_mut().zip(values) {
-                *total += value;
+        let values = &values[begin..begin + points + LANES - 1];
+        for first in 0..points {
+            for lane in 0..LANES {
+                totals[lane] += values[first + lane];
             }
         }
         sums.copy_from_slice(&totals);
@@ -73,9 +74,11 @@ fn add_squares(values: &[f64], points: usize, means: &[f64], sums: &mut [f64]) {
     let mut centres = means.chunks_exact(LANES);
     for (sums, means) in together.by_ref().zip(centres.by_ref()) {
         let mut totals = [0.0; LANES];
-        for values in values[begin..begin + points + LANES - 1].windows(LANES) {
+        let values = &values[begin..begin + points + LANES - 1];
+        for first in 0..points {
             for lane in 0..LANES {
-                totals[lane] += (values[lane] - means[lane]) * (values[lane] - means[lane]);
+                let apart = values[first + lane] - means[lane];
+                totals[lane] += apart * apart;
             }
         }
         sums.copy_from_slice(&totals);
