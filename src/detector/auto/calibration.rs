@@ -11,9 +11,9 @@ use std::ops::Range;
 /// Training values needed for a calibration.
 pub(super) const MIN_VALUES: usize = 40;
 
-/// Surprises end here: one chance in 10,000. Beyond it an extrapolation says nothing more, and one wild statistic would
+/// Surprises end here: one chance in 20,000. Beyond it an extrapolation says nothing more, and one wild statistic would
 /// drown all others.
-pub(super) const MAX_SURPRISE: f64 = 4.0;
+pub(super) const MAX_SURPRISE: f64 = 4.3;
 
 /// Share of the values that the tail is estimated from, and the fewest of them.
 const TAIL_SHARE: f64 = 0.01;
