@@ -1,11 +1,11 @@
 //! The detector that needs no tuning, and the default.
 //!
-//! Twenty statistics watch a series at several scales (`statistics`): how far the value and the mean of the last few
+//! Some thirty statistics watch a series at several scales (`statistics`): how far the value and the mean of the last few
 //! points are from what is expected at this time (`expectation` finds the season), jumps, changes of level and of
 //! unrest, flat lines, and runs that look like nothing before (`discord`). What each did in the training window says how
 //! surprising it is now (`calibration`). The surprises are averaged, the large ones counting more, into two scores: the
 //! *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms become incidents,
-//! each told once (`incidents`).
+//! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`).
 //!
 //! Cost: O(2,016) steps a point for the nearest neighbours, and O(training points) a block for every statistic;
 //! about 200 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
@@ -58,8 +58,11 @@ const THRESHOLD: f64 = 2.1;
 /// How much the thresholds move from the middle of the sensitivity to either end.
 const THRESHOLD_REACH: f64 = 1.0;
 
-/// Alarms below this are ordinary, and no peaks whose score stands out.
+/// Peaks of the alarm below this are ordinary, and their scores do not stand out.
 const ORDINARY: f64 = 1.85;
+
+/// Nor do those of peaks less severe than this.
+const MIN_PEAK_SEVERITY: f64 = 0.6;
 
 /// Highest score of a point that is no peak of the alarm.
 const MAX_QUIET_SCORE: f64 = 0.35;
@@ -231,7 +234,8 @@ impl Auto {
                 (false, true) => Verdict::High,
                 (false, false) => Verdict::Low,
             };
-            let score = if is_peak && seen.alarm >= ORDINARY && calibration.may_flag {
+            let stands_out = seen.alarm >= ORDINARY && seen.severity >= MIN_PEAK_SEVERITY;
+            let score = if is_peak && stands_out && calibration.may_flag {
                 seen.alarm / (seen.alarm + THRESHOLD)
             } else {
                 MAX_QUIET_SCORE * seen.severity / (seen.severity + 1.0)
