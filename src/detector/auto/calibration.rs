@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use crate::forest::order::Sorter;
+
 /// Training values needed for a calibration.
 pub(super) const MIN_VALUES: usize = 40;
 
@@ -176,14 +178,9 @@ const NOWHERE: u32 = u32::MAX;
 impl<'a> SortedRange<'a> {
     /// An empty range of `values`, of which there are fewer than 2³².
     pub(super) fn new(values: &'a [f64]) -> Self {
-        // In this form, integers are in the order of `f64::total_cmp`.
-        let key = |value: f64| {
-            let bits = value.to_bits() as i64;
-            bits ^ ((bits >> 63) as u64 >> 1) as i64
-        };
         let finite = (0_u32..).zip(values).filter(|(_, value)| value.is_finite());
-        let mut sorted: Vec<(i64, u32)> = finite.map(|(index, value)| (key(*value), index)).collect();
-        sorted.sort_unstable();
+        let mut sorted: Vec<(f64, u32)> = finite.map(|(index, value)| (*value, index)).collect();
+        Sorter::new().sort(&mut sorted, |(value, _)| *value);
         let order: Vec<u32> = sorted.into_iter().map(|(_, index)| index).collect();
         let mut places = vec![NOWHERE; values.len()];
         for (place, index) in (0..).zip(&order) {
@@ -264,7 +261,8 @@ impl<'a> SortedRange<'a> {
     }
 
     fn value_at(&self, word: usize, bit: u32) -> f64 {
-        self.values[self.order[word * 64 + bit as usize] as usize]
+        // Zeros of either sign are one value, and stand in any order: all are told as the same.
+        self.values[self.order[word * 64 + bit as usize] as usize] + 0.0
     }
 
     /// The `count` lowest values, from the lowest up.
@@ -425,7 +423,7 @@ mod tests {
             let mut range = SortedRange::new(&values);
             for (a, b) in moves {
                 let (begin, end) = (a.min(b).min(values.len()), a.max(b).min(values.len()));
-                let mut expected: Vec<f64> = values[begin..end].iter().copied().filter(|value| value.is_finite()).collect();
+                let mut expected: Vec<f64> = values[begin..end].iter().filter(|value| value.is_finite()).map(|value| value + 0.0).collect();
                 expected.sort_unstable_by(f64::total_cmp);
                 let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
                 range.move_to(begin, end);

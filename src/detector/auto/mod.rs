@@ -7,8 +7,8 @@
 //! *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms become incidents,
 //! each told once (`incidents`).
 //!
-//! Cost: O(2,016) steps a point for the nearest neighbours, and O(training points) a block for every statistic;
-//! about 200 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
+//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic O(√points) a block and a sort; about
+//! 400 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
 //! [`MIN_FLAGGING_POINTS`] for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
 //! comparing series with each other, nor for limits that are known beforehand.
 
@@ -36,10 +36,10 @@ use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
-/// Training window and refit interval where the query leaves them open, in points: two weeks and two hours at five
-/// minutes. What was seen two hours ago no longer surprises.
+/// Training window and refit interval where the query leaves them open, in points: two weeks and an hour at five
+/// minutes. What was seen an hour ago no longer surprises.
 const TRAINING_POINTS: i64 = 4_032;
-const REFIT_POINTS: i64 = 24;
+const REFIT_POINTS: i64 = 12;
 
 /// Points that means, spreads and levels look back, so that those before them must have been forecast too.
 const ROLLING_POINTS: usize = 256;
