@@ -72,28 +72,29 @@ impl Tail {
         if count < MIN_VALUES {
             return None;
         }
-        let quantile = |share: f64| value(((count - 1) as f64 * share) as usize);
-        let median = quantile(0.5);
+        let quantiles = CHANCES.map(|(chance, _)| value(((count - 1) as f64 * (1.0 - chance)) as usize));
+        let [median, upper_quartile, ..] = quantiles;
         // Less than this is rounding.
         let smallest = (1e-9 * median.abs()).max(1e-12);
         let mut in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL);
-        let mut begin = value(count - in_tail - 1) - median;
+        let mut excesses = highest(in_tail + 1);
+        let mut begin = excesses.pop()? - median;
         if begin < smallest {
             // Nearly all values are equal: what few others there are say how far values go, not how they are spread.
             in_tail = 1;
-            begin = value(count - 1) - median;
+            excesses.truncate(1);
+            begin = excesses.first()? - median;
         }
-        let begin = begin.max(quantile(0.75) - median).max(smallest);
-        let mut excesses = highest(in_tail);
+        let begin = begin.max(upper_quartile - median).max(smallest);
         excesses.iter_mut().for_each(|value| *value = ((*value - median) / begin).max(1.0));
         let index =
             (sum_of_logarithms(&excesses) + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
         let begin_surprise = -(in_tail as f64 / count as f64).log10();
         let mut grid = [(median + begin, begin_surprise); 6];
-        for (slot, (chance, surprise)) in grid.iter_mut().zip(CHANCES) {
+        for ((slot, (_, surprise)), quantile) in grid.iter_mut().zip(CHANCES).zip(quantiles) {
             // Of few values the tail takes more than a fiftieth.
             if surprise < begin_surprise {
-                *slot = (quantile(1.0 - chance).min(median + begin), surprise);
+                *slot = (quantile.min(median + begin), surprise);
             }
         }
         Some(Self { median, begin, begin_surprise, index: index.max(MIN_INDEX), grid })

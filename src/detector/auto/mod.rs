@@ -36,10 +36,10 @@ use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
-/// Training window and refit interval where the query leaves them open, in points: two weeks and an hour at five
-/// minutes. What was seen an hour ago no longer surprises.
+/// Training window and refit interval where the query leaves them open, in points: two weeks and two hours at five
+/// minutes. What was seen two hours ago no longer surprises.
 const TRAINING_POINTS: i64 = 4_032;
-const REFIT_POINTS: i64 = 12;
+const REFIT_POINTS: i64 = 24;
 
 /// Points that means, spreads and levels look back, so that those before them must have been forecast too.
 const ROLLING_POINTS: usize = 256;
