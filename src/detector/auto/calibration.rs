@@ -8,6 +8,8 @@
 
 use std::ops::Range;
 
+use crate::forest::order::Sorter;
+
 /// Training values needed for a calibration.
 pub(super) const MIN_VALUES: usize = 40;
 
@@ -70,28 +72,29 @@ impl Tail {
         if count < MIN_VALUES {
             return None;
         }
-        let quantile = |share: f64| value(((count - 1) as f64 * share) as usize);
-        let median = quantile(0.5);
+        let quantiles = CHANCES.map(|(chance, _)| value(((count - 1) as f64 * (1.0 - chance)) as usize));
+        let [median, upper_quartile, ..] = quantiles;
         // Less than this is rounding.
         let smallest = (1e-9 * median.abs()).max(1e-12);
         let mut in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL);
-        let mut begin = value(count - in_tail - 1) - median;
+        let mut excesses = highest(in_tail + 1);
+        let mut begin = excesses.pop()? - median;
         if begin < smallest {
             // Nearly all values are equal: what few others there are say how far values go, not how they are spread.
             in_tail = 1;
-            begin = value(count - 1) - median;
+            excesses.truncate(1);
+            begin = excesses.first()? - median;
         }
-        let begin = begin.max(quantile(0.75) - median).max(smallest);
-        let mut excesses = highest(in_tail);
+        let begin = begin.max(upper_quartile - median).max(smallest);
         excesses.iter_mut().for_each(|value| *value = ((*value - median) / begin).max(1.0));
         let index =
             (sum_of_logarithms(&excesses) + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
         let begin_surprise = -(in_tail as f64 / count as f64).log10();
         let mut grid = [(median + begin, begin_surprise); 6];
-        for (slot, (chance, surprise)) in grid.iter_mut().zip(CHANCES) {
+        for ((slot, (_, surprise)), quantile) in grid.iter_mut().zip(CHANCES).zip(quantiles) {
             // Of few values the tail takes more than a fiftieth.
             if surprise < begin_surprise {
-                *slot = (quantile(1.0 - chance).min(median + begin), surprise);
+                *slot = (quantile.min(median + begin), surprise);
             }
         }
         Some(Self { median, begin, begin_surprise, index: index.max(MIN_INDEX), grid })
@@ -176,14 +179,9 @@ const NOWHERE: u32 = u32::MAX;
 impl<'a> SortedRange<'a> {
     /// An empty range of `values`, of which there are fewer than 2³².
     pub(super) fn new(values: &'a [f64]) -> Self {
-        // In this form, integers are in the order of `f64::total_cmp`.
-        let key = |value: f64| {
-            let bits = value.to_bits() as i64;
-            bits ^ ((bits >> 63) as u64 >> 1) as i64
-        };
         let finite = (0_u32..).zip(values).filter(|(_, value)| value.is_finite());
-        let mut sorted: Vec<(i64, u32)> = finite.map(|(index, value)| (key(*value), index)).collect();
-        sorted.sort_unstable();
+        let mut sorted: Vec<(f64, u32)> = finite.map(|(index, value)| (*value, index)).collect();
+        Sorter::new().sort(&mut sorted, |(value, _)| *value);
         let order: Vec<u32> = sorted.into_iter().map(|(_, index)| index).collect();
         let mut places = vec![NOWHERE; values.len()];
         for (place, index) in (0..).zip(&order) {
@@ -264,7 +262,8 @@ impl<'a> SortedRange<'a> {
     }
 
     fn value_at(&self, word: usize, bit: u32) -> f64 {
-        self.values[self.order[word * 64 + bit as usize] as usize]
+        // Zeros of either sign are one value, and stand in any order: all are told as the same.
+        self.values[self.order[word * 64 + bit as usize] as usize] + 0.0
     }
 
     /// The `count` lowest values, from the lowest up.
@@ -425,7 +424,7 @@ mod tests {
             let mut range = SortedRange::new(&values);
             for (a, b) in moves {
                 let (begin, end) = (a.min(b).min(values.len()), a.max(b).min(values.len()));
-                let mut expected: Vec<f64> = values[begin..end].iter().copied().filter(|value| value.is_finite()).collect();
+                let mut expected: Vec<f64> = values[begin..end].iter().filter(|value| value.is_finite()).map(|value| value + 0.0).collect();
                 expected.sort_unstable_by(f64::total_cmp);
                 let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
                 range.move_to(begin, end);

@@ -242,7 +242,9 @@ fn look<const NEAR: bool>(
     walk: &mut Walk,
     nearest: &mut [Nearest],
 ) {
-    *walk = Walk::NEW;
+    if rows.start < RUN_UP {
+        *walk = Walk::NEW;
+    }
     for row in rows.start.saturating_sub(RUN_UP)..rows.start {
         let values = lagged(&past.values, row, lag);
         for vector in 0..VECTORS {
@@ -254,7 +256,11 @@ fn look<const NEAR: bool>(
         let value = past.values[HISTORY + row];
         let values = lagged(&past.values, row, lag);
         let sum = [past.sums[0][HISTORY + row], past.sums[1][HISTORY + row], past.sums[2][HISTORY + row]];
-        let sums = [0, 1, 2].map(|place: usize| lagged(&past.sums[place], row, lag));
+        let sums = [
+            lagged(&past.sums[0], row, lag),
+            lagged(&past.sums[1], row, lag),
+            lagged(&past.sums[2], row, lag),
+        ];
         let mut best = *nearest;
         for vector in 0..VECTORS {
             let mut squares = walk.0[vector].next(row, value, &values[vector]);

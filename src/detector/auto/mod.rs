@@ -7,8 +7,8 @@
 //! *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms become incidents,
 //! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`).
 //!
-//! Cost: O(2,016) steps a point for the nearest neighbours, and O(training points) a block for every statistic;
-//! about 200 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
+//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic O(√points) a block and a sort; about
+//! 400 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
 //! [`MIN_FLAGGING_POINTS`] for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
 //! comparing series with each other, nor for limits that are known beforehand.
 

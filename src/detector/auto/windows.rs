@@ -52,10 +52,10 @@ fn add_windows(values: &[f64], points: usize, sums: &mut [f64]) {
     let mut together = sums.chunks_exact_mut(LANES);
     for sums in together.by_ref() {
         let mut totals = [0.0; LANES];
-        let values = &values[begin..begin + points + LANES - 1];
-        for first in 0..points {
+        for first in begin..begin + points {
+            let values = &values[first..first + LANES];
             for lane in 0..LANES {
-                totals[lane] += values[first + lane];
+                totals[lane] += values[lane];
             }
         }
         sums.copy_from_slice(&totals);
@@ -74,10 +74,10 @@ fn add_squares(values: &[f64], points: usize, means: &[f64], sums: &mut [f64]) {
     let mut centres = means.chunks_exact(LANES);
     for (sums, means) in together.by_ref().zip(centres.by_ref()) {
         let mut totals = [0.0; LANES];
-        let values = &values[begin..begin + points + LANES - 1];
-        for first in 0..points {
+        for first in begin..begin + points {
+            let values = &values[first..first + LANES];
             for lane in 0..LANES {
-                let apart = values[first + lane] - means[lane];
+                let apart = values[lane] - means[lane];
                 totals[lane] += apart * apart;
             }
         }
