@@ -70,7 +70,7 @@ const MAX_QUIET_SCORE: f64 = 0.35;
 /// Surprises count for the severity up to here.
 const MAX_SEVERE: f64 = 3.0;
 
-/// Training points from which on a severity counts in full; with a sixteenth of them, half.
+/// Training points from which on a severity counts in full; with a quarter of them, half.
 const RIPE_POINTS: f64 = 2_000.0;
 
 /// Surprise at which the band ends: about one point in 300 is outside by chance.
@@ -310,7 +310,7 @@ impl<'a> Calibrator<'a> {
             lowest,
             highest,
             training_points,
-            ripeness: (training_points as f64 / RIPE_POINTS).min(1.0).powf(0.25),
+            ripeness: (training_points as f64 / RIPE_POINTS).min(1.0).sqrt(),
             may_flag: training_points >= MIN_FLAGGING_POINTS,
         })
     }
