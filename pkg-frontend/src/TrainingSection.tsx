@@ -53,7 +53,7 @@ export function TrainingSection({ options, set, scope }: Props) {
             <DurationField
               {...duration('refitInterval')}
               label="Refit every"
-              tooltip="How long a model judges before the next one is trained. Auto: 1d; 24 points for the automatic detector."
+              tooltip="How long a model judges before the next one is trained. Auto: 1d; 12 points for the automatic detector."
             />
           </>
         )}

@@ -88,14 +88,6 @@ impl Timing {
         let judged = blocks.iter().map(|block| block.judged.clone());
         std::iter::once(0..first).chain(judged).filter(|cell| !cell.is_empty()).collect()
     }
-
-    /// Cuts all of `times` at multiples of `points` steps; of six hours, if there is no regular step.
-    #[must_use]
-    pub fn chunks(&self, times: &[i64], points: usize) -> Vec<Range<usize>> {
-        const SIX_HOURS_MS: i64 = 6 * 3_600_000;
-        let length = self.step_ms.map(|step| step.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX)));
-        by_time(times, length.unwrap_or(SIX_HOURS_MS))
-    }
 }
 
 /// Index ranges of the times between multiples of `length_ms`.
