@@ -11,6 +11,7 @@ mod discovery;
 mod generator;
 mod http;
 mod http_json;
+mod influxdb;
 mod time;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use serde::de::DeserializeOwned;
 pub use discovery::{Choice, Question};
 pub use generator::Generator;
 pub use http_json::HttpJson;
+pub use influxdb::InfluxDb;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
@@ -272,7 +274,7 @@ const fn entry<S: Source>() -> SourceEntry {
 }
 
 /// Every kind of source, in the order the editor shows them.
-pub const SOURCES: &[SourceEntry] = &[entry::<Generator>(), entry::<HttpJson>()];
+pub const SOURCES: &[SourceEntry] = &[entry::<Generator>(), entry::<HttpJson>(), entry::<InfluxDb>()];
 
 /// Connects a source of the kind the settings name.
 ///
@@ -332,7 +334,7 @@ mod tests {
         let own = connect(&Settings::default()).unwrap();
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
-            error.contains("carrier-pigeon") && error.contains("\"generator\" and \"http-json\""),
+            error.contains("carrier-pigeon") && error.contains("\"generator\", \"http-json\" and \"influxdb\""),
             "{error}"
         );
 
