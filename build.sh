@@ -188,6 +188,7 @@ setup_tests() {
   done
   require gcc "install gcc (Debian package build-essential)"
   debian_package chromium chromium
+  debian_package influxd influxdb
   setup_go
   if ! cargo deny --version >/dev/null 2>&1; then
     step "cargo-deny (compiles for a few minutes)"

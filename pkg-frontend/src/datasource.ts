@@ -10,6 +10,7 @@ import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafan
 
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
+import { type ReplaceAs } from './kinds';
 import { migrateQuery } from './migrations';
 import { SOURCES } from './sources';
 import {
@@ -18,6 +19,7 @@ import {
   type GeneratorSeries,
   type OutriderJsonData,
   type OutriderQuery,
+  type Source,
   type SourceKind,
 } from './types';
 
@@ -25,6 +27,8 @@ import {
 export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, OutriderJsonData> {
   /** The upstream in the settings, which a query that names no source asks. */
   readonly sourceKind: SourceKind;
+  /** What of the settings everyone may read. */
+  readonly jsonData: OutriderJsonData;
 
   override annotations: AnnotationSupport<OutriderQuery> = {
     getDefaultQuery: () => ({ version: QUERY_VERSION, output: 'events' }),
@@ -33,7 +37,8 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
 
   constructor(settings: DataSourceInstanceSettings<OutriderJsonData>) {
     super(settings);
-    this.sourceKind = settings.jsonData?.source ?? SETTINGS_DEFAULTS.source;
+    this.jsonData = settings.jsonData ?? {};
+    this.sourceKind = this.jsonData.source ?? SETTINGS_DEFAULTS.source;
   }
 
   override getDefaultQuery(): Partial<OutriderQuery> {
@@ -58,6 +63,11 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
       text: (text) => templateSrv.replace(text, scopedVars),
       source: (text) => templateSrv.replace(text, scopedVars, format),
     });
+    const interpolate = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].interpolate : undefined;
+    if (interpolate !== undefined && migrated.source !== undefined) {
+      const replace: ReplaceAs = (text, as) => templateSrv.replace(text, scopedVars, as);
+      interpolated.source = interpolate(migrated.source, replace, this.jsonData) as Source;
+    }
     return withFilters(interpolated, filters ?? adhocFilters(templateSrv, this.name), this.sourceKind);
   }
 

@@ -26,6 +26,8 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
+  queryLanguage: 'influxql',
+  organization: '',
 };
 
 export const COMMON_DEFAULTS: CommonOptions = {
@@ -64,6 +66,18 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     timeFormat: 'auto',
     name: 'value',
     unit: '',
+  },
+  influxdb: {
+    language: null,
+    text: '',
+    policy: '',
+    measurement: '',
+    fields: [],
+    aggregate: 'mean',
+    tags: [],
+    fill: 'none',
+    where: [],
+    format: 'json',
   },
 };
 

@@ -42,10 +42,31 @@ export interface HttpJsonOptions {
   unit: string;
 }
 
+export type InfluxLanguage = 'influxql' | 'flux' | 'sql';
+export type InfluxAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+export type InfluxFormat = 'json' | 'csv';
+
+export interface InfluxDbOptions {
+  /** null = as the data source settings say. */
+  language: InfluxLanguage | null;
+  /** Empty = built from the options below, in InfluxQL. */
+  text: string;
+  policy: string;
+  measurement: string;
+  fields: string[];
+  aggregate: InfluxAggregate;
+  tags: string[];
+  /** `none`, `null` or a number. */
+  fill: string;
+  where: AdhocFilter[];
+  format: InfluxFormat;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
+  influxdb: InfluxDbOptions;
 }
 
 export interface IsolationForestOptions {
@@ -201,13 +222,24 @@ export interface SettingsOptions {
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;
+  /** Of InfluxDB: the language of queries that name none. */
+  queryLanguage: InfluxLanguage;
+  /** Of InfluxDB 2, for Flux. */
+  organization: string;
 }
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
 
 export type SecretKey =
-  'basicAuthPassword' | 'bearerToken' | 'tlsCACert' | 'tlsClientCert' | 'tlsClientKey' | `httpHeaderValue${number}`;
+  | 'basicAuthPassword'
+  | 'bearerToken'
+  | 'password'
+  | 'token'
+  | 'tlsCACert'
+  | 'tlsClientCert'
+  | 'tlsClientKey'
+  | `httpHeaderValue${number}`;
 
 export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
 

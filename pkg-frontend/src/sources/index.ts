@@ -1,9 +1,12 @@
 import { type Source } from '../kinds';
 import { HttpSettings } from '../settings/HttpSettings';
+import { InfluxSettings } from '../settings/InfluxSettings';
 import { type SourceOptions } from '../types';
 
 import { GeneratorEditor } from './Generator';
 import { HttpJsonEditor } from './HttpJson';
+import { InfluxDbEditor } from './InfluxDb';
+import { interpolateInfluxDb } from './influxVariables';
 
 /** Every source the backend has, in the order of the list. */
 export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } = {
@@ -17,5 +20,12 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
     description: 'Any web service that answers with JSON rows of time and value',
     component: HttpJsonEditor,
     settings: HttpSettings,
+  },
+  influxdb: {
+    label: 'InfluxDB',
+    description: 'InfluxDB 1, 2 and 3, asked in InfluxQL, Flux or SQL',
+    component: InfluxDbEditor,
+    settings: InfluxSettings,
+    interpolate: interpolateInfluxDb,
   },
 };

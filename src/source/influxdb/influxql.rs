@@ -302,7 +302,7 @@ mod tests {
                 "text": "SELECT mean(v) FROM m WHERE $__timeFilter(time) GROUP BY $__timeGroup(time, '2m'), host; ",
                 "adhocFilters": [{"key": "h", "operator": "!~", "value": "a/b"}]
             })),
-            "SELECT mean(v) FROM m WHERE (time >= 0ms AND time < 120000ms AND \"h\" !~ /a\\x2Fb/) GROUP BY time(120000ms), host"
+            "SELECT mean(v) FROM m WHERE (time >= 0ms AND time < 240000ms AND \"h\" !~ /a\\x2Fb/) GROUP BY time(120000ms), host"
         );
         assert_eq!(
             text(json!({"text": "select v from m where time > ${__from}ms and $__adhocFilters limit $__maxDataPoints"})),
