@@ -334,7 +334,8 @@ mod tests {
         let own = connect(&Settings::default()).unwrap();
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
-            error.contains("carrier-pigeon") && error.contains("\"generator\", \"http-json\" and \"influxdb\""),
+            error.contains("carrier-pigeon")
+                && error.contains("\"generator\", \"http-json\" and \"influxdb\""),
             "{error}"
         );
 

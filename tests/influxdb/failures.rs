@@ -26,7 +26,10 @@ async fn the_health_check_tells_the_version_and_what_is_wrong() {
     let good = settings(&server.url);
     let message = check(&good).await.unwrap().message;
     let (reached, time) = message.split_once(" in ").unwrap();
-    assert!(reached.starts_with("Reached InfluxDB 1.") && reached.ends_with(&format!(" at {}", server.url)), "{message}");
+    assert!(
+        reached.starts_with("Reached InfluxDB 1.") && reached.ends_with(&format!(" at {}", server.url)),
+        "{message}"
+    );
     assert!(time.trim_end_matches(" ms").parse::<u32>().is_ok(), "{message}");
 
     let wrong = Settings { database: "nope".into(), ..good.clone() };
@@ -55,8 +58,12 @@ async fn wrong_questions_are_told_apart() {
         assert!(error.to_string().contains("database not found: nope"), "{error}");
         let options = json!({"text": "select nope(Temp from x", "format": format});
         let error = refused(&settings, options, Category::Query).await;
-        assert!(error.message().contains("error parsing query") && !error.message().contains('\n'), "{error}");
-        let options = json!({"text": "select percentile(Temp, 200) from x where $timeFilter", "format": format});
+        assert!(
+            error.message().contains("error parsing query") && !error.message().contains('\n'),
+            "{error}"
+        );
+        let options =
+            json!({"text": "select percentile(Temp, 200) from x where $timeFilter", "format": format});
         let fetched = ask(&settings, options).await;
         assert!(fetched.is_ok_and(|fetched| fetched.series.is_empty()));
         let options = by_sensor(json!({"policy": "nope", "format": format}));
@@ -64,31 +71,39 @@ async fn wrong_questions_are_told_apart() {
         assert!(error.message().contains("retention policy not found: nope"), "{error}");
     }
     let error = refused(&settings, by_sensor(json!({"measurement": "nope"})), Category::Query).await;
-    assert!(error.to_string().contains("no measurement \"nope\"") && error.to_string().contains("sensor.series"), "{error}");
+    assert!(
+        error.to_string().contains("no measurement \"nope\"") && error.to_string().contains("sensor.series"),
+        "{error}"
+    );
     let error = refused(&settings, by_sensor(json!({"fields": ["Temp", "nope"]})), Category::Query).await;
     drop(error);
 }
 
 #[tokio::test]
 async fn who_asks_is_checked() {
-    let Some(server) = influxdb(InfluxDbConfig { http: "auth-enabled = true", ..Default::default() }).await else {
+    let Some(server) = influxdb(InfluxDbConfig { http: "auth-enabled = true", ..Default::default() }).await
+    else {
         return;
     };
     let admin = "CREATE USER admin WITH PASSWORD 'secret-admin' WITH ALL PRIVILEGES";
     administer(&server.url, admin).await;
     let setup = |text: &'static str| {
-        let request = client().post(format!("{}/query", server.url)).basic_auth("admin", Some("secret-admin"));
+        let request =
+            client().post(format!("{}/query", server.url)).basic_auth("admin", Some("secret-admin"));
         async move { assert!(request.form(&[("q", text)]).send().await.unwrap().status().is_success()) }
     };
     setup("CREATE DATABASE weather").await;
     setup("CREATE DATABASE hidden").await;
     setup("CREATE USER \"it's\" WITH PASSWORD 'canary \"7&'").await;
     setup("GRANT READ ON weather TO \"it's\"").await;
-    let request = client().post(format!("{}/write?db=weather", server.url)).basic_auth("admin", Some("secret-admin"));
+    let request =
+        client().post(format!("{}/write?db=weather", server.url)).basic_auth("admin", Some("secret-admin"));
     assert!(request.body(weather_lines()).send().await.unwrap().status().is_success());
 
     let open = settings(&server.url);
-    let user = |password: &str| with_own(Settings { user: "it's".into(), ..open.clone() }, &json!({}), &[("password", password)]);
+    let user = |password: &str| {
+        with_own(Settings { user: "it's".into(), ..open.clone() }, &json!({}), &[("password", password)])
+    };
     let basic = |password: &str| Settings {
         auth: Auth::Basic { user: "it's".into(), password: password.into() },
         ..open.clone()
@@ -97,7 +112,9 @@ async fn who_asks_is_checked() {
         assert_eq!(ask(&good, by_sensor(json!({}))).await.unwrap().series.len(), 2);
         check(&good).await.unwrap();
         assert_eq!(choices(&good, "measurements").await, ["sensor.series"]);
-        let error = refused(&Settings { database: "hidden".into(), ..good }, by_sensor(json!({})), Category::Auth).await;
+        let error =
+            refused(&Settings { database: "hidden".into(), ..good }, by_sensor(json!({})), Category::Auth)
+                .await;
         assert!(!error.to_string().contains("canary"), "{error}");
     }
     for bad in [user("canary wrong"), basic("canary wrong"), open.clone()] {
@@ -137,7 +154,10 @@ async fn the_limits_of_the_server_are_told() {
     let coordinator = "max-select-series = 1\nmax-select-buckets = 5";
     let Some(server) = weather(InfluxDbConfig { coordinator, ..Default::default() }).await else { return };
     let error = refused(&settings(&server.url), by_sensor(json!({})), Category::Limit).await;
-    assert!(error.to_string().contains("limit") && error.to_string().contains("raise the server's limit"), "{error}");
+    assert!(
+        error.to_string().contains("limit") && error.to_string().contains("raise the server's limit"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -160,12 +180,14 @@ async fn a_server_that_stops_in_the_middle_of_an_answer_is_told() {
     administer(&server.url, "CREATE DATABASE weather").await;
     // More than the buffers between server and client hold.
     for part in 0..8_i64 {
-        let line = |i: i64| format!("m v={}.{} {}\n", i, i * 7_919_347 % 999_999_937, (FROM_MS + i) * 1_000_000);
+        let line =
+            |i: i64| format!("m v={}.{} {}\n", i, i * 7_919_347 % 999_999_937, (FROM_MS + i) * 1_000_000);
         write(&server.url, (part * 50_000..(part + 1) * 50_000).map(line).collect()).await;
     }
     let (url, begun, go_on) = halting(server.url.strip_prefix("http://").unwrap().to_owned()).await;
     let settings = impatient(settings(&url));
-    let request = FetchRequest { range: TimeRange { from_ms: FROM_MS, to_ms: FROM_MS + 400_000 }, step_ms: 1 };
+    let request =
+        FetchRequest { range: TimeRange { from_ms: FROM_MS, to_ms: FROM_MS + 400_000 }, step_ms: 1 };
     let options = json!({"measurement": "m", "fields": ["v"], "aggregate": "none"});
     let asking = tokio::spawn(async move { ask_for(&settings, options, request).await });
     soon(begun).await.unwrap();
@@ -188,7 +210,8 @@ async fn halting(server: String) -> (String, oneshot::Receiver<()>, oneshot::Sen
         let mut request = vec![0; 65_536];
         let read = near.read(&mut request).await.unwrap();
         // Packed, the answer would fit into the buffers.
-        let text = String::from_utf8_lossy(&request[..read]).replace("accept-encoding:", "x-accept-encoding:");
+        let text =
+            String::from_utf8_lossy(&request[..read]).replace("accept-encoding:", "x-accept-encoding:");
         far.write_all(text.as_bytes()).await.unwrap();
         let mut chunk = vec![0; 65_536];
         let read = far.read(&mut chunk).await.unwrap();
@@ -213,7 +236,8 @@ async fn a_certificate_is_believed_only_if_its_authority_is() {
         tls: TlsSettings { ca_certificate: Some(pem.into()), ..TlsSettings::default() },
         ..settings(&server.url)
     };
-    let error = refused(&trusting(Authority::named("stranger").pem()), by_sensor(json!({})), Category::Tls).await;
+    let error =
+        refused(&trusting(Authority::named("stranger").pem()), by_sensor(json!({})), Category::Tls).await;
     assert!(error.to_string().contains("paste the CA certificate"), "{error}");
     assert_eq!(ask(&trusting(identity.pem()), by_sensor(json!({}))).await.unwrap().series.len(), 2);
     assert!(check(&trusting(identity.pem())).await.unwrap().message.contains("at https://"));

@@ -31,7 +31,8 @@ fn of_version_3(url: &str) -> Settings {
 
 #[tokio::test]
 async fn flux_is_sent_with_a_token_and_annotated_csv_comes_back() {
-    let upstream = Upstream::answering(|_| ([("content-type", "text/csv")], FLUX_ANSWER).into_response()).await;
+    let upstream =
+        Upstream::answering(|_| ([("content-type", "text/csv")], FLUX_ANSWER).into_response()).await;
     let text = "from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRangeStop)";
     let fetched = ask(&of_version_2(&upstream.url), json!({ "text": text })).await.unwrap();
     assert_eq!((fetched.series.len(), fetched.series[0].name.as_str()), (2, "load"));
@@ -40,9 +41,13 @@ async fn flux_is_sent_with_a_token_and_annotated_csv_comes_back() {
     let seen = &upstream.seen()[0];
     assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), ("POST", "/api/v2/query?org=my+org"));
     assert_eq!(seen.headers["authorization"], "Token canary-token");
-    assert_eq!((&seen.headers["content-type"], &seen.headers["accept"]), (&"application/json", &"application/csv"));
+    assert_eq!(
+        (&seen.headers["content-type"], &seen.headers["accept"]),
+        (&"application/json", &"application/csv")
+    );
     let body: Value = serde_json::from_str(&seen.body).unwrap();
-    let sent = "from(bucket: \"weather\") |> range(start: 2023-11-14T22:20:00.000Z, stop: 2023-11-14T22:30:00.000Z)";
+    let sent =
+        "from(bucket: \"weather\") |> range(start: 2023-11-14T22:20:00.000Z, stop: 2023-11-14T22:30:00.000Z)";
     assert_eq!((body["query"].as_str(), body["type"].as_str()), (Some(sent), Some("flux")));
     assert_eq!(body["dialect"]["annotations"], json!(["datatype", "group", "default"]));
     assert_eq!(fetched.executed, sent);
@@ -96,13 +101,38 @@ async fn what_later_versions_refuse_is_told() {
             Category::Config,
             "could not find bucket",
         ),
-        (of_version_2, 200, "#datatype,string,string\n#group,true,true\n#default,,\n,error,reference\n,reading failed,897\n", Category::Query, "reading failed"),
-        (of_version_3, 401, "{\"error\":\"the request was not authenticated\"}", Category::Auth, "not authenticated"),
-        (of_version_3, 400, "{\"error\":\"SQL error: table 'x' not found\"}", Category::Query, "table 'x' not found"),
-        (of_version_3, 404, "{\"error\":\"database not found: weather\"}", Category::Config, "database not found"),
+        (
+            of_version_2,
+            200,
+            "#datatype,string,string\n#group,true,true\n#default,,\n,error,reference\n,reading failed,897\n",
+            Category::Query,
+            "reading failed",
+        ),
+        (
+            of_version_3,
+            401,
+            "{\"error\":\"the request was not authenticated\"}",
+            Category::Auth,
+            "not authenticated",
+        ),
+        (
+            of_version_3,
+            400,
+            "{\"error\":\"SQL error: table 'x' not found\"}",
+            Category::Query,
+            "table 'x' not found",
+        ),
+        (
+            of_version_3,
+            404,
+            "{\"error\":\"database not found: weather\"}",
+            Category::Config,
+            "database not found",
+        ),
         (of_version_3, 500, "oops", Category::Protocol, "oops"),
     ] {
-        let upstream = Upstream::answering(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
+        let upstream =
+            Upstream::answering(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
         let error = refused(&make(&upstream.url), json!({"text": "x"}), category).await;
         assert!(error.to_string().contains(says) && !error.to_string().contains("canary"), "{error}");
     }

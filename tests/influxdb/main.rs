@@ -36,8 +36,10 @@ use crate::upstream_server::soon;
 const FROM_MS: i64 = 1_700_000_400_000;
 const STEP_MS: i64 = 60_000;
 /// Ten minutes.
-const REQUEST: FetchRequest =
-    FetchRequest { range: TimeRange { from_ms: FROM_MS, to_ms: FROM_MS + 10 * STEP_MS - 1 }, step_ms: STEP_MS };
+const REQUEST: FetchRequest = FetchRequest {
+    range: TimeRange { from_ms: FROM_MS, to_ms: FROM_MS + 10 * STEP_MS - 1 },
+    step_ms: STEP_MS,
+};
 
 fn settings(url: &str) -> Settings {
     Settings { source: "influxdb".into(), url: url.into(), database: "weather".into(), ..Settings::default() }

@@ -16,7 +16,8 @@ async fn a_panel_gets_exactly_what_was_written() {
     let own = json!({"url": server.url, "jsonData": {"source": "influxdb", "database": "weather"}});
 
     let request = CheckHealthRequest { plugin_context: Some(context(&own)), headers: HashMap::new() };
-    let health = DiagnosticsClient::new(plugin.channel.clone()).check_health(request).await.unwrap().into_inner();
+    let health =
+        DiagnosticsClient::new(plugin.channel.clone()).check_health(request).await.unwrap().into_inner();
     assert!(health.message.starts_with("Reached InfluxDB 1."), "{}", health.message);
 
     let query = json!({
@@ -28,7 +29,8 @@ async fn a_panel_gets_exactly_what_was_written() {
     assert_eq!(answer.error, None);
     for (frame, id) in answer.frames.iter().zip([1, 2]) {
         let times = frame.column("time").unwrap();
-        let field = frame.fields.iter().find(|field| field.labels["SensorId"] == json!(format!("000{id}"))).unwrap();
+        let field =
+            frame.fields.iter().find(|field| field.labels["SensorId"] == json!(format!("000{id}"))).unwrap();
         assert_eq!((times.len(), field.values.len()), (10, 10));
         for minute in 0..10 {
             assert_eq!(times[minute as usize], json!(FROM_MS + minute * STEP_MS));
@@ -53,7 +55,8 @@ async fn a_panel_gets_exactly_what_was_written() {
         headers: HashMap::new(),
         body: Default::default(),
     };
-    let mut stream = ResourceClient::new(plugin.channel.clone()).call_resource(request).await.unwrap().into_inner();
+    let mut stream =
+        ResourceClient::new(plugin.channel.clone()).call_resource(request).await.unwrap().into_inner();
     let answer = stream.message().await.unwrap().unwrap();
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.code, &body), (200, &json!([{"value": "0002", "label": "0002"}])));

@@ -49,7 +49,9 @@ async fn built_queries_bring_exactly_what_was_written() {
         let all: Vec<_> = (0..10)
             .filter(|minute| *minute != 3)
             .flat_map(|minute| [0, 20, 40].map(|second| (minute, second)))
-            .map(|(minute, second)| (FROM_MS + minute * STEP_MS + second * 1_000, Some(temperature(2, minute, second))))
+            .map(|(minute, second)| {
+                (FROM_MS + minute * STEP_MS + second * 1_000, Some(temperature(2, minute, second)))
+            })
             .collect();
         assert_eq!(points(sensor(&raw.series, 2)), all, "{format}");
     }
@@ -87,7 +89,8 @@ async fn texts_are_asked_as_written() {
     // Texts are labels, and a field that is not there at a time is nothing, not a gap.
     let text = "select Temp, note, n from \"sensor.series\" where $timeFilter";
     let fetched = ask(&settings, json!({ "text": text })).await.unwrap();
-    let named: Vec<_> = fetched.series.iter().map(|s| (s.name.as_str(), s.labels["note"].as_str(), s.len())).collect();
+    let named: Vec<_> =
+        fetched.series.iter().map(|s| (s.name.as_str(), s.labels["note"].as_str(), s.len())).collect();
     assert_eq!(
         named,
         [
@@ -106,11 +109,11 @@ async fn a_running_step_is_left_out_and_no_false_drop() {
     let now_ms = Utc::now().timestamp_millis();
     let step_ms = 3_600_000;
     let hour_ms = now_ms - now_ms.rem_euclid(step_ms);
-    let lines: String = (0..3)
-        .map(|hour| format!("m v=10 {}\n", (hour_ms - hour * step_ms) * 1_000_000))
-        .collect();
+    let lines: String =
+        (0..3).map(|hour| format!("m v=10 {}\n", (hour_ms - hour * step_ms) * 1_000_000)).collect();
     write(&server.url, lines).await;
-    let request = |to_ms| FetchRequest { range: TimeRange { from_ms: hour_ms - 2 * step_ms, to_ms }, step_ms };
+    let request =
+        |to_ms| FetchRequest { range: TimeRange { from_ms: hour_ms - 2 * step_ms, to_ms }, step_ms };
     let count = json!({"measurement": "m", "fields": ["v"], "aggregate": "count", "fill": "0"});
     let whole = [(hour_ms - 2 * step_ms, Some(1.0)), (hour_ms - step_ms, Some(1.0))];
     for (to_ms, steps) in [(now_ms, 2), (now_ms + 10 * step_ms, 2), (hour_ms - 1, 2), (hour_ms - 2, 1)] {
@@ -136,7 +139,8 @@ async fn times_before_1970_are_cut_off_like_all_others() {
 async fn filters_narrow_and_nothing_in_them_is_run() {
     let Some(server) = weather(InfluxDbConfig::default()).await else { return };
     let settings = settings(&server.url);
-    let filter = |key: &str, operator: &str, value: &str| json!([{"key": key, "operator": operator, "value": value}]);
+    let filter =
+        |key: &str, operator: &str, value: &str| json!([{"key": key, "operator": operator, "value": value}]);
     let site = "it's \"here\", =/x";
     for (filters, ids) in [
         (filter("SensorId", "=", "0001"), vec!["0001"]),
@@ -160,7 +164,8 @@ async fn filters_narrow_and_nothing_in_them_is_run() {
             json!({"text": "select Temp from \"sensor.series\" where $timeFilter group by SensorId", "adhocFilters": filters}),
         ] {
             let fetched = ask(&settings, options).await.unwrap();
-            let found: Vec<_> = fetched.series.iter().map(|series| series.labels["SensorId"].as_str()).collect();
+            let found: Vec<_> =
+                fetched.series.iter().map(|series| series.labels["SensorId"].as_str()).collect();
             assert_eq!(found, ids, "{filters}");
         }
     }
@@ -170,7 +175,8 @@ async fn filters_narrow_and_nothing_in_them_is_run() {
 #[tokio::test]
 async fn what_there_is_to_choose_from_is_told() {
     let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    administer(&server.url, "CREATE RETENTION POLICY \"a year\" ON weather DURATION 365d REPLICATION 1").await;
+    administer(&server.url, "CREATE RETENTION POLICY \"a year\" ON weather DURATION 365d REPLICATION 1")
+        .await;
     write(&server.url, "wind,host=web-1,site=b speed=1\n".to_owned()).await;
     let settings = settings(&server.url);
     for (question, expected) in [
@@ -200,7 +206,8 @@ async fn what_there_is_to_choose_from_is_told() {
 #[tokio::test]
 async fn a_policy_and_a_pattern_choose_other_measurements() {
     let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    administer(&server.url, "CREATE RETENTION POLICY \"a year\" ON weather DURATION 5200w REPLICATION 1").await;
+    administer(&server.url, "CREATE RETENTION POLICY \"a year\" ON weather DURATION 5200w REPLICATION 1")
+        .await;
     let line = format!("sensor.series,SensorId=0009 Temp=9 {}", FROM_MS * 1_000_000);
     let url = format!("{}/write?db=weather&rp=a%20year", server.url);
     assert!(client().post(url).body(line).send().await.unwrap().status().is_success());
@@ -214,7 +221,8 @@ async fn a_policy_and_a_pattern_choose_other_measurements() {
 
 #[tokio::test]
 async fn many_rows_come_in_chunks_whatever_the_row_limit() {
-    let Some(server) = influxdb(InfluxDbConfig { http: "max-row-limit = 1000", ..Default::default() }).await else {
+    let Some(server) = influxdb(InfluxDbConfig { http: "max-row-limit = 1000", ..Default::default() }).await
+    else {
         return;
     };
     administer(&server.url, "CREATE DATABASE weather").await;

@@ -367,7 +367,10 @@ mod tests {
         );
         let (series, notices) = decoded(answer).unwrap();
         assert_eq!((series[0].name.as_str(), series[0].labels["host"].as_str()), ("v", "a"));
-        assert_eq!((series[0].times.as_slice(), series[0].values.as_slice()), (&[1, 2, 4][..], &[0.5, 1.0, -1e3][..]));
+        assert_eq!(
+            (series[0].times.as_slice(), series[0].values.as_slice()),
+            (&[1, 2, 4][..], &[0.5, 1.0, -1e3][..])
+        );
         assert_eq!((series[1].labels["host"].as_str(), series[1].values[0]), ("b", 7.0));
         assert!(notices.is_empty());
     }
@@ -389,7 +392,10 @@ mod tests {
     fn errors_inside_good_answers_are_errors() {
         let good = r#"{"results":[{"series":[{"name":"m","columns":["time","v"],"values":[[1,2]]}],"partial":true}]}"#;
         for (answer, category) in [
-            (r#"{"results":[{"statement_id":0,"error":"database not found: x"}]}"#.to_owned(), Category::Config),
+            (
+                r#"{"results":[{"statement_id":0,"error":"database not found: x"}]}"#.to_owned(),
+                Category::Config,
+            ),
             (r#"{"error":"timeout"}"#.to_owned(), Category::Limit),
             (format!("{good}{}", r#"{"results":[{"error":"query interrupted"}]}"#), Category::Query),
             (format!("{good}{}", r#"{"error":"max-select-series limit exceeded: 5"}"#), Category::Limit),
@@ -416,7 +422,9 @@ mod tests {
     #[test]
     fn hostile_answers_are_protocol_errors() {
         let values = |values: &str| {
-            format!(r#"{{"results":[{{"series":[{{"name":"m","columns":["time","v"],"values":{values}}}]}}]}}"#)
+            format!(
+                r#"{{"results":[{{"series":[{{"name":"m","columns":["time","v"],"values":{values}}}]}}]}}"#
+            )
         };
         for answer in [
             String::new(),
@@ -441,13 +449,15 @@ mod tests {
         }
         let deep = values(&format!("[[1,{}{}]]", "[".repeat(100_000), "]".repeat(100_000)));
         assert!(decoded(&deep).is_ok(), "an array in the place of a value is no value");
-        let utf8 = decode(b"{\"results\":[{\"error\":\"\xff\"}]}", LAYOUT, Limits::default(), &Secrets::default());
+        let utf8 =
+            decode(b"{\"results\":[{\"error\":\"\xff\"}]}", LAYOUT, Limits::default(), &Secrets::default());
         assert_eq!(utf8.unwrap_err().category(), Category::Protocol);
     }
 
     #[test]
     fn limits_name_their_setting() {
-        let answer = r#"{"results":[{"series":[{"name":"m","columns":["time","v"],"values":[[1,2],[2,3]]}]}]}"#;
+        let answer =
+            r#"{"results":[{"series":[{"name":"m","columns":["time","v"],"values":[[1,2],[2,3]]}]}]}"#;
         let limits = Limits { max_rows: 1, ..Limits::default() };
         let error = decode(answer.as_bytes(), LAYOUT, limits, &Secrets::default()).unwrap_err();
         assert_eq!(error.category(), Category::Limit);
@@ -459,7 +469,8 @@ mod tests {
         let answer = r#"{"results":[{"series":[{"name":"cpu","columns":["fieldKey","fieldType"],"values":[["v","float"],["b",true]]}]}]}"#;
         let rows = table(answer.as_bytes(), &Secrets::default()).unwrap();
         assert_eq!((rows[0]["fieldKey"].as_str(), rows[1]["fieldType"].as_str()), ("v", "true"));
-        let error = table(br#"{"results":[{"error":"database not found: x"}]}"#, &Secrets::default()).unwrap_err();
+        let error =
+            table(br#"{"results":[{"error":"database not found: x"}]}"#, &Secrets::default()).unwrap_err();
         assert_eq!(error.category(), Category::Config);
     }
 

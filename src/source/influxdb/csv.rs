@@ -130,7 +130,8 @@ mod tests {
             "\"odd m,x\",\"t\\,a\\ g=v\\,1\\ \\=x\\y,u=q\"\"o\",5,7\n",
         );
         let (series, notices) = decoded(answer.as_bytes()).unwrap();
-        let found: Vec<_> = series.iter().map(|s| (s.name.as_str(), s.times.as_slice(), s.values.as_slice())).collect();
+        let found: Vec<_> =
+            series.iter().map(|s| (s.name.as_str(), s.times.as_slice(), s.values.as_slice())).collect();
         assert_eq!(
             found,
             [
@@ -156,7 +157,12 @@ mod tests {
             (b"name,tags,time,v\n\xff,,1,2\n", Category::Protocol),
             (b"name,tags,at,v\nm,,1,2\n", Category::Protocol),
         ] {
-            assert_eq!(decoded(answer).unwrap_err().category(), category, "{}", String::from_utf8_lossy(answer));
+            assert_eq!(
+                decoded(answer).unwrap_err().category(),
+                category,
+                "{}",
+                String::from_utf8_lossy(answer)
+            );
         }
         assert_eq!(decoded(b"").unwrap(), (vec![], vec![]));
         assert_eq!(decoded(b"\n").unwrap(), (vec![], vec![]));

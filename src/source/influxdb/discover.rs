@@ -46,7 +46,8 @@ pub(super) fn show(question: &Question) -> Result<Option<Show>> {
         "tag-keys" => show(format!("SHOW TAG KEYS{on}{from}"), "tagKey", None),
         "tag-values" => {
             let key = question.param("key").ok_or_else(|| {
-                Error::new(Category::Query, "tag-values needs the key of a tag").hint("ask tag-values?key=host")
+                Error::new(Category::Query, "tag-values needs the key of a tag")
+                    .hint("ask tag-values?key=host")
             })?;
             let key = identifier(key);
             let matching = search.map_or_else(String::new, |pattern| format!(" WHERE {key} =~ {pattern}"));
@@ -84,7 +85,10 @@ mod tests {
         for (question, expected) in [
             ("databases", "SHOW DATABASES"),
             ("retention-policies?database=d", "SHOW RETENTION POLICIES ON \"d\""),
-            ("measurements?search=c/p.u&limit=5", "SHOW MEASUREMENTS WITH MEASUREMENT =~ /(?i)c\\x2Fp\\.u/ LIMIT 5"),
+            (
+                "measurements?search=c/p.u&limit=5",
+                "SHOW MEASUREMENTS WITH MEASUREMENT =~ /(?i)c\\x2Fp\\.u/ LIMIT 5",
+            ),
             ("fields?measurement=a%22b&policy=p", "SHOW FIELD KEYS FROM \"p\".\"a\\\"b\""),
             ("tag-keys", "SHOW TAG KEYS"),
             (
@@ -106,19 +110,32 @@ mod tests {
         let text = text(&format!("tag-values?key={encoded}&search={encoded}"));
         let quoted = r#""x\" or 1=1; drop database d -- / \\""#;
         let pattern = r#"/(?i)x\" or 1\=1\; drop database d \-\- \x2F \x5C/"#;
-        assert_eq!(text, format!("SHOW TAG VALUES WITH KEY = {quoted} WHERE {quoted} =~ {pattern} LIMIT 1000"));
+        assert_eq!(
+            text,
+            format!("SHOW TAG VALUES WITH KEY = {quoted} WHERE {quoted} =~ {pattern} LIMIT 1000")
+        );
     }
 
     #[test]
     fn choices_come_once_and_in_order() {
         let row = |key: &str, kind: &str| {
-            BTreeMap::from([("fieldKey".to_owned(), key.to_owned()), ("fieldType".to_owned(), kind.to_owned())])
+            BTreeMap::from([
+                ("fieldKey".to_owned(), key.to_owned()),
+                ("fieldType".to_owned(), kind.to_owned()),
+            ])
         };
         let question = Question::parse("fields?search=O");
         let show = show(&question).unwrap().unwrap();
-        let rows = vec![row("two", "float"), row("one", "integer"), row("two", "string"), row("x", "float"), row("", "")];
+        let rows = vec![
+            row("two", "float"),
+            row("one", "integer"),
+            row("two", "string"),
+            row("x", "float"),
+            row("", ""),
+        ];
         let found = choices(&question, &show, rows);
-        let found: Vec<_> = found.iter().map(|choice| (choice.value.as_str(), choice.description.as_str())).collect();
+        let found: Vec<_> =
+            found.iter().map(|choice| (choice.value.as_str(), choice.description.as_str())).collect();
         assert_eq!(found, [("one", "integer"), ("two", "float")]);
     }
 }

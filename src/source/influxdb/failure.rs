@@ -11,18 +11,39 @@ const QUOTED_CHARS: usize = 300;
 
 /// Words in the server's messages with what they mean. The first that fits counts.
 const MEANINGS: &[(&str, Category, &str)] = &[
-    ("database not found", Category::Config, "set the name of an existing database in the data source settings"),
+    ("error parsing query", Category::Query, "correct the query"),
+    (
+        "database not found",
+        Category::Config,
+        "set the name of an existing database in the data source settings",
+    ),
     ("database name required", Category::Config, "set a database in the data source settings"),
     ("database is required", Category::Config, "set a database in the data source settings"),
-    ("no dbrp mapping", Category::Config, "map the bucket to the database of the settings (influx v1 dbrp create)"),
-    ("could not find bucket", Category::Config, "name an existing bucket in the query or the data source settings"),
+    (
+        "no dbrp mapping",
+        Category::Config,
+        "map the bucket to the database of the settings (influx v1 dbrp create)",
+    ),
+    (
+        "could not find bucket",
+        Category::Config,
+        "name an existing bucket in the query or the data source settings",
+    ),
     ("retention policy not found", Category::Query, "choose an existing retention policy, or none"),
     ("authorization failed", Category::Auth, "check user and password in the data source settings"),
     ("unauthorized", Category::Auth, "check the credentials in the data source settings"),
     ("not authorized", Category::Auth, "grant the user the right to read the database"),
     ("credentials", Category::Auth, "check the credentials in the data source settings"),
-    ("limit exceeded", Category::Limit, "ask for a longer step, a shorter range or fewer series, or raise the server's limit"),
-    ("max-", Category::Limit, "ask for a longer step, a shorter range or fewer series, or raise the server's limit"),
+    (
+        "limit exceeded",
+        Category::Limit,
+        "ask for a longer step, a shorter range or fewer series, or raise the server's limit",
+    ),
+    (
+        "max-",
+        Category::Limit,
+        "ask for a longer step, a shorter range or fewer series, or raise the server's limit",
+    ),
     ("timeout", Category::Limit, "ask for a longer step or a shorter range, or raise the server's limit"),
 ];
 
@@ -84,13 +105,28 @@ mod tests {
     fn every_version_says_it_in_its_own_way() {
         for (status, body, category, says) in [
             (401, r#"{"error":"authorization failed"}"#, Category::Auth, "authorization failed"),
-            (401, r#"{"code":"unauthorized","message":"unauthorized access"}"#, Category::Auth, "unauthorized access"),
+            (
+                401,
+                r#"{"code":"unauthorized","message":"unauthorized access"}"#,
+                Category::Auth,
+                "unauthorized access",
+            ),
             (403, r#"{"error":"error authorizing query: bob not authorized"}"#, Category::Auth, "bob"),
             (400, r#"{"error":"error parsing query: found selec"}"#, Category::Query, "found selec"),
             (400, "error\n\"error parsing query: found selec\"\n", Category::Query, "found selec"),
-            (400, r#"{"code":"invalid","message":"compilation failed: loc 1:1"}"#, Category::Query, "compilation"),
+            (
+                400,
+                r#"{"code":"invalid","message":"compilation failed: loc 1:1"}"#,
+                Category::Query,
+                "compilation",
+            ),
             (400, r#"{"error":"database not found: x"}"#, Category::Config, "database not found: x"),
-            (404, r#"{"code":"not found","message":"could not find bucket \"x\""}"#, Category::Config, "bucket"),
+            (
+                404,
+                r#"{"code":"not found","message":"could not find bucket \"x\""}"#,
+                Category::Config,
+                "bucket",
+            ),
             (400, r#"{"error":"max-select-buckets limit exceeded: (5/2)"}"#, Category::Limit, "max-select"),
         ] {
             let (found, message) = of(status, body).unwrap();

@@ -45,7 +45,8 @@ pub(super) fn query(
 ) -> Result<Option<String>> {
     let text = sql::text_of(options, Language::Flux)?;
     // A text that names the step aggregates by it.
-    let aggregates = ["v.windowPeriod", "$__interval", "${__interval", "$interval"].iter().any(|word| text.contains(word));
+    let aggregates =
+        ["v.windowPeriod", "$__interval", "${__interval", "$interval"].iter().any(|word| text.contains(word));
     let window = Window::of(request, aggregates.then(|| Steps::of(request.step_ms)), now_ms);
     if window.is_empty() {
         return Ok(None);
@@ -66,7 +67,9 @@ pub(super) fn query(
     let time = |ms: i64| {
         chrono::DateTime::from_timestamp_millis(ms)
             .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-            .ok_or_else(|| Error::new(Category::Query, "the time range has no calendar date").hint("choose another"))
+            .ok_or_else(|| {
+                Error::new(Category::Query, "the time range has no calendar date").hint("choose another")
+            })
     };
     let values = [
         ("v.timeRangeStart", time(window.from_ms)?),
@@ -236,7 +239,8 @@ impl Head {
     }
 
     fn table(&self, record: &::csv::StringRecord, layout: Layout) -> Result<Table> {
-        let is_time = |at: usize| self.kind(at).starts_with("dateTime") && !OF_FLUX.contains(&self.names[at].as_str());
+        let is_time =
+            |at: usize| self.kind(at).starts_with("dateTime") && !OF_FLUX.contains(&self.names[at].as_str());
         let time = self.names.iter().position(|name| name == "_time").filter(|at| is_time(*at));
         let time = time.or_else(|| (0..self.names.len()).find(|at| is_time(*at))).ok_or_else(|| {
             Error::new(Category::Protocol, "a table of the answer has no column \"_time\"")
@@ -340,7 +344,10 @@ mod tests {
             all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
         assert_eq!(series[0].labels, labels(&[("_measurement", "cpu"), ("region", "east")]));
-        assert_eq!((series[0].name.as_str(), series[0].times.as_slice()), ("load", &[AT_MS, AT_MS + 20_500][..]));
+        assert_eq!(
+            (series[0].name.as_str(), series[0].times.as_slice()),
+            ("load", &[AT_MS, AT_MS + 20_500][..])
+        );
         assert!(series[0].values[0] == 15.43 && series[0].values[1].is_nan());
         assert_eq!((series[1].labels["region"].as_str(), series[1].values.as_slice()), ("west", &[4.62][..]));
         assert_eq!(series[1].times, [AT_MS]);
@@ -360,7 +367,8 @@ mod tests {
             ",,0,2018-05-08T20:50:00Z,a,0.5,7,up\n",
         );
         let (series, _) = decoded(answer).unwrap();
-        let found: Vec<_> = series.iter().map(|s| (s.name.as_str(), s.values[0], s.labels["state"].as_str())).collect();
+        let found: Vec<_> =
+            series.iter().map(|s| (s.name.as_str(), s.values[0], s.labels["state"].as_str())).collect();
         assert_eq!(found, [("load", 0.5, "up"), ("users", 7.0, "up")]);
     }
 
@@ -376,7 +384,9 @@ mod tests {
 
     #[test]
     fn other_answers_are_refused() {
-        for answer in ["<html>", "{\"code\":\"x\"}", "a,b\n1,2\n", ",result,table,_time\n,,0,2018-05-08T20:50:00Z\n"] {
+        for answer in
+            ["<html>", "{\"code\":\"x\"}", "a,b\n1,2\n", ",result,table,_time\n,,0,2018-05-08T20:50:00Z\n"]
+        {
             assert_eq!(decoded(answer).unwrap_err().category(), Category::Protocol, "{answer}");
         }
         let timeless = "#datatype,string,long,double\n#group,false,false,false\n#default,,,\n,result,table,_value\n,,0,1\n";

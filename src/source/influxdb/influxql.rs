@@ -11,6 +11,9 @@ use crate::query::{AdhocFilter, DurationMs, FilterOperator, expand_with};
 use crate::source::FetchRequest;
 use crate::source::aggregate::Aggregate;
 
+/// Every offset of a time zone is a multiple of this: steps that divide it begin at the same instants in all zones.
+const ZONE_OFFSETS_MS: i64 = 15 * 60_000;
+
 /// A query ready to be sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Asked {
@@ -35,7 +38,9 @@ pub(super) fn query(options: &Options, request: &FetchRequest, now_ms: i64) -> R
 
 fn build(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Option<Asked>> {
     if options.fields.iter().all(|field| field.is_empty()) {
-        return Err(Error::new(Category::Query, "no field is chosen").hint("set source.fields, or write source.text"));
+        return Err(
+            Error::new(Category::Query, "no field is chosen").hint("set source.fields, or write source.text")
+        );
     }
     let aggregates = options.aggregate != Aggregate::None;
     let window = Window::of(request, aggregates.then(|| Steps::of(request.step_ms)), now_ms);
@@ -120,7 +125,9 @@ fn all_of(first: String, filters: &[AdhocFilter]) -> Result<String> {
 /// A condition on a tag or field. Texts are compared with `=`, numbers with `<` and `>`.
 fn condition(filter: &AdhocFilter) -> Result<String> {
     if filter.key.is_empty() {
-        return Err(Error::new(Category::Query, "a filter has no key").hint("choose a tag or remove the filter"));
+        return Err(
+            Error::new(Category::Query, "a filter has no key").hint("choose a tag or remove the filter")
+        );
     }
     use FilterOperator::{Equal, Greater, Less, Matches, NotEqual, NotMatches};
     let value = match filter.operator {
@@ -147,8 +154,10 @@ fn expand(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Opti
         };
         let own = |name: &str, arguments: Option<&[&str]>| match (name, arguments) {
             ("timeFilter", None) | ("__timeFilter", None | Some([] | ["time" | "\"time\""])) => with_range(),
-            ("__timeFilter", Some(_)) => Err(Error::new(Category::Query, "the time column of InfluxQL is time")
-                .hint("write $timeFilter, or $__timeFilter(time)")),
+            ("__timeFilter", Some(_)) => {
+                Err(Error::new(Category::Query, "the time column of InfluxQL is time")
+                    .hint("write $timeFilter, or $__timeFilter(time)"))
+            }
             ("interval", None) => Ok(Some(format!("{}ms", request.step_ms))),
             ("__timeGroup", Some(arguments)) => {
                 Ok(Some(format!("time({}ms)", group_step_ms(arguments, request.step_ms)?)))
@@ -161,7 +170,15 @@ fn expand(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Opti
         };
         expand_with(&options.text, &window.macros(request), str::to_owned, own)
     };
-    let steps = grouped_by_time(&expand_in(Window::of(request, None, now_ms))?);
+    let text = expand_in(Window::of(request, None, now_ms))?;
+    let steps = grouped_by_time(&text);
+    if let Some(steps) = steps
+        && ZONE_OFFSETS_MS % steps.length_ms != 0
+        && text.to_ascii_lowercase().contains("tz(")
+    {
+        return Err(Error::new(Category::Query, "tz() moves the query's steps away from the epoch")
+            .hint("leave tz() away, or group by at most 15 minutes"));
+    }
     let window = Window::of(request, steps, now_ms);
     if window.is_empty() {
         return Ok(None);
@@ -204,7 +221,10 @@ fn reading_only(text: &str) -> Result<String> {
     let refused = |what: &str, hint: &str| Err(Error::new(Category::Query, what).hint(hint));
     let lower = text.to_ascii_lowercase();
     if !lower.strip_prefix("select").is_some_and(|rest| rest.starts_with(|c: char| !is_word(c))) {
-        return refused("the query does not begin with SELECT", "write one SELECT; other statements are not sent");
+        return refused(
+            "the query does not begin with SELECT",
+            "write one SELECT; other statements are not sent",
+        );
     }
     if text.contains(';') {
         return refused(
@@ -271,7 +291,8 @@ mod tests {
                 r#"GROUP BY time(60000ms), "host", * fill(null)"#
             )
         );
-        let raw = asked(json!({"measurement": "/^c/", "fields": ["a"], "aggregate": "none", "tags": ["h"]})).unwrap();
+        let raw = asked(json!({"measurement": "/^c/", "fields": ["a"], "aggregate": "none", "tags": ["h"]}))
+            .unwrap();
         assert_eq!(
             raw.text,
             r#"SELECT "a" FROM /^c/ WHERE time >= 60000ms AND time < 180000ms GROUP BY "h""#
@@ -284,7 +305,8 @@ mod tests {
     fn what_is_missing_is_named() {
         assert!(refused(json!({"measurement": "m"})).contains("source.fields"));
         assert!(refused(json!({"fields": ["v"]})).contains("source.measurement"));
-        let keyless = json!({"measurement": "m", "fields": ["v"], "adhocFilters": [{"key": "", "value": "x"}]});
+        let keyless =
+            json!({"measurement": "m", "fields": ["v"], "adhocFilters": [{"key": "", "value": "x"}]});
         assert!(refused(keyless).contains("no key"));
     }
 
@@ -305,12 +327,15 @@ mod tests {
             "SELECT mean(v) FROM m WHERE (time >= 0ms AND time < 240000ms AND \"h\" !~ /a\\x2Fb/) GROUP BY time(120000ms), host"
         );
         assert_eq!(
-            text(json!({"text": "select v from m where time > ${__from}ms and $__adhocFilters limit $__maxDataPoints"})),
+            text(
+                json!({"text": "select v from m where time > ${__from}ms and $__adhocFilters limit $__maxDataPoints"})
+            ),
             "select v from m where time > 60000ms and (1 = 1) limit 2"
         );
         for (text, says) in [
             ("select v from m where $__timeFilter(t)", "$timeFilter"),
             ("select v from m group by $__timeGroup(time, x)", "no duration"),
+            ("select v from m where $timeFilter group by time(1d) tz('Europe/Berlin')", "tz()"),
         ] {
             assert!(refused(json!({"text": text})).contains(says));
         }
@@ -351,7 +376,10 @@ mod tests {
         ] {
             refused(json!({ "text": text }));
         }
-        assert_eq!(text(json!({"text": " SELECT \"introduction\" FROM m ; "})), "SELECT \"introduction\" FROM m");
+        assert_eq!(
+            text(json!({"text": " SELECT \"introduction\" FROM m ; "})),
+            "SELECT \"introduction\" FROM m"
+        );
     }
 
     proptest! {

@@ -114,7 +114,8 @@ impl Source for InfluxDb {
             }
             Language::Flux => {
                 let name = quote::flux(&self.database);
-                let text = format!("buckets() |> filter(fn: (r) => r.name == {name}) |> keep(columns: [\"name\"])");
+                let text =
+                    format!("buckets() |> filter(fn: (r) => r.name == {name}) |> keep(columns: [\"name\"])");
                 (self.flux_request(&text)?, text)
             }
             Language::Sql => {
@@ -128,8 +129,11 @@ impl Source for InfluxDb {
                 answer::table(&answer.bytes, &self.client.secrets())?;
             }
             Language::Flux if !flux::has_rows(&answer.bytes, &self.client.secrets())? => {
-                return Err(Error::new(Category::Config, format!("there is no bucket \"{}\"", self.database))
-                    .hint("set the name of an existing bucket as the database in the data source settings"));
+                return Err(Error::new(
+                    Category::Config,
+                    format!("there is no bucket \"{}\"", self.database),
+                )
+                .hint("set the name of an existing bucket as the database in the data source settings"));
             }
             Language::Flux | Language::Sql => {}
         }
@@ -167,15 +171,16 @@ impl InfluxDb {
         }
     }
 
-    async fn fetch_influxql(&self, options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Fetched> {
+    async fn fetch_influxql(
+        &self,
+        options: &Options,
+        request: &FetchRequest,
+        now_ms: i64,
+    ) -> Result<Fetched> {
         let Some(asked) = influxql::query(options, request, now_ms)? else { return Ok(no_step_is_over()) };
-        let (epoch, times) = if request.range.from_ms < 0 {
-            ("ns", TimeFormat::Ns)
-        } else {
-            ("ms", TimeFormat::Ms)
-        };
-        let layout =
-            Layout { times, nulls_are_gaps: asked.nulls_are_gaps, plain_names: asked.plain_names };
+        let (epoch, times) =
+            if request.range.from_ms < 0 { ("ns", TimeFormat::Ns) } else { ("ms", TimeFormat::Ms) };
+        let layout = Layout { times, nulls_are_gaps: asked.nulls_are_gaps, plain_names: asked.plain_names };
         let (series, notices) = match options.format {
             Format::Json => self.ask_json(&asked, epoch, layout).await?,
             Format::Csv => match self.ask_csv(&asked, epoch, layout).await? {
@@ -184,20 +189,31 @@ impl InfluxDb {
                 answered => answered,
             },
         };
-        if series.is_empty() && options.text.trim().is_empty() && !influxql::is_pattern(&options.measurement) {
+        if series.is_empty() && options.text.trim().is_empty() && !influxql::is_pattern(&options.measurement)
+        {
             self.explain_nothing(options).await?;
         }
         Ok(Fetched { series, step_ms: None, executed: asked.text, notices })
     }
 
-    async fn ask_json(&self, asked: &Asked, epoch: &str, layout: Layout) -> Result<(Vec<Series>, Vec<String>)> {
+    async fn ask_json(
+        &self,
+        asked: &Asked,
+        epoch: &str,
+        layout: Layout,
+    ) -> Result<(Vec<Series>, Vec<String>)> {
         let request = self.query_request(&asked.text, Some(epoch))?;
         let Answer { bytes, .. } = self.send(&request).await?;
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
         decoded(move || answer::decode(&bytes, layout, limits, &secrets)).await
     }
 
-    async fn ask_csv(&self, asked: &Asked, epoch: &str, layout: Layout) -> Result<(Vec<Series>, Vec<String>)> {
+    async fn ask_csv(
+        &self,
+        asked: &Asked,
+        epoch: &str,
+        layout: Layout,
+    ) -> Result<(Vec<Series>, Vec<String>)> {
         let request = self.query_request(&asked.text, Some(epoch))?.with_header(ACCEPT, "application/csv");
         let Answer { bytes, .. } = self.send(&request).await?;
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
@@ -225,13 +241,17 @@ impl InfluxDb {
     async fn explain_nothing(&self, options: &Options) -> Result<()> {
         let source = influxql::source(options)?;
         let rows = self.show(&format!("SHOW FIELD KEYS FROM {source}")).await?;
-        let known: Vec<&str> = rows.iter().filter_map(|row| row.get("fieldKey")).map(String::as_str).collect();
+        let known: Vec<&str> =
+            rows.iter().filter_map(|row| row.get("fieldKey")).map(String::as_str).collect();
         if known.is_empty() {
             let rows = self.show(&format!("SHOW MEASUREMENTS LIMIT {LISTED_NAMES}")).await?;
             let names = rows.iter().filter_map(|row| row.get("name")).map(String::as_str);
             return Err(Error::new(
                 Category::Query,
-                format!("there is no measurement \"{}\" in the database \"{}\"", options.measurement, self.database),
+                format!(
+                    "there is no measurement \"{}\" in the database \"{}\"",
+                    options.measurement, self.database
+                ),
             )
             .hint(format!("choose one that exists, such as {}", crate::error::list_names(names))));
         }
@@ -293,9 +313,7 @@ impl InfluxDb {
 
     async fn send(&self, request: &HttpRequest) -> Result<Answer> {
         let secrets = self.client.secrets();
-        self.client
-            .send_explained(request, &|status, body| failure::of_answer(status, body, &secrets))
-            .await
+        self.client.send_explained(request, &|status, body| failure::of_answer(status, body, &secrets)).await
     }
 }
 

@@ -143,7 +143,9 @@ mod tests {
         ] {
             assert_eq!(serde_json::from_value::<Fill>(fill).unwrap(), expected);
         }
-        for (fill, says) in [("linear", "depend on the range"), ("inf", "expected none"), ("0) --", "expected none")] {
+        for (fill, says) in
+            [("linear", "depend on the range"), ("inf", "expected none"), ("0) --", "expected none")]
+        {
             let error = serde_json::from_value::<Fill>(json!(fill)).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }

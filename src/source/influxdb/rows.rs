@@ -155,9 +155,10 @@ impl Rows {
     /// # Errors
     /// [`Category::Limit`] if there are too many rows or series; [`Category::Protocol`] if there is no column for times.
     pub(super) fn take(&mut self, table: &mut Table, cells: &[Cell<'_>]) -> Result<()> {
-        let at = table.columns.iter().position(|column| column.role == Role::Time).ok_or_else(|| {
-            Error::new(Category::Protocol, "the answer has no column \"time\"").hint(HINT)
-        })?;
+        let at =
+            table.columns.iter().position(|column| column.role == Role::Time).ok_or_else(|| {
+                Error::new(Category::Protocol, "the answer has no column \"time\"").hint(HINT)
+            })?;
         let cell = cells.get(at).unwrap_or(&Cell::Missing);
         let Some(time) = self.time(cell) else {
             return self.points.leave_out(Lacking::Time, || format!("the time is {}", cell.kind()));
@@ -194,9 +195,7 @@ impl Rows {
 
     fn time(&self, cell: &Cell<'_>) -> Option<i64> {
         match cell {
-            Cell::Text(_) => {
-                self.layout.times.parse(cell).or_else(|| TimeFormat::Iso8601.parse(cell))
-            }
+            Cell::Text(_) => self.layout.times.parse(cell).or_else(|| TimeFormat::Iso8601.parse(cell)),
             _ => self.layout.times.parse(cell),
         }
     }
@@ -211,8 +210,7 @@ impl Rows {
 mod tests {
     use super::*;
 
-    const LAYOUT: Layout =
-        Layout { times: TimeFormat::Ms, nulls_are_gaps: false, plain_names: false };
+    const LAYOUT: Layout = Layout { times: TimeFormat::Ms, nulls_are_gaps: false, plain_names: false };
 
     fn taken(layout: Layout, names: &[&str], rows: &[&[Cell<'_>]]) -> Result<(Vec<Series>, Vec<String>)> {
         let names = names.iter().map(|name| (*name).to_owned()).collect();

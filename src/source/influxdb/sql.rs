@@ -5,12 +5,12 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::answer::{JsonCell, not_json};
+use super::failure;
 use super::influxql::{group_step_ms, unused_filters};
 use super::options::{Language, Options};
 use super::quote;
 use super::rows::{Layout, Rows, Table};
 use super::window::{Steps, Window};
-use super::failure;
 use crate::error::{Category, Error, Result};
 use crate::query::{AdhocFilter, FilterOperator, expand_with};
 use crate::series::{Labels, Series};
@@ -82,10 +82,16 @@ fn range(column: &str, window: Window, filters: &str) -> Result<String> {
     let time = |ms: i64| {
         chrono::DateTime::from_timestamp_millis(ms)
             .map(|time| time.format("TIMESTAMP '%Y-%m-%dT%H:%M:%S%.3fZ'").to_string())
-            .ok_or_else(|| Error::new(Category::Query, "the time range has no calendar date").hint("choose another"))
+            .ok_or_else(|| {
+                Error::new(Category::Query, "the time range has no calendar date").hint("choose another")
+            })
     };
     let and = if filters.is_empty() { "" } else { " AND " };
-    Ok(format!("({column} >= {} AND {column} < {}{and}{filters})", time(window.from_ms)?, time(window.to_ms)?))
+    Ok(format!(
+        "({column} >= {} AND {column} < {}{and}{filters})",
+        time(window.from_ms)?,
+        time(window.to_ms)?
+    ))
 }
 
 fn condition(filter: &AdhocFilter) -> String {
@@ -94,7 +100,9 @@ fn condition(filter: &AdhocFilter) -> String {
     match filter.operator {
         FilterOperator::Equal => format!("{column} = {}", text()),
         FilterOperator::NotEqual => format!("{column} <> {}", text()),
-        FilterOperator::Matches => format!("{column} ~ {}", quote::sql(quote::inner_pattern(&filter.value), '\'')),
+        FilterOperator::Matches => {
+            format!("{column} ~ {}", quote::sql(quote::inner_pattern(&filter.value), '\''))
+        }
         FilterOperator::NotMatches => {
             format!("{column} !~ {}", quote::sql(quote::inner_pattern(&filter.value), '\''))
         }
@@ -122,7 +130,10 @@ pub(super) fn decode(bytes: &[u8], limits: Limits, secrets: &Secrets) -> Result<
         json.deserialize_map(Line { table: &mut table, cells: &mut cells })
             .and_then(|()| json.end())
             .map_err(|error| not_json(line, &error))?;
-        if table.len() == 1 && let Some(Cell::Text(message)) = cells.first() && table.is_open(0) {
+        if table.len() == 1
+            && let Some(Cell::Text(message)) = cells.first()
+            && table.is_open(0)
+        {
             // The only column, and not the time: the server's words.
             return Err(failure::of_message(message, secrets));
         }
@@ -229,13 +240,18 @@ mod tests {
             ],
         });
         let bin = "date_bin(INTERVAL '60000 milliseconds', time, TIMESTAMP '1970-01-01T00:00:00Z')";
-        let range = "time >= TIMESTAMP '2023-11-14T22:14:00.000Z' AND time < TIMESTAMP '2023-11-14T22:16:00.000Z'";
+        let range =
+            "time >= TIMESTAMP '2023-11-14T22:14:00.000Z' AND time < TIMESTAMP '2023-11-14T22:16:00.000Z'";
         let filters = "\"ho\"\"st\" = 'it''s' AND \"n\" > 5 AND \"h\" !~ '^a''' AND \"h\" <> 'x'";
         assert_eq!(
             text(options).unwrap().unwrap(),
-            format!("SELECT {bin} AS time, host, avg(load) AS load FROM cpu WHERE ({range} AND {filters}) GROUP BY 1, 2")
+            format!(
+                "SELECT {bin} AS time, host, avg(load) AS load FROM cpu WHERE ({range} AND {filters}) GROUP BY 1, 2"
+            )
         );
-        let raw = text(json!({"text": "SELECT * FROM m WHERE $__timeFilter(t) AND $__adhocFilters"})).unwrap().unwrap();
+        let raw = text(json!({"text": "SELECT * FROM m WHERE $__timeFilter(t) AND $__adhocFilters"}))
+            .unwrap()
+            .unwrap();
         assert!(raw.ends_with("t < TIMESTAMP '2023-11-14T22:16:10.001Z') AND TRUE"), "{raw}");
         assert!(text(json!({"text": " "})).unwrap_err().to_string().contains("SQL"));
         let unused = json!({"text": "SELECT 1", "adhocFilters": [{"key": "a", "value": "b"}]});

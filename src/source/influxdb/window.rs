@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn a_step_that_is_running_is_left_out() {
         let steps = Some(Steps::of(10));
-        for (to_ms, now_ms, end) in [(29, 100, 30), (28, 100, 20), (30, 100, 30), (29, 29, 20), (29, 30, 30)] {
+        for (to_ms, now_ms, end) in [(29, 100, 30), (28, 100, 20), (30, 100, 30), (29, 29, 20), (29, 30, 30)]
+        {
             assert_eq!(Window::of(&request(0, to_ms, 10), steps, now_ms), window(0, end), "{to_ms} {now_ms}");
         }
         assert!(Window::of(&request(20, 25, 10), steps, 100).is_empty());
