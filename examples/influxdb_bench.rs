@@ -28,7 +28,7 @@ use outrider::source::{self, FetchRequest};
 use serde_json::{Value, json};
 
 use crate::host::{Plugin, context};
-use crate::influxdb_server::{InfluxDbConfig, client, influxdb};
+use crate::influxdb_server::{InfluxDbConfig, client, form, influxdb};
 
 const POINTS: i64 = 1_000_000;
 const STEP_MS: i64 = 10_000;
@@ -42,7 +42,7 @@ async fn main() -> Result<(), host::Error> {
     let binary = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: influxdb_bench PLUGIN")?);
     let server = influxdb(InfluxDbConfig::default()).await.ok_or("influxd is not installed")?;
     let create = [("q", "CREATE DATABASE weather")];
-    client().post(format!("{}/query", server.url)).form(&create).send().await?.error_for_status()?;
+    form(client().post(format!("{}/query", server.url)), &create).send().await?.error_for_status()?;
     for part in 0..POINTS / 10_000 {
         let line = |i: i64| {
             let value = 20.0 + 5.0 * (i as f64 / 1_375.0).sin() + (i * 7_919 % 1_000) as f64 / 1_000.0;
@@ -117,8 +117,8 @@ async fn main() -> Result<(), host::Error> {
 /// The bytes of the answer with all raw points.
 async fn raw(url: &str, accept: &str) -> Result<Bytes, host::Error> {
     let text = format!("SELECT \"v\" FROM \"m\" WHERE time >= {FROM_MS}ms AND time < {}ms", TO_MS + 1);
-    let form = [("q", text.as_str()), ("db", "weather"), ("epoch", "ms"), ("chunked", "true")];
-    let request = client().post(format!("{url}/query")).header("accept", accept).form(&form);
+    let fields = [("q", text.as_str()), ("db", "weather"), ("epoch", "ms"), ("chunked", "true")];
+    let request = form(client().post(format!("{url}/query")).header("accept", accept), &fields);
     Ok(request.send().await?.error_for_status()?.bytes().await?)
 }
 

@@ -75,8 +75,10 @@ async fn wrong_questions_are_told_apart() {
         error.to_string().contains("no measurement \"nope\"") && error.to_string().contains("sensor.series"),
         "{error}"
     );
-    let error = refused(&settings, by_sensor(json!({"fields": ["Temp", "nope"]})), Category::Query).await;
-    drop(error);
+    let error = refused(&settings, by_sensor(json!({"fields": ["nope"]})), Category::Query).await.to_string();
+    assert!(error.contains("has no field \"nope\"") && error.contains("\"Temp\""), "{error}");
+    let nobody = by_sensor(json!({"where": [{"key": "SensorId", "value": "9"}]}));
+    assert!(ask(&settings, nobody).await.unwrap().series.is_empty(), "nothing found is no error");
 }
 
 #[tokio::test]
@@ -90,7 +92,7 @@ async fn who_asks_is_checked() {
     let setup = |text: &'static str| {
         let request =
             client().post(format!("{}/query", server.url)).basic_auth("admin", Some("secret-admin"));
-        async move { assert!(request.form(&[("q", text)]).send().await.unwrap().status().is_success()) }
+        async move { assert!(form(request, &[("q", text)]).send().await.unwrap().status().is_success()) }
     };
     setup("CREATE DATABASE weather").await;
     setup("CREATE DATABASE hidden").await;

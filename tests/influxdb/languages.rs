@@ -42,8 +42,8 @@ async fn flux_is_sent_with_a_token_and_annotated_csv_comes_back() {
     assert_eq!((seen.method.as_str(), seen.uri.to_string().as_str()), ("POST", "/api/v2/query?org=my+org"));
     assert_eq!(seen.headers["authorization"], "Token canary-token");
     assert_eq!(
-        (&seen.headers["content-type"], &seen.headers["accept"]),
-        (&"application/json", &"application/csv")
+        (seen.headers["content-type"].to_str().unwrap(), seen.headers["accept"].to_str().unwrap()),
+        ("application/json", "application/csv")
     );
     let body: Value = serde_json::from_str(&seen.body).unwrap();
     let sent =

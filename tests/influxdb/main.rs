@@ -29,7 +29,7 @@ use outrider::settings::{OwnSettings, SecretString, Settings};
 use outrider::source::{self, Choice, FetchRequest, Fetched, Question, Reached};
 use serde_json::{Value, json};
 
-use crate::influxdb_server::{InfluxDbConfig, Server, client, influxdb};
+use crate::influxdb_server::{InfluxDbConfig, Server, client, form, influxdb};
 use crate::upstream_server::soon;
 
 /// 2023-11-14T22:20:00Z, a multiple of every step here.
@@ -81,7 +81,7 @@ async fn choices(settings: &Settings, question: &str) -> Vec<String> {
 
 /// Sends InfluxQL that writes, as an administrator does.
 async fn administer(url: &str, text: &str) {
-    let answer = client().post(format!("{url}/query")).form(&[("q", text)]).send().await.unwrap();
+    let answer = form(client().post(format!("{url}/query")), &[("q", text)]).send().await.unwrap();
     let text = answer.text().await.unwrap();
     assert!(!text.contains("error"), "{text}");
 }

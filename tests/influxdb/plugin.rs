@@ -22,7 +22,7 @@ async fn a_panel_gets_exactly_what_was_written() {
 
     let query = json!({
         "version": 1, "step": "1m", "training": "visible-range",
-        "source": {"kind": "influxdb", "measurement": "sensor.series", "fields": ["Temp"], "tags": ["SensorId"]},
+        "source": {"kind": "influxdb", "measurement": "sensor.series", "fields": ["Temp"], "tags": ["SensorId"], "fill": "null"},
     });
     let range = (REQUEST.range.from_ms, REQUEST.range.to_ms);
     let answer = plugin.query(context(&own), range, &query).await.unwrap();

@@ -109,7 +109,7 @@ mod tests {
         let encoded: String = url::form_urlencoded::byte_serialize(hostile.as_bytes()).collect();
         let text = text(&format!("tag-values?key={encoded}&search={encoded}"));
         let quoted = r#""x\" or 1=1; drop database d -- / \\""#;
-        let pattern = r#"/(?i)x\" or 1\=1\; drop database d \-\- \x2F \x5C/"#;
+        let pattern = r#"/(?i)x\" or 1\=1\x3B drop database d \-\- \x2F \x5C/"#;
         assert_eq!(
             text,
             format!("SHOW TAG VALUES WITH KEY = {quoted} WHERE {quoted} =~ {pattern} LIMIT 1000")

@@ -59,6 +59,8 @@ pub(super) fn regex(pattern: &str) -> Result<String> {
             (_, Some('\\')) => out.push_str("\\x5C"),
             ('/', None) | (_, Some('/')) => out.push_str("\\x2F"),
             ('\n', None) | (_, Some('\n')) => out.push_str("\\n"),
+            // A text may hold none, see `influxql`.
+            (';', None) | (_, Some(';')) => out.push_str("\\x3B"),
             (c, None) => out.push(c),
             (_, Some(c)) => {
                 out.push('\\');
@@ -145,6 +147,7 @@ mod tests {
             ("C:\\\\", "/C:\\x5C/"),
             ("\\\\/ or 1=1 or host =~ /", "/\\x5C\\x2F or 1=1 or host =~ \\x2F/"),
             ("a\nb", "/a\\nb/"),
+            ("a;b\\;", "/a\\x3Bb\\x3B/"),
             ("", "//"),
         ] {
             assert_eq!(regex(pattern).unwrap(), written, "{pattern}");
