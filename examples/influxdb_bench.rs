@@ -134,7 +134,7 @@ async fn fetch(url: &str, format: &str) -> Result<(), host::Error> {
     let query = source::connect(&settings)?.prepare(&serde_json::from_value(options)?)?;
     let range = TimeRange { from_ms: FROM_MS, to_ms: TO_MS };
     let fetched = query.fetch(&FetchRequest { range, step_ms: STEP_MS }).await?;
-    let points: usize = fetched.series.iter().map(|series| series.len()).sum();
+    let points: usize = fetched.series.iter().map(outrider::series::Series::len).sum();
     if points as i64 == POINTS { Ok(()) } else { Err(format!("{points} points came back").into()) }
 }
 

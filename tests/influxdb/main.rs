@@ -138,6 +138,8 @@ fn points(series: &Series) -> Vec<(i64, Option<f64>)> {
 /// A query built from options: the temperature by sensor.
 fn by_sensor(more: Value) -> Value {
     let mut options = json!({"measurement": "sensor.series", "fields": ["Temp"], "tags": ["SensorId"]});
-    options.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    if let (Some(options), Value::Object(more)) = (options.as_object_mut(), more) {
+        options.extend(more);
+    }
     options
 }

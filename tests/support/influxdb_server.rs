@@ -43,6 +43,7 @@ impl Drop for Server {
 ///
 /// # Panics
 /// If it is missing.
+#[expect(clippy::print_stdout, reason = "says what is skipped")]
 pub(crate) fn installed(command: &str, package: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(command).is_file()));

@@ -37,7 +37,7 @@ pub(super) fn query(options: &Options, request: &FetchRequest, now_ms: i64) -> R
 }
 
 fn build(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Option<Asked>> {
-    if options.fields.iter().all(|field| field.is_empty()) {
+    if options.fields.iter().all(String::is_empty) {
         return Err(
             Error::new(Category::Query, "no field is chosen").hint("set source.fields, or write source.text")
         );
