@@ -189,6 +189,7 @@ setup_tests() {
   require gcc "install gcc (Debian package build-essential)"
   debian_package chromium chromium
   debian_package prometheus prometheus
+  debian_package influxd influxdb
   setup_go
   if ! cargo deny --version >/dev/null 2>&1; then
     step "cargo-deny (compiles for a few minutes)"

@@ -10,6 +10,7 @@ import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafan
 
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
+import { type ReplaceAs } from './kinds';
 import { migrateQuery } from './migrations';
 import { SOURCES } from './sources';
 import {
@@ -25,6 +26,8 @@ import {
 export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, OutriderJsonData> {
   /** The upstream in the settings, which a query that names no source asks. */
   readonly sourceKind: SourceKind;
+  /** What of the settings everyone may read. */
+  readonly jsonData: OutriderJsonData;
 
   override annotations: AnnotationSupport<OutriderQuery> = {
     getDefaultQuery: () => ({ version: QUERY_VERSION, output: 'events' }),
@@ -33,7 +36,8 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
 
   constructor(settings: DataSourceInstanceSettings<OutriderJsonData>) {
     super(settings);
-    this.sourceKind = settings.jsonData?.source ?? SETTINGS_DEFAULTS.source;
+    this.jsonData = settings.jsonData ?? {};
+    this.sourceKind = this.jsonData.source ?? SETTINGS_DEFAULTS.source;
   }
 
   override getDefaultQuery(): Partial<OutriderQuery> {
@@ -53,12 +57,13 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     const templateSrv = getTemplateSrv();
     const migrated = migrateQuery(query);
     const kind = migrated.source?.kind ?? this.sourceKind;
-    const source = Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined;
-    const format = source?.formatVariableFor?.(migrated.source ?? {}) ?? source?.formatVariable;
-    const interpolated = interpolateQuery(migrated, {
-      text: (text) => templateSrv.replace(text, scopedVars),
-      source: (text) => templateSrv.replace(text, scopedVars, format),
-    });
+    const own = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].interpolate : undefined;
+    const replace: ReplaceAs = (text, format) => templateSrv.replace(text, scopedVars, format);
+    const interpolated = interpolateQuery(
+      migrated,
+      (text) => replace(text),
+      own && ((source) => own(source, replace, this.jsonData)),
+    );
     return withFilters(interpolated, filters ?? adhocFilters(templateSrv, this.name), this.sourceKind);
   }
 

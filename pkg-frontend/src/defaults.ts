@@ -28,6 +28,8 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
+  queryLanguage: 'influxql',
+  organization: '',
 };
 
 export const COMMON_DEFAULTS: CommonOptions = {
@@ -78,6 +80,17 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     by: [],
     legend: '',
     unit: '',
+  influxdb: {
+    language: null,
+    text: '',
+    policy: '',
+    measurement: '',
+    fields: [],
+    aggregate: 'mean',
+    tags: [],
+    fill: 'none',
+    where: [],
+    format: 'json',
   },
 };
 

@@ -67,6 +67,24 @@ export interface PrometheusOptions {
   by: string[];
   legend: string;
   unit: string;
+export type InfluxLanguage = 'influxql' | 'flux' | 'sql';
+export type InfluxAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+export type InfluxFormat = 'json' | 'csv';
+
+export interface InfluxDbOptions {
+  /** null = as the data source settings say. */
+  language: InfluxLanguage | null;
+  /** Empty = built from the options below, in InfluxQL. */
+  text: string;
+  policy: string;
+  measurement: string;
+  fields: string[];
+  aggregate: InfluxAggregate;
+  tags: string[];
+  /** `none`, `null` or a number. */
+  fill: string;
+  where: AdhocFilter[];
+  format: InfluxFormat;
 }
 
 /** Every source kind with its options. */
@@ -75,6 +93,7 @@ export interface SourceOptions {
   'http-json': HttpJsonOptions;
   'simple-json': SimpleJsonOptions;
   prometheus: PrometheusOptions;
+  influxdb: InfluxDbOptions;
 }
 
 export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
@@ -243,13 +262,24 @@ export interface SettingsOptions {
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;
+  /** Of InfluxDB: the language of queries that name none. */
+  queryLanguage: InfluxLanguage;
+  /** Of InfluxDB 2, for Flux. */
+  organization: string;
 }
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
 
 export type SecretKey =
-  'basicAuthPassword' | 'bearerToken' | 'tlsCACert' | 'tlsClientCert' | 'tlsClientKey' | `httpHeaderValue${number}`;
+  | 'basicAuthPassword'
+  | 'bearerToken'
+  | 'password'
+  | 'token'
+  | 'tlsCACert'
+  | 'tlsClientCert'
+  | 'tlsClientKey'
+  | `httpHeaderValue${number}`;
 
 export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
 

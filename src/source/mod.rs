@@ -14,6 +14,7 @@ mod http_json;
 mod json;
 mod prometheus;
 mod simple_json;
+mod influxdb;
 mod time;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub use generator::Generator;
 pub use http_json::HttpJson;
 pub use prometheus::Prometheus;
 pub use simple_json::SimpleJson;
+pub use influxdb::InfluxDb;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
@@ -322,7 +324,7 @@ const fn entry<S: Source>() -> SourceEntry {
 
 /// Every kind of source, in the order the editor shows them.
 pub const SOURCES: &[SourceEntry] =
-    &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>(), entry::<Prometheus>()];
+    &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>(), entry::<InfluxDb>(), entry::<Prometheus>()];
 
 /// Connects a source of the kind the settings name.
 ///
@@ -383,6 +385,8 @@ mod tests {
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
             error.contains("carrier-pigeon") && SOURCES.iter().all(|entry| error.contains(entry.kind)),
+            error.contains("carrier-pigeon")
+                && error.contains("\"generator\", \"http-json\" and \"influxdb\""),
             "{error}"
         );
 

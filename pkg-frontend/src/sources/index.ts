@@ -1,6 +1,8 @@
+import { inFormat } from '../interpolate';
 import { type Source } from '../kinds';
 import { HttpSettings } from '../settings/HttpSettings';
 import { PrometheusSettings } from '../settings/PrometheusSettings';
+import { InfluxSettings } from '../settings/InfluxSettings';
 import { type SourceOptions } from '../types';
 
 import { GeneratorEditor } from './Generator';
@@ -8,6 +10,8 @@ import { HttpJsonEditor } from './HttpJson';
 import { PrometheusEditor } from './Prometheus';
 import { formatFor } from './promql';
 import { SimpleJsonEditor } from './SimpleJson';
+import { InfluxDbEditor } from './InfluxDb';
+import { interpolateInfluxDb } from './influxVariables';
 
 /** Every source the backend has, in the order of the list. */
 export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } = {
@@ -33,6 +37,13 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
     description: 'Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API',
     component: PrometheusEditor,
     settings: PrometheusSettings,
-    formatVariableFor: formatFor,
+    interpolate: inFormat(formatFor),
+  },
+  influxdb: {
+    label: 'InfluxDB',
+    description: 'InfluxDB 1, 2 and 3, asked in InfluxQL, Flux or SQL',
+    component: InfluxDbEditor,
+    settings: InfluxSettings,
+    interpolate: interpolateInfluxDb,
   },
 };
