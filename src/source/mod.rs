@@ -11,6 +11,7 @@ mod discovery;
 mod generator;
 mod http;
 mod http_json;
+mod sql;
 mod time;
 
 use std::fmt;
@@ -272,7 +273,8 @@ const fn entry<S: Source>() -> SourceEntry {
 }
 
 /// Every kind of source, in the order the editor shows them.
-pub const SOURCES: &[SourceEntry] = &[entry::<Generator>(), entry::<HttpJson>()];
+pub const SOURCES: &[SourceEntry] =
+    &[entry::<Generator>(), entry::<HttpJson>(), sql::POSTGRESQL, sql::MYSQL, sql::SQLITE];
 
 /// Connects a source of the kind the settings name.
 ///
@@ -332,7 +334,7 @@ mod tests {
         let own = connect(&Settings::default()).unwrap();
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
-            error.contains("carrier-pigeon") && error.contains("\"generator\" and \"http-json\""),
+            error.contains("carrier-pigeon") && error.contains("\"generator\", \"http-json\""),
             "{error}"
         );
 
