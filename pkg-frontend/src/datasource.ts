@@ -10,6 +10,7 @@ import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafan
 
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
+import { type VariableFormat } from './kinds';
 import { migrateQuery } from './migrations';
 import { SOURCES } from './sources';
 import {
@@ -53,7 +54,7 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     const templateSrv = getTemplateSrv();
     const migrated = migrateQuery(query);
     const kind = migrated.source?.kind ?? this.sourceKind;
-    const format = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].formatVariable : undefined;
+    const format = variableFormat(kind, migrated.source ?? {});
     const interpolated = interpolateQuery(migrated, {
       text: (text) => templateSrv.replace(text, scopedVars),
       source: (text) => templateSrv.replace(text, scopedVars, format),
@@ -106,6 +107,12 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     const answer: unknown = await this.getResource(path, params);
     return Array.isArray(answer) ? (answer as Array<Choice<Value>>) : [];
   }
+}
+
+/** How the values of variables are written in the options of a source. */
+function variableFormat(kind: string, source: object): VariableFormat | undefined {
+  const entry = Object.hasOwn(SOURCES, kind) ? SOURCES[kind as SourceKind] : undefined;
+  return (entry?.usesFormat?.(source) ?? true) ? entry?.formatVariable : undefined;
 }
 
 /** The query with the filters of the dashboard among the options of its source, which says so if it cannot filter. */

@@ -7,6 +7,7 @@ import {
   type GeneratorSeries,
   type SettingsOptions,
   type SourceOptions,
+  type SqlOptions,
 } from './types';
 import { type DurationLimits, type NumberLimits } from './validation';
 
@@ -26,6 +27,26 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
+  sslmode: 'verify-full',
+  timeZone: '',
+  path: '',
+  allowedDirectories: [],
+  immutable: false,
+};
+
+const SQL_DEFAULTS: SqlOptions = {
+  mode: 'builder',
+  sql: '',
+  format: 'time-series',
+  schema: '',
+  table: '',
+  timeColumn: 'time',
+  timeFormat: 'auto',
+  valueColumns: [],
+  aggregate: 'mean',
+  labelColumns: [],
+  filters: [],
+  unit: '',
 };
 
 export const COMMON_DEFAULTS: CommonOptions = {
@@ -65,6 +86,9 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     name: 'value',
     unit: '',
   },
+  postgresql: SQL_DEFAULTS,
+  mysql: SQL_DEFAULTS,
+  sqlite: SQL_DEFAULTS,
 };
 
 export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';

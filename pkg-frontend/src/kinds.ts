@@ -33,6 +33,8 @@ export interface Source<Options> extends Kind<Options> {
   settings?: ComponentType<SettingsEditorProps>;
   /** How the values of variables are written in the upstream's language; `undefined` is Grafana's own way. */
   formatVariable?: VariableFormat;
+  /** Whether the options of a query are in that language; always, where it is not said. */
+  usesFormat?: (source: object) => boolean;
 }
 
 /** What Grafana's `replace` takes as its third argument: writes the value, or several, of a variable. */

@@ -42,10 +42,32 @@ export interface HttpJsonOptions {
   unit: string;
 }
 
+export type SqlMode = 'builder' | 'text';
+export type SqlFormat = 'time-series' | 'table';
+export type SqlAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+
+export interface SqlOptions {
+  mode: SqlMode;
+  sql: string;
+  format: SqlFormat;
+  schema: string;
+  table: string;
+  timeColumn: string;
+  timeFormat: TimeFormat;
+  valueColumns: string[];
+  aggregate: SqlAggregate;
+  labelColumns: string[];
+  filters: AdhocFilter[];
+  unit: string;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
+  postgresql: SqlOptions;
+  mysql: SqlOptions;
+  sqlite: SqlOptions;
 }
 
 export interface IsolationForestOptions {
@@ -201,13 +223,27 @@ export interface SettingsOptions {
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;
+  sslmode: SslMode;
+  timeZone: string;
+  path: string;
+  allowedDirectories: string[];
+  immutable: boolean;
 }
+
+/** How far a database server must prove who it is; libpq's names. */
+export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
 
 export type SecretKey =
-  'basicAuthPassword' | 'bearerToken' | 'tlsCACert' | 'tlsClientCert' | 'tlsClientKey' | `httpHeaderValue${number}`;
+  | 'password'
+  | 'basicAuthPassword'
+  | 'bearerToken'
+  | 'tlsCACert'
+  | 'tlsClientCert'
+  | 'tlsClientKey'
+  | `httpHeaderValue${number}`;
 
 export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
 
