@@ -13,7 +13,7 @@ const source = { kind: 'postgresql' } as const;
 
 it('saves what the builder needs, and nothing for the defaults', async () => {
   const { user, last } = await mountQuery({ source }, newDataSource());
-  expect(screen.queryByLabelText('SQL')).not.toBeInTheDocument();
+  expect(screen.queryByLabelText('Statement')).not.toBeInTheDocument();
   await user.type(screen.getByLabelText('Value columns'), 'cpu, mem{Enter}');
   expect(last()?.source).toStrictEqual({ kind: 'postgresql', valueColumns: ['cpu', 'mem'] });
   await user.type(screen.getByLabelText('Label columns'), 'host{Enter}');
@@ -22,8 +22,8 @@ it('saves what the builder needs, and nothing for the defaults', async () => {
 
 it('saves a statement', async () => {
   const { user, last } = await mountQuery({ source: { ...source, mode: 'text' } }, newDataSource());
-  expect(screen.queryByLabelText('Table')).not.toBeInTheDocument();
-  await user.type(screen.getByLabelText('SQL'), 'SELECT 1');
+  expect(screen.queryByLabelText('Time column')).not.toBeInTheDocument();
+  await user.type(screen.getByLabelText('Statement'), 'SELECT 1');
   await user.tab();
   expect(last()?.source).toStrictEqual({ kind: 'postgresql', mode: 'text', sql: 'SELECT 1' });
 });

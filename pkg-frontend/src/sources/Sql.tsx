@@ -86,7 +86,7 @@ export function SqlEditor(props: KindEditorProps<SqlOptions>) {
             scope={scope}
             grow
             rows={6}
-            label="SQL"
+            label="Statement"
             tooltip={`One SELECT. ${MACROS}`}
             placeholder={
               'SELECT $__timeGroup(created_at, $__interval) AS time, avg(value) AS value\nFROM metrics\nWHERE $__timeFilter(created_at)\nGROUP BY 1 ORDER BY 1'

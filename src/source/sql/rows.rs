@@ -429,3 +429,100 @@ fn owned(value: &Value<'_>) -> Value<'static> {
         Value::Unreadable => Value::Unreadable,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, kind: ColumnKind) -> Column {
+        Column { name: name.to_owned(), kind, type_name: "X".to_owned() }
+    }
+
+    fn rows(columns: &[(&str, ColumnKind)], layout: Layout, zone: Tz) -> Rows {
+        let mut rows = Rows::new(layout, TimeFormat::Auto, zone, "bytes", Limits::default());
+        rows.begin(columns.iter().map(|(name, kind)| column(name, *kind)).collect());
+        rows
+    }
+
+    fn text(text: &str) -> Value<'_> {
+        Value::Text(text.into())
+    }
+
+    #[test]
+    fn columns_of_open_kind_are_told_by_their_first_value() {
+        use ColumnKind::Open;
+        let mut rows =
+            rows(&[("time", Open), ("v", Open), ("host", Open), ("w", Open)], Layout::TimeSeries, Tz::UTC);
+        rows.row(&[Value::Int(1_700_000_000), Value::Null, Value::Null, Value::Null]).unwrap();
+        rows.row(&[text("2023-11-14 22:13:21"), Value::Float(2.0), text("a"), Value::Null]).unwrap();
+        rows.row(&[Value::Int(1_700_000_002), text("3.5"), text("a"), Value::Null]).unwrap();
+        let (series, notices) = rows.finish().unwrap();
+        let found: Vec<_> =
+            series.iter().map(|one| (one.name.as_str(), one.labels["host"].as_str(), one.len())).collect();
+        assert_eq!(found, [("v", "", 1), ("w", "", 1), ("v", "a", 2), ("w", "a", 2)]);
+        assert_eq!(series[2].times, [1_700_000_001_000, 1_700_000_002_000]);
+        assert_eq!(series[2].values, [2.0, 3.5]);
+        assert!(series[3].values[0].is_nan());
+        assert_eq!(series[0].unit.as_deref(), Some("bytes"));
+        assert_eq!(notices, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_metric_names_the_series() {
+        use ColumnKind::{Number, Text, Time};
+        let columns = [("time", Time), ("metric", Text), ("a", Number), ("b", Number)];
+        let mut wide = rows(&columns, Layout::TimeSeries, Tz::UTC);
+        wide.row(&[Value::Instant(0), text("m"), Value::Int(1), Value::Bool(true)]).unwrap();
+        let names: Vec<_> = wide.finish().unwrap().0.into_iter().map(|series| series.name).collect();
+        assert_eq!(names, ["m a", "m b"]);
+        let mut one = rows(&columns[..3], Layout::TimeSeries, Tz::UTC);
+        one.row(&[Value::Instant(0), text("m"), Value::Int(1)]).unwrap();
+        assert_eq!(one.finish().unwrap().0[0].name, "m");
+    }
+
+    #[test]
+    fn labels_cannot_be_mistaken_for_each_other() {
+        use ColumnKind::{Number, Text, Time};
+        let mut rows =
+            rows(&[("time", Time), ("a", Text), ("b", Text), ("v", Number)], Layout::TimeSeries, Tz::UTC);
+        for (a, b) in [("1:", "x"), ("", "1:1:x"), ("1", ":x"), ("1:x", "")] {
+            rows.row(&[Value::Instant(0), text(a), text(b), Value::Int(1)]).unwrap();
+        }
+        assert_eq!(rows.finish().unwrap().0.len(), 4);
+    }
+
+    #[test]
+    fn clocks_on_the_wall_are_read_in_their_zone() {
+        let berlin = Tz::Europe__Berlin;
+        let wall = |text: &str| TimeFormat::Iso8601.text(text).unwrap();
+        for (clock, utc) in [
+            ("2023-11-14 12:00:00", "2023-11-14 11:00:00"),
+            ("2023-07-14 12:00:00", "2023-07-14 10:00:00"),
+            // Shown twice, and not at all.
+            ("2023-10-29 02:30:00", "2023-10-29 00:30:00"),
+            ("2023-03-26 02:30:00", "2023-03-26 01:30:00"),
+        ] {
+            assert_eq!(instant(wall(clock), berlin), Some(wall(utc)), "{clock}");
+            assert_eq!(time_of(&text(clock), TimeFormat::Auto, berlin), Some(wall(utc)), "{clock}");
+        }
+        for text_with_zone in ["2023-11-14T12:00:00Z", "2023-11-14 13:00:00+01:00", "1699963200"] {
+            let found = time_of(&text(text_with_zone), TimeFormat::Auto, berlin);
+            assert_eq!(found, Some(wall("2023-11-14 12:00:00")), "{text_with_zone}");
+        }
+        assert_eq!(instant(i64::MAX, berlin), None);
+    }
+
+    #[test]
+    fn what_is_unreadable_is_left_out_with_a_notice() {
+        use ColumnKind::{Number, Time, Unreadable};
+        let columns = [("time", Time), ("v", Number), ("took", Unreadable), ("later", Time)];
+        let mut rows = rows(&columns, Layout::TimeSeries, Tz::UTC);
+        rows.row(&[Value::Instant(1), Value::Int(1), Value::Unreadable, Value::Instant(2)]).unwrap();
+        rows.row(&[Value::Unreadable, Value::Int(1), Value::Unreadable, Value::Null]).unwrap();
+        rows.row(&[Value::Instant(3), text("many"), Value::Unreadable, Value::Null]).unwrap();
+        let (series, notices) = rows.finish().unwrap();
+        assert_eq!(series[0].times, [1]);
+        assert_eq!(notices.len(), 3, "{notices:?}");
+        assert!(notices[1].contains("\"took\"") && notices[2].contains("\"later\""), "{notices:?}");
+    }
+}

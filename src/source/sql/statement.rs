@@ -385,3 +385,114 @@ fn step_of(name: &str, text: &str, step_ms: i64) -> Result<i64> {
             .hint("write it like '5m', or leave it out for the step of the query")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::series::TimeRange;
+    use Dialect::{Mysql, Postgresql, Sqlite};
+
+    const STEP_MS: i64 = 300_000;
+    const FROM_MS: i64 = 1_699_999_800_000;
+    const NOW_MS: i64 = FROM_MS + 10 * STEP_MS;
+    const REQUEST: FetchRequest = FetchRequest {
+        range: TimeRange { from_ms: FROM_MS, to_ms: FROM_MS + 2 * STEP_MS - 1 },
+        step_ms: STEP_MS,
+    };
+
+    fn options(json: serde_json::Value) -> Options {
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn built(dialect: Dialect, json: serde_json::Value, time: TimeColumn) -> String {
+        let range = (FROM_MS, FROM_MS + 2 * STEP_MS);
+        build(dialect, &options(json), range, STEP_MS, time, Tz::UTC, 9).unwrap().shown()
+    }
+
+    fn expanded(dialect: Dialect, sql: &str) -> Result<String> {
+        let options = options(json!({"sql": sql, "adhocFilters": [{"key": "a", "value": "x'"}]}));
+        expand_text(dialect, &options, &REQUEST, Tz::UTC, NOW_MS).map(|statement| statement.unwrap().shown())
+    }
+
+    #[test]
+    fn the_builder_aggregates_in_the_database() {
+        let json = json!({
+            "schema": "s", "table": "t", "timeColumn": "at", "valueColumns": ["v"], "labelColumns": ["host"],
+            "filters": [{"key": "dc", "operator": "!=", "value": "x"}]
+        });
+        assert_eq!(
+            built(Postgresql, json, TimeColumn::Timestamp),
+            "SELECT ((floor(extract(epoch FROM (\"at\")::timestamptz) * 1000)::bigint) - \
+             (((floor(extract(epoch FROM (\"at\")::timestamptz) * 1000)::bigint) % 300000) + 300000) % 300000) \
+             AS \"time\", \"host\", avg(\"v\") AS \"v\" FROM \"s\".\"t\" WHERE \
+             (\"at\" >= '2023-11-14 22:10:00.000+00:00' AND \"at\" < '2023-11-14 22:20:00.000+00:00') \
+             AND (COALESCE((\"dc\")::text, '') <> $1) GROUP BY 1, 2 ORDER BY 1 LIMIT 10 -- parameters: \"x\""
+        );
+        let json = json!({"table": "t", "valueColumns": ["v"], "aggregate": "none"});
+        assert_eq!(
+            built(Sqlite, json, TimeColumn::Epoch { per_second: 1 }),
+            "SELECT `time`, `v` FROM `t` WHERE (`time` >= 1699999800 AND `time` < 1700000400) ORDER BY `time` LIMIT 10"
+        );
+        let json = json!({"table": "t", "valueColumns": ["v"], "aggregate": "last"});
+        assert_eq!(
+            built(Mysql, json, TimeColumn::Epoch { per_second: 1_000 }),
+            "SELECT `outrider_step`, `v` FROM (SELECT ((FLOOR(`time`)) - (((FLOOR(`time`)) % 300000) + 300000) % 300000) \
+             AS `outrider_step`, `v`, ROW_NUMBER() OVER (PARTITION BY ((FLOOR(`time`)) - (((FLOOR(`time`)) % 300000) \
+             + 300000) % 300000) ORDER BY `time` DESC) AS `outrider_rank` FROM `t` WHERE (`time` >= 1699999800000 AND \
+             `time` < 1700000400000)) AS `outrider_rows` WHERE `outrider_rank` = 1 ORDER BY `outrider_step` LIMIT 10"
+        );
+    }
+
+    #[test]
+    fn values_of_filters_become_parameters() {
+        assert_eq!(
+            expanded(Postgresql, "SELECT time, v FROM t WHERE $__adhocFilters OR $__adhocFilters").unwrap(),
+            "SELECT time, v FROM t WHERE (COALESCE((\"a\")::text, '') = $1) OR (COALESCE((\"a\")::text, '') = $2) \
+             -- parameters: \"x'\", \"x'\""
+        );
+        for sql in ["SELECT '$__adhocFilters'", "SELECT 1 -- $__adhocFilters", "SELECT `$__adhocFilters`"] {
+            let error = expanded(Sqlite, sql).unwrap_err().to_string();
+            assert!(error.contains("quotes or in a comment"), "{error}");
+        }
+        assert!(expanded(Sqlite, "SELECT 1").unwrap_err().to_string().contains("where the filters go"));
+    }
+
+    #[test]
+    fn macros_cannot_hide_a_second_statement() {
+        for sql in [
+            "SELECT $__timeFilter(a) FROM t WHERE $__adhocFilters; DELETE FROM t",
+            "SELECT $__timeFilter(a); DELETE FROM t; --) FROM t WHERE $__adhocFilters",
+            "SELECT $__timeFilter(a'; DELETE FROM t; --') FROM t WHERE $__adhocFilters; DELETE FROM t",
+        ] {
+            for dialect in [Sqlite, Postgresql, Mysql] {
+                let error = expanded(dialect, sql).unwrap_err();
+                assert_eq!(error.category(), Category::Query, "{dialect:?} {sql}");
+            }
+        }
+    }
+
+    #[test]
+    fn steps_that_are_cut_off_or_not_over_are_left_out() {
+        let request = |from_ms, to_ms| FetchRequest { range: TimeRange { from_ms, to_ms }, step_ms: 10 };
+        assert_eq!(whole_steps(&request(0, 29), 10, 1_000), Some((0, 30)));
+        assert_eq!(whole_steps(&request(1, 28), 10, 1_000), Some((10, 20)));
+        assert_eq!(whole_steps(&request(0, 29), 10, 25), Some((0, 20)));
+        assert_eq!(whole_steps(&request(0, 8), 10, 1_000), None);
+        assert_eq!(whole_steps(&request(0, 29), 10, -5), None);
+        assert_eq!(whole_steps(&request(-25, -1), 10, 1_000), Some((-20, 0)));
+    }
+
+    #[test]
+    fn a_group_of_its_own_step_gets_whole_steps_of_it() {
+        let of = |sql: &str| {
+            let options = options(json!({"sql": sql}));
+            expand_text(Sqlite, &options, &REQUEST, Tz::UTC, NOW_MS).unwrap().map(|statement| statement.sql)
+        };
+        let hourly = "SELECT $__unixEpochGroup(s, '1h') FROM t WHERE $__unixEpochFilter(s)";
+        assert_eq!(of(hourly), None);
+        let minutes = of("SELECT $__unixEpochGroup(s, 1m) FROM t WHERE $__unixEpochFilter(s)").unwrap();
+        assert!(minutes.ends_with("WHERE (s >= 1699999800 AND s < 1700000400)"), "{minutes}");
+    }
+}
