@@ -185,11 +185,7 @@ async fn a_dropped_query_is_stopped_in_the_database() {
         let options: Kind = serde_json::from_value(slow(kind)).unwrap();
         let query = source::connect(&fixture.settings).unwrap().prepare(&options).unwrap();
         let fetch = tokio::spawn(async move { query.fetch(&REQUEST).await });
-        if kind != Kinds::Sqlite {
-            until(&fixture, |busy| busy > 0).await;
-        } else {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
+        until(&fixture, |busy| busy > 0).await;
         fetch.abort();
         until(&fixture, |busy| busy == 0).await;
     }

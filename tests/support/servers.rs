@@ -198,7 +198,7 @@ fn installed(program: &str, package: &str, folders: &[&str]) -> Option<PathBuf> 
             allowed,
             "{program} is not installed: install the Debian package {package} and run this again"
         );
-        println!("skipped: {program} is not installed");
+        eprintln!("skipped: {program} is not installed");
     }
     folder
 }

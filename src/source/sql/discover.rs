@@ -162,7 +162,11 @@ fn tables(dialect: Dialect, schema: &str, question: &Question) -> Statement {
             "sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
                 .to_owned(),
         ),
-        _ => (
+        Dialect::Postgresql => (
+            "table_name::text",
+            format!("information_schema.tables WHERE {}", in_schema(&mut writer, dialect, schema)),
+        ),
+        Dialect::Mysql => (
             "table_name",
             format!("information_schema.tables WHERE {}", in_schema(&mut writer, dialect, schema)),
         ),
@@ -188,8 +192,9 @@ fn columns(dialect: Dialect, schema: &str, table: Option<&str>) -> Statement {
             let schema = in_schema(&mut writer, dialect, schema);
             let table =
                 bound(&mut writer).map(|place| format!("AND table_name = {place}")).unwrap_or_default();
+            let text = if dialect == Dialect::Postgresql { "::text" } else { "" };
             format!(
-                "SELECT column_name, data_type FROM information_schema.columns WHERE {schema} {table} \
+                "SELECT column_name{text}, data_type{text} FROM information_schema.columns WHERE {schema} {table} \
                  ORDER BY table_name, ordinal_position"
             )
         }
@@ -231,8 +236,9 @@ async fn tables_with<D: Driver>(pool: &Pool<D>, schema: &str, key: &str) -> Resu
         _ => {
             let schema = in_schema(&mut writer, dialect, schema);
             let place = writer.bind(Param::Text(key.to_owned()));
+            let text = if dialect == Dialect::Postgresql { "::text" } else { "" };
             format!(
-                "SELECT table_name FROM information_schema.columns WHERE {schema} AND column_name = {place} \
+                "SELECT table_name{text} FROM information_schema.columns WHERE {schema} AND column_name = {place} \
                  ORDER BY 1 LIMIT {MAX_TABLES}"
             )
         }

@@ -289,8 +289,13 @@ fn expand_range(
     request: &FetchRequest,
     zone: Tz,
 ) -> Result<(String, Option<i64>)> {
-    let values =
-        MacroValues { from_ms, to_ms, step_ms: request.step_ms, max_data_points: request.max_points() };
+    // `$__to` is the last instant of the range, as in the other sources.
+    let values = MacroValues {
+        from_ms,
+        to_ms: to_ms.saturating_sub(1),
+        step_ms: request.step_ms,
+        max_data_points: request.max_points(),
+    };
     let longest: RefCell<Option<i64>> = RefCell::new(None);
     let group = |name: &str, ms: String, step: Option<&&str>, alias: bool| -> Result<Option<String>> {
         let step_ms = step.map_or(Ok(request.step_ms), |text| step_of(name, text, request.step_ms))?;
