@@ -142,3 +142,14 @@ async fn a_session_does_not_keep_what_a_statement_set() {
     let series = ask(still).await.unwrap().series;
     assert_eq!((series[0].labels["a"].as_str(), series[0].labels["b"].as_str()), ("1min", "on"));
 }
+
+#[tokio::test]
+async fn sqlite_loads_no_extension() {
+    let fixture = Kinds::Sqlite.fixture().await.unwrap();
+    let library = fixture.folder.as_ref().unwrap().path().join("x.so");
+    std::fs::write(&library, "no library").unwrap();
+    let sql = format!("SELECT 1 AS time, load_extension('{}') AS n", library.display());
+    let error = fixture.refused(json!({"kind": "sqlite", "mode": "text", "sql": sql}), Category::Query).await;
+    // It is not even looked at.
+    assert!(error.message().contains("not authorized"), "{error}");
+}

@@ -13,9 +13,9 @@ export function isText(source: object): boolean {
 function format(escape: (text: string) => string): VariableFormat {
   return (value, variable) => {
     if (Array.isArray(value)) {
-      return value.map((one) => `'${escape(String(one))}'`).join(',');
+      return value.map((one) => `'${escape(one)}'`).join(',');
     }
-    const text = escape(String(value));
+    const text = escape(value);
     return variable.multi || variable.includeAll ? `'${text}'` : text;
   };
 }

@@ -101,8 +101,9 @@ fn of_server(error: &dyn DatabaseError, dialect: Dialect, place: &str, secrets: 
     let meaning = match dialect {
         Dialect::Postgresql => postgresql(&code),
         Dialect::Mysql => {
-            let number =
-                error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(|error| error.number());
+            let number = error
+                .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+                .map(sqlx::mysql::MySqlDatabaseError::number);
             mysql(number.unwrap_or_default())
         }
         Dialect::Sqlite => sqlite(code.parse().unwrap_or_default()),

@@ -2,8 +2,8 @@
 //!
 //! Which files may be opened is the operator's decision: those below `allowedDirectories` and no others. The path and the
 //! directories are resolved (symbolic links, too) before they are compared, again before every new session. The file is
-//! opened with `SQLITE_OPEN_READONLY` and `query_only`; extensions cannot be loaded (they are not compiled in), and
-//! [`super::guard`] lets no `ATTACH` or `PRAGMA` pass.
+//! opened with `SQLITE_OPEN_READONLY` and `query_only`; the SQL function `load_extension` is off, as SQLite has it by
+//! default and nothing here changes; and [`super::guard`] lets no `ATTACH` or `PRAGMA` pass.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
