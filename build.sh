@@ -47,7 +47,7 @@ rust_target() {
 }
 
 build_backend() {
-  require cargo "install Rust 1.91 or newer from https://rustup.rs"
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
   step "backend (Rust, release)"
   local target
   target=$(rust_target)
@@ -182,7 +182,7 @@ setup_go() {
 }
 
 setup_tests() {
-  require cargo "install Rust 1.91 or newer from https://rustup.rs"
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
   for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
   done
@@ -190,6 +190,9 @@ setup_tests() {
   debian_package chromium chromium
   debian_package prometheus prometheus
   debian_package influxd influxdb
+  # The databases the sources are tested against. PostgreSQL keeps its programs off the PATH.
+  PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)/usr/sbin" debian_package postgres postgresql
+  PATH="$PATH:/usr/sbin" debian_package mariadbd mariadb-server
   setup_go
   if ! cargo deny --version >/dev/null 2>&1; then
     step "cargo-deny (compiles for a few minutes)"

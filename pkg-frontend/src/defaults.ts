@@ -7,6 +7,7 @@ import {
   type GeneratorSeries,
   type SettingsOptions,
   type SourceOptions,
+  type SqlOptions,
 } from './types';
 import { type DurationLimits, type NumberLimits } from './validation';
 
@@ -30,6 +31,26 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsAuth: false,
   queryLanguage: 'influxql',
   organization: '',
+  sslmode: 'verify-full',
+  timeZone: '',
+  path: '',
+  allowedDirectories: [],
+  immutable: false,
+};
+
+const SQL_DEFAULTS: SqlOptions = {
+  mode: 'builder',
+  sql: '',
+  format: 'time-series',
+  schema: '',
+  table: '',
+  timeColumn: 'time',
+  timeFormat: 'auto',
+  valueColumns: [],
+  aggregate: 'mean',
+  labelColumns: [],
+  filters: [],
+  unit: '',
 };
 
 export const COMMON_DEFAULTS: CommonOptions = {
@@ -92,6 +113,9 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     where: [],
     format: 'json',
   },
+  postgresql: SQL_DEFAULTS,
+  mysql: SQL_DEFAULTS,
+  sqlite: SQL_DEFAULTS,
 };
 
 export const DEFAULT_DETECTOR: DetectorKind = 'auto';

@@ -60,8 +60,7 @@ export function interpolateQuery(
 
 /** Replaces the variables in all options of a source, and writes their values in the format that these options need. */
 export function inFormat(formatOf: (source: object) => VariableFormat | undefined): InterpolateSource {
-  return (source, replace) =>
-    interpolate(source, (text) => replace(text, formatOf(source))) as object;
+  return (source, replace) => interpolate(source, (text) => replace(text, formatOf(source))) as object;
 }
 
 /** `[[__from:date]]` is Grafana's old spelling of `${__from:date}`; the backend knows only the new one. */

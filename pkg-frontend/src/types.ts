@@ -87,6 +87,25 @@ export interface InfluxDbOptions {
   format: InfluxFormat;
 }
 
+export type SqlMode = 'builder' | 'text';
+export type SqlFormat = 'time-series' | 'table';
+export type SqlAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+
+export interface SqlOptions {
+  mode: SqlMode;
+  sql: string;
+  format: SqlFormat;
+  schema: string;
+  table: string;
+  timeColumn: string;
+  timeFormat: TimeFormat;
+  valueColumns: string[];
+  aggregate: SqlAggregate;
+  labelColumns: string[];
+  filters: AdhocFilter[];
+  unit: string;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
@@ -94,6 +113,9 @@ export interface SourceOptions {
   'simple-json': SimpleJsonOptions;
   prometheus: PrometheusOptions;
   influxdb: InfluxDbOptions;
+  postgresql: SqlOptions;
+  mysql: SqlOptions;
+  sqlite: SqlOptions;
 }
 
 export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
@@ -266,7 +288,15 @@ export interface SettingsOptions {
   queryLanguage: InfluxLanguage;
   /** Of InfluxDB 2, for Flux. */
   organization: string;
+  sslmode: SslMode;
+  timeZone: string;
+  path: string;
+  allowedDirectories: string[];
+  immutable: boolean;
 }
+
+/** How far a database server must prove who it is; libpq's names. */
+export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
@@ -276,6 +306,9 @@ export type SecretKey =
   | 'bearerToken'
   | 'password'
   | 'token'
+  | 'password'
+  | 'basicAuthPassword'
+  | 'bearerToken'
   | 'tlsCACert'
   | 'tlsClientCert'
   | 'tlsClientKey'

@@ -11,10 +11,11 @@ mod discovery;
 mod generator;
 mod http;
 mod http_json;
+mod influxdb;
 mod json;
 mod prometheus;
 mod simple_json;
-mod influxdb;
+mod sql;
 mod time;
 
 use std::fmt;
@@ -26,9 +27,9 @@ use serde::de::DeserializeOwned;
 pub use discovery::{Choice, Question};
 pub use generator::Generator;
 pub use http_json::HttpJson;
+pub use influxdb::InfluxDb;
 pub use prometheus::Prometheus;
 pub use simple_json::SimpleJson;
-pub use influxdb::InfluxDb;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
@@ -323,8 +324,16 @@ const fn entry<S: Source>() -> SourceEntry {
 }
 
 /// Every kind of source, in the order the editor shows them.
-pub const SOURCES: &[SourceEntry] =
-    &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>(), entry::<InfluxDb>(), entry::<Prometheus>()];
+pub const SOURCES: &[SourceEntry] = &[
+    entry::<Generator>(),
+    entry::<HttpJson>(),
+    entry::<SimpleJson>(),
+    entry::<InfluxDb>(),
+    sql::SQLITE,
+    sql::POSTGRESQL,
+    sql::MYSQL,
+    entry::<Prometheus>(),
+];
 
 /// Connects a source of the kind the settings name.
 ///
@@ -387,6 +396,7 @@ mod tests {
             error.contains("carrier-pigeon") && SOURCES.iter().all(|entry| error.contains(entry.kind)),
             error.contains("carrier-pigeon")
                 && error.contains("\"generator\", \"http-json\" and \"influxdb\""),
+            error.contains("carrier-pigeon") && error.contains("\"generator\", \"http-json\""),
             "{error}"
         );
 

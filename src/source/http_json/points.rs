@@ -118,8 +118,11 @@ impl<'l> Points<'l> {
     fn too_many_series(&self) -> Error {
         let labels = list_names(self.layout.label_names.iter().map(String::as_str));
         let max = self.limits.max_series;
-        Error::new(Category::Limit, format!("the labels {labels} split the answer into more than {max} series"))
-            .hint("take a label with fewer values out of the option labels, or raise the setting maxSeries")
+        Error::new(
+            Category::Limit,
+            format!("the labels {labels} split the answer into more than {max} series"),
+        )
+        .hint("take a label with fewer values out of the option labels, or raise the setting maxSeries")
     }
 
     /// The series, sorted by their labels, and notices of what was left out or mended.
