@@ -101,6 +101,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     by: [],
     legend: '',
     unit: '',
+  },
   influxdb: {
     language: null,
     text: '',

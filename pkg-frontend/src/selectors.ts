@@ -97,6 +97,7 @@ export const selectors = {
     by: 'outrider-prometheus-by',
     legend: 'outrider-prometheus-legend',
     unit: 'outrider-prometheus-unit',
+  },
   influxDb: {
     language: 'outrider-influxdb-language',
     mode: 'outrider-influxdb-mode',
@@ -109,6 +110,7 @@ export const selectors = {
     fill: 'outrider-influxdb-fill',
     where: 'outrider-influxdb-where',
     format: 'outrider-influxdb-format',
+  },
   sql: {
     mode: 'outrider-sql-mode',
     sql: 'outrider-sql-sql',

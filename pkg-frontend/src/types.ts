@@ -67,6 +67,8 @@ export interface PrometheusOptions {
   by: string[];
   legend: string;
   unit: string;
+}
+
 export type InfluxLanguage = 'influxql' | 'flux' | 'sql';
 export type InfluxAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
 export type InfluxFormat = 'json' | 'csv';

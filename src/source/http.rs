@@ -92,11 +92,6 @@ impl Body {
         let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         Self { content_type: "application/x-www-form-urlencoded", text }
     }
-
-    /// Text in a language of its own, such as `application/vnd.flux`.
-    pub(super) fn of_type(content_type: &'static str, text: String) -> Self {
-        Self { content_type, text }
-    }
 }
 
 impl HttpRequest {
