@@ -134,7 +134,7 @@ fn unique() -> u64 {
 
 /// The value of a row; every third minute has none.
 pub(crate) fn cpu(minute: i64, host: usize) -> Option<f64> {
-    (minute % 3 != 0).then(|| minute as f64 * 0.25 + host as f64 * 100.0)
+    (minute % 3 != 0).then_some(minute as f64 * 0.25 + host as f64 * 100.0)
 }
 
 /// The table and its rows: two hosts, a row a minute.

@@ -7,8 +7,7 @@ use outrider::source::FetchRequest;
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    ALL, BASE_MS, Fixture, HOSTS, Kinds, MINUTE_MS, REQUEST, STEP_MS, ask_for, cpu, of_host, points,
-    server_settings,
+    ALL, BASE_MS, Fixture, HOSTS, Kinds, MINUTE_MS, STEP_MS, ask_for, cpu, of_host, points, server_settings,
 };
 use crate::host::{self, Plugin};
 use crate::servers::PASSWORD;
@@ -30,7 +29,7 @@ fn close(found: &[(i64, Option<f64>)], expected: &[(i64, Option<f64>)], what: &s
         match (found.1, expected.1) {
             // The order in which a database adds is its own.
             (Some(found), Some(expected)) => {
-                assert!((found - expected).abs() < 1e-9, "{what}: {found} {expected}")
+                assert!((found - expected).abs() < 1e-9, "{what}: {found} {expected}");
             }
             (found, expected) => assert_eq!(found, expected, "{what}"),
         }
