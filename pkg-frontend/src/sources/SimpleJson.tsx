@@ -93,7 +93,8 @@ export function SimpleJsonEditor({ options, set, datasource, scope }: KindEditor
           value={others.map(([name, value]): Pair => [name, textOf(value)])}
           onCommit={(pairs) => {
             const kept = Object.entries(options.payload).filter(([name]) => offered.has(name));
-            set('payload', Object.fromEntries([...kept, ...pairs.map(([name, text]) => [name, valueOf(text)])]));
+            const entered = pairs.map(([name, text]): [string, unknown] => [name, valueOf(text)]);
+            set('payload', Object.fromEntries([...kept, ...entered]));
           }}
         />
       </InlineFieldRow>

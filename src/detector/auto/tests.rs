@@ -279,7 +279,7 @@ fn a_shift_of_level_is_told_even_where_levels_shift_often() {
     // Another level every 400 points, up and down in turn by different heights.
     let level = |index: usize| {
         let number = index / 400;
-        if number % 2 == 0 { 0.0 } else { 8.0 + (number % 3) as f64 }
+        if number.is_multiple_of(2) { 0.0 } else { 8.0 + (number % 3) as f64 }
     };
     let values: Vec<f64> = (0..16_000).map(|index| level(index) + gaussian(index)).collect();
     let found = incidents(&judge(&values));
