@@ -26,6 +26,8 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
+  oauthPassThru: false,
+  keepCookies: [],
 };
 
 export const COMMON_DEFAULTS: CommonOptions = {
@@ -66,6 +68,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     unit: '',
   },
   'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
+  grafana: { datasourceUid: '', datasourceType: '', query: {}, keepRunningStep: false },
 };
 
 export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';

@@ -53,11 +53,23 @@ export interface SimpleJsonOptions {
   unit: string;
 }
 
+/** The saved query of another data source: what is in it, only that data source knows. */
+export type OtherQuery = DataQuery & Record<string, unknown>;
+
+export interface GrafanaOptions {
+  /** Uid of the other data source, where its query does not say it. */
+  datasourceUid: string;
+  datasourceType: string;
+  query: Partial<OtherQuery>;
+  keepRunningStep: boolean;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
   'simple-json': SimpleJsonOptions;
+  grafana: GrafanaOptions;
 }
 
 export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
@@ -224,13 +236,22 @@ export interface SettingsOptions {
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;
+  /** Grafana's own keys: who the user is goes along with requests. */
+  oauthPassThru: boolean;
+  keepCookies: string[];
 }
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
 
 export type SecretKey =
-  'basicAuthPassword' | 'bearerToken' | 'tlsCACert' | 'tlsClientCert' | 'tlsClientKey' | `httpHeaderValue${number}`;
+  | 'basicAuthPassword'
+  | 'bearerToken'
+  | 'serviceAccountToken'
+  | 'tlsCACert'
+  | 'tlsClientCert'
+  | 'tlsClientKey'
+  | `httpHeaderValue${number}`;
 
 export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
 

@@ -58,7 +58,10 @@ mod tests {
     #[test]
     fn who_a_user_is_is_seen_in_any_spelling_and_never_shown() {
         let one = caller(&[("Authorization", "Bearer canary"), ("http_X-Grafana-Id", "canary-id")]);
-        assert_eq!(one.digest(), caller(&[("authorization", "Bearer canary"), ("X-Grafana-Id", "canary-id")]).digest());
+        assert_eq!(
+            one.digest(),
+            caller(&[("authorization", "Bearer canary"), ("X-Grafana-Id", "canary-id")]).digest()
+        );
         assert!(one.identity.is_some() && !format!("{one:?}").contains("canary"), "{one:?}");
         for other in [
             caller(&[("Authorization", "Bearer other"), ("X-Grafana-Id", "canary-id")]),

@@ -45,7 +45,8 @@ impl Data for DataService {
     ) -> std::result::Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
         let for_expression = caller::is_for_expression(&headers);
-        let caller = caller::of(plugin_context.as_ref(), headers.iter().map(|(name, value)| (name, Some(value))));
+        let caller =
+            caller::of(plugin_context.as_ref(), headers.iter().map(|(name, value)| (name, Some(value))));
         let connected = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
         let connected = connected.and_then(|connected| connected.for_caller(&caller));
         let datasource = instances::uid(plugin_context.as_ref());

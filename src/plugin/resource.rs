@@ -60,7 +60,8 @@ impl ResourceService {
         let known = path.split_once('/').filter(|(kind, _)| SOURCES.iter().any(|entry| entry.kind == *kind));
         let Some((kind, question)) = known else { return Ok(Err(there_is("generator", &["series"]))) };
         let context = request.plugin_context.as_ref();
-        let caller = caller::of(context, request.headers.iter().map(|(name, list)| (name, list.values.first())));
+        let caller =
+            caller::of(context, request.headers.iter().map(|(name, list)| (name, list.values.first())));
         let own = self.shared.instances.get(context, &self.shared.metrics)?.for_caller(&caller)?;
         let wanted: Kind = serde_json::from_value(json!({"kind": kind}))
             .map_err(|error| Error::new(Category::Internal, error.to_string()))?;

@@ -1,8 +1,10 @@
 import { type Source } from '../kinds';
+import { GrafanaSettings } from '../settings/GrafanaSettings';
 import { HttpSettings } from '../settings/HttpSettings';
 import { type SourceOptions } from '../types';
 
 import { GeneratorEditor } from './Generator';
+import { GrafanaEditor } from './Grafana';
 import { HttpJsonEditor } from './HttpJson';
 import { SimpleJsonEditor } from './SimpleJson';
 
@@ -24,5 +26,11 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
     description: "A server with the protocol of Grafana's SimpleJSON or JSON data source",
     component: SimpleJsonEditor,
     settings: HttpSettings,
+  },
+  grafana: {
+    label: 'Grafana data source',
+    description: 'Any other data source of the same Grafana, with its own query',
+    component: GrafanaEditor,
+    settings: GrafanaSettings,
   },
 };

@@ -25,12 +25,20 @@ pub(super) fn explain(status: StatusCode, body: &str, target: &Target) -> Option
                 .hint("enter a service account token that is still valid in the data source settings"),
         ),
         StatusCode::FORBIDDEN => Some(
-            Error::new(Category::Auth, format!("Grafana does not let the data source \"{uid}\" be queried: \"{message}\""))
-                .hint("let the service account, or the user, query that data source"),
+            Error::new(
+                Category::Auth,
+                format!("Grafana does not let the data source \"{uid}\" be queried: \"{message}\""),
+            )
+            .hint("let the service account, or the user, query that data source"),
         ),
         StatusCode::NOT_FOUND => Some(
-            Error::new(Category::Query, format!("Grafana has no data source with the uid \"{uid}\": \"{message}\""))
-                .hint("choose the data source again; it may have been removed, or belong to another organisation"),
+            Error::new(
+                Category::Query,
+                format!("Grafana has no data source with the uid \"{uid}\": \"{message}\""),
+            )
+            .hint(
+                "choose the data source again; it may have been removed, or belong to another organisation",
+            ),
         ),
         StatusCode::BAD_REQUEST => Some(
             Error::new(Category::Query, format!("Grafana refused the query: \"{message}\""))
@@ -62,8 +70,13 @@ pub(super) fn of_result(status: u64, said: &str) -> Error {
     let said = one_line(said, QUOTED_CHARS);
     let (category, hint) = match status {
         401 | 403 => (Category::Auth, "check the credentials in the settings of the other data source"),
-        408 | 502..=504 => (Category::Connection, "check with Save & test of the other data source that it works"),
-        500.. => (Category::Protocol, "open the query in Explore with the other data source, and look into Grafana's log"),
+        408 | 502..=504 => {
+            (Category::Connection, "check with Save & test of the other data source that it works")
+        }
+        500.. => (
+            Category::Protocol,
+            "open the query in Explore with the other data source, and look into Grafana's log",
+        ),
         _ => (Category::Query, "open the query in Explore with the other data source and correct it there"),
     };
     Error::new(category, format!("the other data source failed: \"{said}\"")).hint(hint)
@@ -82,19 +95,46 @@ mod tests {
     #[test]
     fn the_words_of_grafana_and_of_the_other_data_source_are_told_apart() {
         for (status, body, category, words) in [
-            (401, r#"{"message":"Invalid API key"}"#, Category::Auth, "refused the credentials: \"Invalid API key\""),
-            (403, r#"{"message":"Access denied","accessErrorId":"ACE1"}"#, Category::Auth, "\"gone\" be queried"),
-            (404, r#"{"message":"Data source not found"}"#, Category::Query, "no data source with the uid \"gone\""),
+            (
+                401,
+                r#"{"message":"Invalid API key"}"#,
+                Category::Auth,
+                "refused the credentials: \"Invalid API key\"",
+            ),
+            (
+                403,
+                r#"{"message":"Access denied","accessErrorId":"ACE1"}"#,
+                Category::Auth,
+                "\"gone\" be queried",
+            ),
+            (
+                404,
+                r#"{"message":"Data source not found"}"#,
+                Category::Query,
+                "no data source with the uid \"gone\"",
+            ),
             (400, r#"{"message":"No queries found"}"#, Category::Query, "No queries found"),
-            (400, r#"{"results":{"A":{"error":"bad\n expr","status":400}}}"#, Category::Query, "failed: \"bad expr\""),
+            (
+                400,
+                r#"{"results":{"A":{"error":"bad\n expr","status":400}}}"#,
+                Category::Query,
+                "failed: \"bad expr\"",
+            ),
             (207, r#"{"results":{"A":{"error":"dial tcp","status":502}}}"#, Category::Connection, "dial tcp"),
             (500, r#"{"results":{"A":{"error":"oops"}}}"#, Category::Protocol, "oops"),
-            (400, r#"{"results":{"A":{"error":"no","status":403}}}"#, Category::Auth, "settings of the other"),
+            (
+                400,
+                r#"{"results":{"A":{"error":"no","status":403}}}"#,
+                Category::Auth,
+                "settings of the other",
+            ),
         ] {
             let (found, text) = explained(status, body).unwrap();
             assert!(found == category && text.contains(words), "{status} {body}: {text}");
         }
-        for (status, body) in [(500, r#"{"message":"x"}"#), (401, "<html>"), (400, "{}"), (400, r#"{"message":3}"#)] {
+        for (status, body) in
+            [(500, r#"{"message":"x"}"#), (401, "<html>"), (400, "{}"), (400, r#"{"message":3}"#)]
+        {
             assert_eq!(explained(status, body), None, "{body}");
         }
     }

@@ -33,7 +33,8 @@ const QUOTED_CHARS: usize = 500;
 /// The most of its notices that are.
 const MAX_NOTICES: usize = 5;
 /// What people see where a table came instead of series.
-const FORM_HINT: &str = "let the query of the other data source return time series, not a table, logs or traces";
+const FORM_HINT: &str =
+    "let the query of the other data source return time series, not a table, logs or traces";
 
 /// What the request says about its answer.
 pub(super) struct Layout {
@@ -150,7 +151,10 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<D
         return Err(foreign("Grafana's answer does not hold the result of the query"));
     };
     if let Some(said) = outcome.error.filter(|said| !said.is_empty()) {
-        return Err(failure::of_result(outcome.status.unwrap_or(400), &layout.secrets.quote(&said, QUOTED_CHARS)));
+        return Err(failure::of_result(
+            outcome.status.unwrap_or(400),
+            &layout.secrets.quote(&said, QUOTED_CHARS),
+        ));
     }
     let mut reading = Reading { collector: Collector::new(limits), layout, limits, steps: BTreeSet::new() };
     let mut said = BTreeSet::new();
@@ -162,7 +166,9 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<D
                 executed = layout.secrets.scrub(text);
             }
             let texts = meta.notices.iter().flatten().map(|notice| notice.text.as_str());
-            said.extend(texts.filter(|text| !text.is_empty()).map(|text| layout.secrets.quote(text, QUOTED_CHARS)));
+            said.extend(
+                texts.filter(|text| !text.is_empty()).map(|text| layout.secrets.quote(text, QUOTED_CHARS)),
+            );
             if meta.is_aside() {
                 continue;
             }
@@ -176,8 +182,11 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<D
     if usable == 0 && other > 0 {
         return Err(foreign("the other data source answered without numbers over time").hint(FORM_HINT));
     }
-    let mut notices: Vec<String> =
-        said.into_iter().take(MAX_NOTICES).map(|text| format!("The other data source says: {text}")).collect();
+    let mut notices: Vec<String> = said
+        .into_iter()
+        .take(MAX_NOTICES)
+        .map(|text| format!("The other data source says: {text}"))
+        .collect();
     notices.extend(reading.step_notice());
     if other > 0 {
         notices.push(format!("Frames left out because they hold no numbers over time: {other}"));
@@ -188,7 +197,8 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<D
 }
 
 fn foreign(message: &str) -> Error {
-    Error::new(Category::Protocol, message).hint("check that the URL is that of Grafana, and look into its log")
+    Error::new(Category::Protocol, message)
+        .hint("check that the URL is that of Grafana, and look into its log")
 }
 
 impl Meta<'_> {
@@ -283,11 +293,13 @@ impl Reading<'_> {
             let value = match value {
                 Ok(value) => *value,
                 Err(kind) => {
-                    self.collector.leave_out(Lacking::Value, || format!("the field \"{name}\" holds {kind}"))?;
+                    self.collector
+                        .leave_out(Lacking::Value, || format!("the field \"{name}\" holds {kind}"))?;
                     continue;
                 }
             };
-            let known = last.filter(|(_, before)| texts.iter().all(|(_, column)| column[row] == column[*before]));
+            let known =
+                last.filter(|(_, before)| texts.iter().all(|(_, column)| column[row] == column[*before]));
             let id = match known {
                 Some((id, _)) => id,
                 None => {
@@ -313,14 +325,16 @@ impl Reading<'_> {
             .deserialize(&mut json)
             .map_err(|_| foreign("a column of a data frame is not a list of values"))?;
         if cells.len() > max {
-            return Err(Error::new(Category::Limit, format!("the answer has more than {max} rows"))
-                .hint("ask for a longer step, a shorter range or fewer series, or raise the setting maxRows"));
+            return Err(Error::new(Category::Limit, format!("the answer has more than {max} rows")).hint(
+                "ask for a longer step, a shorter range or fewer series, or raise the setting maxRows",
+            ));
         }
         Ok(cells)
     }
 
     fn note_step(&mut self, time: &Field) {
-        let interval = time.config.as_ref().and_then(|config| config.interval).filter(|ms| (1.0..1e15).contains(ms));
+        let interval =
+            time.config.as_ref().and_then(|config| config.interval).filter(|ms| (1.0..1e15).contains(ms));
         self.steps.extend(interval.map(|ms| ms as i64).filter(|ms| *ms != self.layout.step_ms));
     }
 
@@ -335,7 +349,11 @@ impl Reading<'_> {
 }
 
 fn same_length<T>(column: Vec<T>, length: usize) -> Result<Vec<T>> {
-    if column.len() == length { Ok(column) } else { Err(foreign("the columns of a data frame differ in length")) }
+    if column.len() == length {
+        Ok(column)
+    } else {
+        Err(foreign("the columns of a data frame differ in length"))
+    }
 }
 
 /// What people call the series: what the other data source shows it as, or its field's name, unless that says nothing.

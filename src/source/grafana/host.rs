@@ -21,7 +21,9 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn of_this_process() -> Self {
-        let var = |name: &str| std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let var = |name: &str| {
+            std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
         Self { url: ADDRESSES.iter().find_map(|name| var(name)), token: var(TOKEN).map(SecretString::from) }
     }
 
@@ -63,7 +65,13 @@ mod tests {
         for own in ["https://g.example/sub/", "https://g.example/sub", "https://G.example:443/sub"] {
             assert_eq!(token(own).as_deref(), Some("t"), "{own}");
         }
-        for other in ["https://g.example/", "https://g.example/sub/x", "http://g.example/sub", "https://evil.example/sub", ""] {
+        for other in [
+            "https://g.example/",
+            "https://g.example/sub/x",
+            "http://g.example/sub",
+            "https://evil.example/sub",
+            "",
+        ] {
             assert_eq!(token(other), None, "{other}");
         }
         assert!(Host { url: None, ..host }.token_for("https://g.example/sub/").is_none());

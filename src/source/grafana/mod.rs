@@ -59,9 +59,10 @@ enum Access {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// Uid of the other data source. Needed, unless the query says it in `datasource`.
+    /// Uid of the other data source, where `query` does not say it in its `datasource`, as saved queries do. One of the two
+    /// is needed.
     pub datasource_uid: String,
-    /// Its type, such as `prometheus`; saved by the editor. Default: what the query says in `datasource`, if anything.
+    /// Type of that data source, such as `prometheus`. Default: Grafana finds out.
     pub datasource_type: String,
     /// The other data source's own query, as its editor saves it. Variables and macros in it are those of the other data
     /// source. Default: an empty query.
@@ -87,10 +88,15 @@ impl Source for Grafana {
 
     fn for_caller(&self, caller: &Caller) -> Result<Option<Self>> {
         if caller.query_group == QUERY_GROUP {
-            return Err(Error::new(Category::Query, "data sources ask each other in a circle, and this one is part of it")
-                .hint("choose another data source in the query: one that is not Outrider"));
+            return Err(Error::new(
+                Category::Query,
+                "data sources ask each other in a circle, and this one is part of it",
+            )
+            .hint("choose another data source in the query: one that is not Outrider"));
         }
-        let Some(identity) = caller.identity.as_ref().filter(|_| self.access == Access::Nobody) else { return Ok(None) };
+        let Some(identity) = caller.identity.as_ref().filter(|_| self.access == Access::Nobody) else {
+            return Ok(None);
+        };
         let mut headers: Vec<(HeaderName, SecretString)> = Vec::new();
         for (name, value) in identity.headers() {
             let name = HeaderName::try_from(name.as_str())
@@ -120,17 +126,21 @@ impl Source for Grafana {
             let executed = "nothing: the range has no whole step yet".to_owned();
             return Ok(Fetched { executed, ..Fetched::default() });
         };
-        let post = self.marked(self.client.post("api/ds/query", &[], Body::json(asked.body))?.that_only_reads());
+        let post =
+            self.marked(self.client.post("api/ds/query", &[], Body::json(asked.body))?.that_only_reads());
         let explain = |status, body: &str| failure::explain(status, body, &target);
         let Answer { bytes, .. } = self.client.send_explained(&post, &explain).await?;
-        let layout = Layout { last_ms: asked.last_ms, step_ms: request.step_ms, secrets: self.client.secrets() };
+        let layout =
+            Layout { last_ms: asked.last_ms, step_ms: request.step_ms, secrets: self.client.secrets() };
         // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let limits = self.client.limits();
         let decoded = tokio::task::spawn_blocking(move || frames::decode(&bytes, &layout, &limits)).await;
         let Decoded { series, mut notices, executed } =
             decoded.map_err(|_| Error::panicked("the decoder of data frames"))??;
         if !options.adhoc_filters.is_empty() {
-            notices.push("Ad-hoc filters have no effect: the other data source's query does not hold them".to_owned());
+            notices.push(
+                "Ad-hoc filters have no effect: the other data source's query does not hold them".to_owned(),
+            );
         }
         let described = self.client.describe(&post);
         let executed = if executed.is_empty() { described } else { format!("{described}\n\n{executed}") };
@@ -159,7 +169,9 @@ impl Source for Grafana {
         let details = match self.access {
             Access::Plugin => "with the service account that Grafana made for the plugin",
             Access::ServiceAccount => "with the service account token of the settings",
-            Access::User | Access::Nobody => "with the rights of each user; alert rules need a service account token",
+            Access::User | Access::Nobody => {
+                "with the rights of each user; alert rules need a service account token"
+            }
         };
         Ok(Reached { message: format!("{reached}; {listed}"), details: details.to_owned() })
     }
@@ -192,7 +204,8 @@ struct Listed {
 
 impl Grafana {
     fn new(settings: &Settings, host: &Host) -> Result<Self> {
-        let has_own_header = |name: &str| settings.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
+        let has_own_header =
+            |name: &str| settings.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
         if !matches!(settings.auth, Auth::None) || has_own_header("authorization") {
             return Err(Error::new(
                 Category::Config,
@@ -231,9 +244,9 @@ impl Grafana {
         let request = self.client.get("api/datasources", &[])?;
         let Answer { bytes, .. } = self.client.send_explained(&request, &failure::explain_list).await?;
         let listed: Vec<Listed> = read(&bytes)?;
-        let others = listed.into_iter().filter(|Listed { uid, r#type, .. }| {
-            target::refusal(uid, r#type, &self.own_uid).is_none()
-        });
+        let others = listed
+            .into_iter()
+            .filter(|Listed { uid, r#type, .. }| target::refusal(uid, r#type, &self.own_uid).is_none());
         Ok(others
             .map(|Listed { uid, name, r#type }| Choice { value: uid, label: name, description: r#type })
             .collect())

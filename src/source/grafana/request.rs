@@ -23,7 +23,12 @@ pub(super) struct Asked {
 ///
 /// Both ends lie on multiples of the step, and `maxDataPoints` is how many steps there are: data sources divide the one
 /// by the other, round to a step that people like, and so come to our step again, whatever the range is.
-pub(super) fn query(options: &Options, target: &Target, request: &FetchRequest, now_ms: i64) -> Option<Asked> {
+pub(super) fn query(
+    options: &Options,
+    target: &Target,
+    request: &FetchRequest,
+    now_ms: i64,
+) -> Option<Asked> {
     let FetchRequest { range, step_ms } = *request;
     let step_ms = step_ms.max(1);
     let floor = |ms: i64| ms.saturating_sub(ms.rem_euclid(step_ms));
@@ -54,7 +59,8 @@ pub(super) fn query(options: &Options, target: &Target, request: &FetchRequest, 
     ] {
         query.insert(key.to_owned(), value);
     }
-    let body = json!({"from": from_ms.to_string(), "to": to_ms.to_string(), "queries": [Value::Object(query)]});
+    let body =
+        json!({"from": from_ms.to_string(), "to": to_ms.to_string(), "queries": [Value::Object(query)]});
     Some(Asked { body: body.to_string(), last_ms })
 }
 
@@ -88,12 +94,20 @@ mod tests {
     #[test]
     fn the_running_step_is_not_asked_for_unless_wanted() {
         let ends = |options, to_ms, now_ms| {
-            asked(options, 60_000, to_ms, now_ms).map(|(body, last)| (body["to"].as_str().unwrap().to_owned(), last))
+            asked(options, 60_000, to_ms, now_ms)
+                .map(|(body, last)| (body["to"].as_str().unwrap().to_owned(), last))
         };
         assert_eq!(ends(json!({}), 65_300, 1_000_000), Some(("65000".into(), 64_000)));
-        assert_eq!(ends(json!({}), 99_999, 65_300), Some(("65000".into(), 64_000)), "the range ends in the future");
+        assert_eq!(
+            ends(json!({}), 99_999, 65_300),
+            Some(("65000".into(), 64_000)),
+            "the range ends in the future"
+        );
         assert_eq!(ends(json!({}), 60_900, 1_000_000), None);
-        assert_eq!(ends(json!({"keepRunningStep": true}), 65_300, 1_000_000), Some(("65300".into(), i64::MAX)));
+        assert_eq!(
+            ends(json!({"keepRunningStep": true}), 65_300, 1_000_000),
+            Some(("65300".into(), i64::MAX))
+        );
         assert_eq!(ends(json!({}), i64::MAX, i64::MAX).map(|(_, last)| last > 0), Some(true));
     }
 }

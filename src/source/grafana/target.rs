@@ -1,7 +1,5 @@
 //! Which data source a query asks, and which cannot be asked.
 
-use serde_json::Value;
-
 use super::Options;
 use crate::error::{Category, Error, Result};
 
@@ -22,23 +20,24 @@ impl Target {
     /// # Errors
     /// [`Category::Query`] if they name none, or one that cannot be asked.
     pub(super) fn of(options: &Options, own_uid: &str) -> Result<Self> {
-        let saved = |key: &str| options.query.get("datasource")?.get(key).and_then(Value::as_str);
-        let either = |chosen: &str, key: &str| {
-            let chosen = chosen.trim();
-            if chosen.is_empty() { saved(key).unwrap_or_default().trim().to_owned() } else { chosen.to_owned() }
+        let saved = |key: &str| options.query.get("datasource")?.get(key)?.as_str().map(str::trim);
+        let saved = |key: &str| saved(key).filter(|text| !text.is_empty());
+        // The type belongs to the uid it stands with.
+        let (uid, kind) = match saved("uid") {
+            Some(uid) => (uid, saved("type").unwrap_or_default()),
+            None => (options.datasource_uid.trim(), options.datasource_type.trim()),
         };
-        let (uid, kind) = (either(&options.datasource_uid, "uid"), either(&options.datasource_type, "type"));
         if uid.is_empty() {
-            return Err(Error::new(Category::Query, "option source.datasourceUid is empty")
+            return Err(Error::new(Category::Query, "the query says no other data source: option source.datasourceUid is empty")
                 .hint("choose the other data source in the query editor"));
         }
-        // What is saved in the query itself counts too, so that it cannot hide behind the other two.
-        let refused = refusal(&uid, &kind, own_uid)
-            .or_else(|| refusal(saved("uid").unwrap_or_default(), saved("type").unwrap_or_default(), own_uid));
+        // A type without a uid cannot hide what the query is.
+        let refused = refusal(uid, kind, own_uid).or_else(|| refusal("", saved("type").unwrap_or_default(), own_uid));
         match refused {
-            Some(why) => Err(Error::new(Category::Query, why)
-                .hint("choose a data source that has a backend of its own, such as Prometheus or PostgreSQL")),
-            None => Ok(Self { uid, kind }),
+            Some(why) => Err(Error::new(Category::Query, why).hint(
+                "choose a data source that has a backend of its own, such as Prometheus or PostgreSQL",
+            )),
+            None => Ok(Self { uid: uid.to_owned(), kind: kind.to_owned() }),
         }
     }
 }
@@ -65,7 +64,7 @@ pub(super) fn refusal(uid: &str, kind: &str, own_uid: &str) -> Option<&'static s
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -74,12 +73,18 @@ mod tests {
     }
 
     #[test]
-    fn the_data_source_is_the_chosen_one_or_that_of_the_query() {
+    fn the_data_source_is_that_of_the_query_or_of_the_option() {
         let expected = |uid: &str, kind: &str| Target { uid: uid.into(), kind: kind.into() };
         let saved = json!({"datasource": {"uid": "saved", "type": "loki"}});
-        assert_eq!(target(json!({"datasourceUid": " p ", "datasourceType": "prometheus"})).unwrap(), expected("p", "prometheus"));
+        assert_eq!(
+            target(json!({"datasourceUid": " p ", "datasourceType": "prometheus"})).unwrap(),
+            expected("p", "prometheus")
+        );
         assert_eq!(target(json!({"query": saved})).unwrap(), expected("saved", "loki"));
-        assert_eq!(target(json!({"datasourceUid": "p", "query": {"datasource": "name"}})).unwrap(), expected("p", ""));
+        assert_eq!(
+            target(json!({"datasourceUid": "p", "query": {"datasource": "name"}})).unwrap(),
+            expected("p", "")
+        );
         assert!(target(json!({})).unwrap_err().to_string().contains("source.datasourceUid is empty"));
     }
 
@@ -89,8 +94,14 @@ mod tests {
             (json!({"datasourceUid": "me"}), "never end"),
             (json!({"datasourceUid": "x", "datasourceType": OUR_TYPE}), "another Outrider"),
             (json!({"datasourceUid": "__expr__"}), "expressions"),
-            (json!({"datasourceUid": "x", "query": {"datasource": {"type": "__expr__", "uid": "x"}}}), "expressions"),
-            (json!({"datasourceUid": "x", "datasourceType": "a", "query": {"datasource": {"uid": "me"}}}), "never end"),
+            (
+                json!({"datasourceUid": "x", "query": {"datasource": {"type": "__expr__", "uid": "x"}}}),
+                "expressions",
+            ),
+            (
+                json!({"datasourceUid": "x", "datasourceType": "a", "query": {"datasource": {"uid": "me"}}}),
+                "never end",
+            ),
             (json!({"datasourceUid": "-- Mixed --"}), "many data sources"),
             (json!({"datasourceUid": "-- Dashboard --"}), "another panel"),
             (json!({"datasourceUid": "-- Grafana --"}), "random walks"),

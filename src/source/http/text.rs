@@ -39,7 +39,9 @@ impl Secrets {
     pub(super) fn and<'a>(&self, values: impl Iterator<Item = &'a SecretString>) -> Self {
         // What is shorter is no secret, but a preference; hiding it everywhere would spoil messages.
         const SHORTEST: usize = 8;
-        let part = |text: &'a str| text.split([';', ' ']).map(|part| part.split_once('=').map_or(part, |(_, rest)| rest));
+        let part = |text: &'a str| {
+            text.split([';', ' ']).map(|part| part.split_once('=').map_or(part, |(_, rest)| rest))
+        };
         let mut needles: Vec<String> = values
             .flat_map(|value| std::iter::once(value.expose_secret()).chain(part(value.expose_secret())))
             .filter(|part| part.len() >= SHORTEST)
