@@ -10,7 +10,7 @@ import { getDataSourceSrv } from '@grafana/runtime';
 
 import { type GrafanaOptions, type OtherQuery } from './types';
 
-export type OtherDataSource = DataSourceApi<OtherQuery, DataSourceJsonData>;
+export type OtherDataSource = DataSourceApi<OtherQuery>;
 type Options = Partial<GrafanaOptions>;
 
 /** What data sources with a backend have, though the type of all data sources does not say so. */

@@ -91,7 +91,7 @@ it('offers what can be asked, and begins with its default query', async () => {
 
 it('takes JSON where there is no editor', async () => {
   const bare = { q: 1, datasource: { uid: 'bare', type: 'bare' } };
-  const set = show({ query: bare as Partial<OtherQuery> });
+  const set = show({ query: bare });
   const field = await screen.findByDisplayValue(/"q": 1/);
   await userEvent.clear(field);
   await userEvent.click(field);
