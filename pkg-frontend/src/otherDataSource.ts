@@ -3,7 +3,6 @@ import {
   type AdHocVariableFilter,
   type DataSourceApi,
   type DataSourceInstanceSettings,
-  type DataSourceJsonData,
   type ScopedVars,
 } from '@grafana/data';
 import { getDataSourceSrv } from '@grafana/runtime';

@@ -408,7 +408,7 @@ mod tests {
         let own = connect(&Settings::default()).unwrap();
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
-            error.contains("carrier-pigeon") && error.contains("\"generator\" and \"http-json\""),
+            error.contains("carrier-pigeon") && error.contains("\"generator\", \"http-json\""),
             "{error}"
         );
 

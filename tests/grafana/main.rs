@@ -30,6 +30,7 @@ use outrider::series::TimeRange;
 use outrider::settings::{Limits, OwnSettings, Settings, TlsSettings};
 use outrider::source::{self, FetchRequest, Fetched};
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use upstream_server::{Seen, Upstream, nobody, soon};
 use upstream_tls::{Authority, TlsUpstream};
 
@@ -328,7 +329,13 @@ async fn slow_broken_long_packed_and_untrusted_answers_are_refused() {
         refused(&Settings { limits: hurried, ..settings(&stalling.url) }, "prom", Category::Connection).await;
     assert!(error.to_string().contains("within 300 ms"), "{error}");
 
-    let broken = Upstream::sending(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"results\":").await;
+    // The request is read to its end: closing a connection with something unread breaks it off instead.
+    let broken = Upstream::behaving(|mut stream| async move {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"results\":").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
     refused(&settings(&broken.url), "prom", Category::Protocol).await;
 
     let server = Upstream::answering(grafana).await;

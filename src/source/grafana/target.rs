@@ -28,11 +28,15 @@ impl Target {
             None => (options.datasource_uid.trim(), options.datasource_type.trim()),
         };
         if uid.is_empty() {
-            return Err(Error::new(Category::Query, "the query says no other data source: option source.datasourceUid is empty")
-                .hint("choose the other data source in the query editor"));
+            return Err(Error::new(
+                Category::Query,
+                "the query says no other data source: option source.datasourceUid is empty",
+            )
+            .hint("choose the other data source in the query editor"));
         }
         // A type without a uid cannot hide what the query is.
-        let refused = refusal(uid, kind, own_uid).or_else(|| refusal("", saved("type").unwrap_or_default(), own_uid));
+        let refused =
+            refusal(uid, kind, own_uid).or_else(|| refusal("", saved("type").unwrap_or_default(), own_uid));
         match refused {
             Some(why) => Err(Error::new(Category::Query, why).hint(
                 "choose a data source that has a backend of its own, such as Prometheus or PostgreSQL",
