@@ -208,10 +208,11 @@ async fn users_get_what_they_may_see_and_nothing_of_each_other() {
     let three = ("Authorization", "Bearer user-three-token");
 
     // At the same time, so that whatever could be shared would be.
+    let (as_one, as_two) = ([one], [two]);
     let (a, b, again) = tokio::join!(
-        ask_as(&plugin, &ours, &[one]),
-        ask_as(&plugin, &ours, &[two]),
-        ask_as(&plugin, &ours, &[one])
+        ask_as(&plugin, &ours, &as_one),
+        ask_as(&plugin, &ours, &as_two),
+        ask_as(&plugin, &ours, &as_one)
     );
     assert_eq!(numbers(&a)[..30], expected(1_000.0));
     assert_eq!(numbers(&b)[..30], expected(2_000.0));

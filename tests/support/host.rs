@@ -3,7 +3,6 @@
 //! Shared by the process tests and the examples; the full conformance host, built on Grafana's own Go code, is in
 //! `tests/conformance`.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
