@@ -116,8 +116,9 @@ fn data_source(url: &str, token: &str) -> PluginContext {
 async fn ask_as(plugin: &Plugin, context: &PluginContext, headers: &[(&str, &str)]) -> Answer {
     let query = json!({
         "step": "1m", "trainingWindow": "2h", "refitInterval": "1h", "detector": {"kind": "mad"},
-        "source": {"kind": "grafana", "datasourceUid": "prom", "datasourceType": "prometheus",
-                   "query": {"expr": "load", "refId": "Q", "datasource": {"uid": "prom"}}},
+        "source": {"kind": "grafana", "query": {
+            "expr": "load", "refId": "Q", "datasource": {"uid": "prom", "type": "prometheus"},
+        }},
     });
     soon(plugin.query_with(context.clone(), (T0 - 30 * MINUTE, T0), &query, headers)).await.unwrap()
 }
