@@ -28,7 +28,7 @@ fn time_field() -> Value {
     json!({"name": "time", "type": "time", "typeInfo": {"frame": "time.Time", "nullable": true}})
 }
 
-fn number(name: &str, labels: Value) -> Value {
+fn number(name: &str, labels: &Value) -> Value {
     json!({"name": name, "type": "number", "typeInfo": {"frame": "float64", "nullable": true}, "labels": labels})
 }
 
@@ -39,7 +39,7 @@ fn values(series: &Series) -> Vec<Option<f64>> {
 
 #[test]
 fn a_wide_frame_is_a_series_a_field() {
-    let mut cpu = number("cpu", json!({"host": "b"}));
+    let mut cpu = number("cpu", &json!({"host": "b"}));
     cpu["config"] = json!({"unit": "percent", "custom": {"x": [1]}, "links": null});
     let flag = json!({"name": "up", "type": "boolean", "typeInfo": {"frame": "bool"}, "config": {"displayName": "Up"}});
     let decoded = decode(&json!([{
@@ -75,7 +75,7 @@ fn a_long_frame_is_a_series_a_combination_of_texts() {
     let text = |name: &str| json!({"name": name, "type": "string", "typeInfo": {"frame": "string", "nullable": true}});
     let decoded = decode(&json!([{
         "schema": {"meta": {"type": "timeseries-long"},
-                   "fields": [text("host"), time_field(), number("value", json!({"job": "x"})), text("disk")]},
+                   "fields": [text("host"), time_field(), number("value", &json!({"job": "x"})), text("disk")]},
         "data": {"values": [["a", "b", "a", "b"], [60_000, 60_000, 120_000, 120_000], [1, 2, 3, 4], ["s", null, "s", ""]]},
     }]))
     .unwrap();
@@ -88,14 +88,14 @@ fn a_long_frame_is_a_series_a_combination_of_texts() {
 #[test]
 fn a_multi_frame_answer_is_a_series_a_frame_and_exemplars_are_none() {
     let frame = |instance: &str, value: i64| {
-        let mut field = number("Value", json!({"instance": instance}));
+        let mut field = number("Value", &json!({"instance": instance}));
         field["config"] = json!({"displayNameFromDS": format!("up {instance}")});
         let mut time = time_field();
         time["config"] = json!({"interval": 15_000});
         json!({"schema": {"name": "frame", "meta": {"type": "timeseries-multi", "custom": {"resultType": "matrix"}}, "fields": [time, field]},
                "data": {"values": [[60_000], [value]]}})
     };
-    let exemplar = json!({"schema": {"meta": {"custom": {"resultType": "exemplar"}}, "fields": [time_field(), number("Value", json!({}))]},
+    let exemplar = json!({"schema": {"meta": {"custom": {"resultType": "exemplar"}}, "fields": [time_field(), number("Value", &json!({}))]},
                           "data": {"values": [[60_000], [9]]}});
     let empty = json!({"schema": {"fields": []}, "data": {"values": []}});
     let decoded = decode(&json!([frame("b", 2), exemplar, frame("a", 1), empty])).unwrap();
@@ -112,15 +112,15 @@ fn the_name_is_what_says_most() {
         let frame = json!([{"schema": {"name": "frame", "fields": [time_field(), field]}, "data": {"values": [[60_000], [1]]}}]);
         decode(&frame).unwrap().series.remove(0).name
     };
-    assert_eq!(name(number("Value", json!({}))), "frame");
-    assert_eq!(name(number("load", json!({}))), "load");
+    assert_eq!(name(number("Value", &json!({}))), "frame");
+    assert_eq!(name(number("load", &json!({}))), "load");
     assert_eq!(name(json!({"type": "number", "config": {"displayName": ""}})), "frame");
 }
 
 #[test]
 fn points_of_the_running_step_are_left_out() {
     let answer = json!({"results": {"A": {"frames": [{
-        "schema": {"fields": [time_field(), number("x", json!({}))]}, "data": {"values": [[60_000, 120_000], [1, 2]]}}]}}});
+        "schema": {"fields": [time_field(), number("x", &json!({}))]}, "data": {"values": [[60_000, 120_000], [1, 2]]}}]}}});
     let layout = Layout { last_ms: 60_000, ..layout() };
     let decoded = frames::decode(answer.to_string().as_bytes(), &layout, &Limits::default()).unwrap();
     assert_eq!(decoded.series[0].times, [60_000]);
@@ -189,7 +189,7 @@ fn hostile_columns_are_refused_and_nothing_panics() {
 #[test]
 fn rows_and_series_beyond_the_limits_name_the_setting() {
     let long = json!({"results": {"A": {"frames": [{
-        "schema": {"fields": [time_field(), {"name": "h", "type": "string"}, number("v", json!({}))]},
+        "schema": {"fields": [time_field(), {"name": "h", "type": "string"}, number("v", &json!({}))]},
         "data": {"values": [[1, 2, 3], ["a", "b", "c"], [1, 2, 3]]}}]}}})
     .to_string();
     for (limits, setting) in [
@@ -211,7 +211,7 @@ proptest! {
     fn what_is_written_is_read(points in proptest::collection::btree_map(-4_000_000_000_000_i64..4_000_000_000_000, proptest::option::of(any::<f64>()), 1..50)) {
         let (times, numbers): (Vec<i64>, Vec<Option<f64>>) =
             points.into_iter().map(|(time, value)| (time, value.filter(|value| value.is_finite()))).unzip();
-        let frames = json!([{"schema": {"fields": [time_field(), number("v", json!({}))]}, "data": {"values": [times, numbers]}}]);
+        let frames = json!([{"schema": {"fields": [time_field(), number("v", &json!({}))]}, "data": {"values": [times, numbers]}}]);
         let series = decode(&frames).unwrap().series.remove(0);
         prop_assert_eq!(&series.times, &times);
         prop_assert_eq!(values(&series), numbers);
