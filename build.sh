@@ -25,7 +25,7 @@ usage() {
   cat <<TEXT
 usage: ./build.sh VERB
   build     build the plugin into dist/ and $PLUGIN_ID-$VERSION.zip
-  demo      build it, launch it as Grafana does, and show what it finds in six hours of made-up data
+  demo      build it, launch it as Grafana does, and show what it finds in made-up data
   grafana   start a local Grafana on port 3000 with the plugin, data sources and a dashboard
   test      set up what tests need, then run every check there is
   compat    check the frontend against the oldest and newest supported Grafana packages
@@ -47,7 +47,7 @@ rust_target() {
 }
 
 build_backend() {
-  require cargo "install Rust 1.91 or newer from https://rustup.rs"
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
   step "backend (Rust, release)"
   local target
   target=$(rust_target)
@@ -182,12 +182,17 @@ setup_go() {
 }
 
 setup_tests() {
-  require cargo "install Rust 1.91 or newer from https://rustup.rs"
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
   for component in fmt clippy; do
     cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
   done
   require gcc "install gcc (Debian package build-essential)"
   debian_package chromium chromium
+  debian_package prometheus prometheus
+  debian_package influxd influxdb
+  # The databases the sources are tested against. PostgreSQL keeps its programs off the PATH.
+  PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)/usr/sbin" debian_package postgres postgresql
+  PATH="$PATH:/usr/sbin" debian_package mariadbd mariadb-server
   setup_go
   if ! cargo deny --version >/dev/null 2>&1; then
     step "cargo-deny (compiles for a few minutes)"

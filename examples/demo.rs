@@ -1,5 +1,5 @@
-//! `./build.sh demo`: launches the plugin as Grafana does, asks it for six hours of the generator, and shows what it
-//! flagged: a table, a sparkline and a picture.
+//! `./build.sh demo`: launches the plugin as Grafana does, asks it for two weeks and for six hours of the generator, and
+//! shows what it flagged: tables, sparklines and a picture.
 #![expect(clippy::print_stdout, reason = "a program that prints its answer")]
 
 #[expect(dead_code, reason = "shared with the process tests, which use other parts of it")]
@@ -15,7 +15,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 #[derive(Parser)]
-#[command(about = "Shows what the plugin makes of the generator's last six hours")]
+#[command(about = "Shows what the plugin makes of the generator's last two weeks and six hours")]
 struct Arguments {
     /// The plugin's binary.
     #[arg(long, default_value = "dist/gpx_outrider_linux_amd64")]
@@ -23,12 +23,48 @@ struct Arguments {
     /// Where to write the picture.
     #[arg(long, default_value = "demo.svg")]
     svg: PathBuf,
-    /// End of the six hours, ms since the epoch; now if left out.
+    /// End of both ranges, ms since the epoch; now if left out.
     #[arg(long)]
     to: Option<i64>,
 }
 
-const SIX_HOURS_MS: i64 = 6 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// What is asked, and how it is shown.
+struct Look {
+    title: &'static str,
+    query: Value,
+    length_ms: i64,
+    /// How times are written.
+    clock: &'static str,
+}
+
+impl Look {
+    /// What a new panel asks, then the data of the isolation forest's first article.
+    fn all() -> [Self; 2] {
+        [
+            Self {
+                title: "the last two weeks of web traffic, detector auto",
+                query: json!({"source": {"truth": true}}),
+                length_ms: 14 * 24 * HOUR_MS,
+                clock: "%d %b %H:%M",
+            },
+            Self {
+                title: "the last six hours of the median series, detector isolation-forest",
+                query: json!({"source": {"series": ["median"], "truth": true},
+                              "detector": {"kind": "isolation-forest"}, "step": "1m"}),
+                length_ms: 6 * HOUR_MS,
+                clock: "%H:%M",
+            },
+        ]
+    }
+
+    fn clock(&self, ms: i64) -> String {
+        DateTime::from_timestamp_millis(ms)
+            .map(|time| time.format(self.clock).to_string())
+            .unwrap_or_default()
+    }
+}
 
 /// One point of the answer.
 pub(crate) struct Point {
@@ -45,14 +81,28 @@ pub(crate) struct Point {
 async fn main() -> Result<(), host::Error> {
     let arguments = Arguments::parse();
     let to = arguments.to.unwrap_or_else(|| Utc::now().timestamp_millis());
-    let range = (to - SIX_HOURS_MS, to);
-    let query = json!({"source": {"kind": "generator", "series": ["median"], "truth": true}, "step": "1m"});
     println!("Launching {} as Grafana does ...", arguments.plugin.display());
     let plugin = host::Plugin::launch(&arguments.plugin, &[]).await?;
     println!("Handshake: {}", plugin.handshake);
-    println!("Query:     {query}, {} to {}", clock(range.0), clock(range.1));
-    let answer = plugin.query(host::context(&json!({})), range, &query).await?;
+    let mut panels = Vec::new();
+    for look in Look::all() {
+        panels.push(show(&plugin, &look, to).await?);
+    }
     plugin.shut_down().await?;
+    std::fs::write(&arguments.svg, picture::draw(&panels))
+        .map_err(|error| format!("cannot write {}: {error}", arguments.svg.display()))?;
+    let picture = std::path::absolute(&arguments.svg)?;
+    println!("\nPicture written to {}", picture.display());
+    print_install_lines(&std::path::absolute(&arguments.plugin)?);
+    Ok(())
+}
+
+/// Asks for one of the looks, prints what came back, and says what to draw.
+async fn show(plugin: &host::Plugin, look: &Look, to: i64) -> Result<picture::Panel, host::Error> {
+    let from = to - look.length_ms;
+    println!("\n=== Outliers of {} ===", look.title);
+    println!("Query: {}, {} to {}", look.query, look.clock(from), look.clock(to));
+    let answer = plugin.query(host::context(&json!({})), (from, to), &look.query).await?;
     if let Some(error) = &answer.error {
         return Err(error.clone().into());
     }
@@ -61,25 +111,27 @@ async fn main() -> Result<(), host::Error> {
 
     // The events come last, and not at all if there are none.
     match answer.frames.last().filter(|frame| frame.name == "events") {
-        Some(events) => print_table(events)?,
+        Some(events) => print_table(look, events)?,
         None => println!("\nNothing is flagged."),
     }
     print_sparkline(&points);
     print_tally(&points, frame);
-    std::fs::write(&arguments.svg, picture::draw(&points))
-        .map_err(|error| format!("cannot write {}: {error}", arguments.svg.display()))?;
-    let picture = std::path::absolute(&arguments.svg)?;
-    println!("\nPicture written to {}", picture.display());
-    print_install_lines(&std::path::absolute(&arguments.plugin)?);
-    Ok(())
+    let marks = (0..=6).map(|step| from + look.length_ms * step / 6);
+    Ok(picture::Panel {
+        title: format!("Outliers of {}", look.title),
+        times: marks.map(|time| (time, look.clock(time))).collect(),
+        points,
+    })
 }
 
+/// The points of an answer; those that are missing are left out.
 fn read_points(frame: &host::Frame) -> Option<Vec<Point>> {
     let column = |name: &str| frame.column(name);
     let cell = |column: Option<&[Value]>, row: usize| column.and_then(|column| column[row].as_f64());
     let (time, value, outlier) = (column("time")?, column("value")?, column("outlier")?);
     let (lower, upper, score, truth) = (column("lower"), column("upper"), column("score"), column("truth"));
     (0..time.len())
+        .filter(|row| !value[*row].is_null())
         .map(|row| {
             Some(Point {
                 time: time[row].as_i64()?,
@@ -95,18 +147,18 @@ fn read_points(frame: &host::Frame) -> Option<Vec<Point>> {
 }
 
 /// One line an event, with its reason in plain words.
-fn print_table(events: &host::Frame) -> Result<(), host::Error> {
+fn print_table(look: &Look, events: &host::Frame) -> Result<(), host::Error> {
     let column = |name: &str| events.column(name).ok_or_else(|| format!("the events lack the column {name}"));
     let (time, score, side, text) =
         (column("time")?, column("score")?, column("direction")?, column("text")?);
-    println!("\n{:<9} {:<5} {:>5}  reason", "time UTC", "side", "score");
-    println!("{:-<9} {:-<5} {:->5}  {:-<60}", "", "", "", "");
+    println!("\n{:<12} {:<5} {:>5}  reason", "time UTC", "side", "score");
+    println!("{:-<12} {:-<5} {:->5}  {:-<60}", "", "", "", "");
     for row in 0..time.len() {
         println!(
-            "{:<9} {:<5} {:>5.2}  {}",
-            time[row].as_i64().map(clock).unwrap_or_default(),
+            "{:<12} {:<5} {:>5}  {}",
+            time[row].as_i64().map(|ms| look.clock(ms)).unwrap_or_default(),
             side[row].as_str().unwrap_or_default(),
-            score[row].as_f64().unwrap_or(f64::NAN),
+            score[row].as_f64().map(|score| format!("{score:.2}")).unwrap_or_default(),
             text[row].as_str().unwrap_or_default()
         );
     }
@@ -137,19 +189,25 @@ fn print_sparkline(points: &[Point]) {
     println!("\n{line}\n{marks}\n▲ high outlier  ▼ low outlier");
 }
 
+/// Stretches of successive points of which `is` holds.
+fn runs(points: &[Point], is: fn(&Point) -> bool) -> Vec<&[Point]> {
+    points.chunk_by(|a, b| is(a) == is(b)).filter(|run| is(&run[0])).collect()
+}
+
 /// How the verdicts compare with what the generator knows.
 fn print_tally(points: &[Point], frame: &host::Frame) {
-    let count = |flagged, truth| points.iter().filter(|p| p.flagged == flagged && p.truth == truth).count();
-    let (found, missed, false_alarms) = (count(true, true), count(false, true), count(true, false));
+    let true_runs = runs(points, |point| point.truth);
+    let found = true_runs.iter().filter(|run| run.iter().any(|point| point.flagged)).count();
+    let flagged_runs = runs(points, |point| point.flagged);
+    let false_alarms = flagged_runs.iter().filter(|run| run.iter().all(|point| !point.truth)).count();
     let top = points.iter().filter_map(|point| point.score).fold(0.0, f64::max);
     let meta = &frame.meta["custom"]["outrider"];
     println!(
-        "\n{} points, {found} of {} true outliers found, {false_alarms} false alarms, top score {top:.2}; \
-         detector {} with seed {}, model {}, {:.1} ms",
+        "\n{} points, {found} of {} true incidents found, {false_alarms} false alarms, top score {top:.2}; \
+         detector {}, model {}, {:.1} ms",
         points.len(),
-        found + missed,
+        true_runs.len(),
         meta["detector"].as_str().unwrap_or_default(),
-        meta["seed"],
         meta["fingerprint"].as_str().unwrap_or_default(),
         meta["timingsMs"]["detect"].as_f64().unwrap_or(f64::NAN),
     );
@@ -167,8 +225,4 @@ fn print_install_lines(binary: &Path) {
          \n  sudo systemctl restart grafana-server\
          \n\nThen: Connections > Add new connection > Outrider."
     );
-}
-
-fn clock(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms).map(|time| time.format("%H:%M").to_string()).unwrap_or_default()
 }

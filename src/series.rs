@@ -147,11 +147,12 @@ pub fn regular_step_ms(times: &[i64]) -> Option<i64> {
     (regular.count() * 10 >= deltas.len() * 9).then_some(median)
 }
 
-/// Indices of at most `max_points` points that keep the shape of `values`, and besides them every point of
+/// Indices of at most `max_points` (at least 1) points that keep the shape of `values`, and besides them every point of
 /// `must_keep`; ascending.
 ///
 /// The range is cut into `max_points / 2` buckets of equally many points, and each gives its lowest and its highest
-/// value, as a line drawn through all of them would show. A bucket of gaps gives one gap.
+/// value, as a line drawn through all of them would show; where there is room for one point only, the highest. A bucket of gaps
+/// gives one gap.
 #[must_use]
 pub fn thin(values: &[f64], max_points: usize, must_keep: impl Fn(usize) -> bool) -> Vec<usize> {
     if values.len() <= max_points {
@@ -164,8 +165,8 @@ pub fn thin(values: &[f64], max_points: usize, must_keep: impl Fn(usize) -> bool
         let end = (bucket + 1) * values.len() / buckets;
         let finite = || (start..end).filter(|index| values[*index].is_finite());
         let by_value = |a: &usize, b: &usize| values[*a].total_cmp(&values[*b]);
-        let low = finite().min_by(by_value).unwrap_or(start);
         let high = finite().max_by(by_value).unwrap_or(start);
+        let low = if max_points > 1 { finite().min_by(by_value).unwrap_or(start) } else { high };
         kept.extend((start..end).filter(|index| *index == low || *index == high || must_keep(*index)));
     }
     kept
@@ -197,6 +198,14 @@ mod tests {
         assert_eq!(regular_step_ms(&[0, 10, 19, 30, 60, 71, 80, 90, 100, 110, 120, 130]), Some(10));
         assert_eq!(regular_step_ms(&[0, 1, 20, 90]), None);
         assert_eq!(regular_step_ms(&[0, 1]), None);
+    }
+
+    #[test]
+    fn room_for_one_point_is_filled_with_one() {
+        let values = [1.0, 5.0, f64::NAN, -3.0];
+        assert_eq!(thin(&values, 1, |_| false), [1]);
+        assert_eq!(thin(&values, 1, |index| index == 3), [1, 3]);
+        assert_eq!(thin(&[f64::NAN; 3], 1, |_| false), [0]);
     }
 
     proptest! {

@@ -112,7 +112,8 @@ fn a_million_points() {
         .map(|i| (i * 1_000, if i == 999_999 { 50.0 } else { (i % 97) as f64 / 97.0 }))
         .collect();
     // A second later the next point would be missing.
-    let outcome = detect(points, 0, 999_999_999, r#"{"trainingWindow":"1d"}"#);
+    let outcome =
+        detect(points, 0, 999_999_999, r#"{"detector":{"kind":"isolation-forest"},"trainingWindow":"1d"}"#);
     check(&outcome);
     let detection = &outcome.detections[0];
     assert_eq!(detection.series.len(), 1_000_000);
@@ -142,9 +143,10 @@ proptest! {
             0..400,
         ),
         visible_range: bool,
+        detector in prop_oneof![Just("auto"), Just("isolation-forest")],
     ) {
         let training = if visible_range { "visible-range" } else { "window" };
-        let query = format!(r#"{{"training":"{training}","trainingWindow":"1d","detector":{{"nTrees":10}}}}"#);
+        let query = format!(r#"{{"training":"{training}","trainingWindow":"1d","detector":{{"kind":"{detector}"}}}}"#);
         check(&detect(points, DAY, 3 * DAY, &query));
     }
 }

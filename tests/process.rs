@@ -40,7 +40,7 @@ async fn handshake_query_and_clean_shutdown() {
     let frame = &answer.frames[0];
     let names: Vec<&str> = frame.fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["time", "value", "expected", "lower", "upper", "anomaly", "outlier", "score"]);
-    assert_eq!(frame.column("time").unwrap().len(), 24);
+    assert_eq!(frame.column("time").unwrap().len(), 72);
     assert_eq!(frame.meta["typeVersion"], json!([0, 1]));
     assert!(plugin.shut_down().await.unwrap().success());
 }
@@ -58,9 +58,7 @@ async fn every_service_answers() {
     let metrics = diagnostics.collect_metrics(CollectMetricsRequest { plugin_context: None }).await.unwrap();
     let text = String::from_utf8(metrics.into_inner().metrics.unwrap().prometheus).unwrap();
     assert!(
-        text.contains(
-            "outrider_queries_total{detector=\"isolation-forest\",outcome=\"ok\",source=\"generator\"} 1"
-        ),
+        text.contains("outrider_queries_total{detector=\"auto\",outcome=\"ok\",source=\"generator\"} 1"),
         "{text}"
     );
 
@@ -163,7 +161,7 @@ async fn started_by_hand_it_says_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn heavy_queries_do_not_keep_a_health_check_waiting() {
     let plugin = launch(&[]).await;
-    let heavy = json!({"step": "1m", "detector": {"nTrees": 3000}, "refitInterval": "1d"});
+    let heavy = json!({"step": "1m", "detector": {"kind": "isolation-forest", "nTrees": 3000}, "refitInterval": "1d"});
     let queries = (0..6)
         .map(|number| DataQuery {
             ref_id: number.to_string(),

@@ -14,6 +14,7 @@ timed, page faults of the output are. Outrider runs on one thread, the peers on 
 """
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -137,7 +138,8 @@ def main():
     parser.add_argument("--points", nargs="+", type=float, default=[1e3, 1e4, 1e6])
     parser.add_argument("--dimension", nargs="+", type=int, default=[1])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--program", default="target/release/examples/peer_bench")
+    target = os.environ.get("CARGO_TARGET_DIR", "target")
+    parser.add_argument("--program", default=f"{target}/release/examples/peer_bench")
     parser.add_argument("--peer", nargs=4, metavar=("NAME", "FILE", "DIMENSION", "SCORES"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:

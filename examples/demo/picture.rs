@@ -1,8 +1,8 @@
-//! The demo's picture: values, band and outliers in the colours of a dark Grafana panel, as SVG.
+//! The demo's picture: values, band and outliers in the colours of dark Grafana panels, as SVG.
 
 use std::fmt::Write as _;
 
-use crate::{Point, clock};
+use crate::Point;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 320.0;
@@ -10,6 +10,18 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 28.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 28.0;
+
+/// Room between two panels.
+const GAP: f64 = 12.0;
+
+/// What one panel shows.
+pub(crate) struct Panel {
+    pub(crate) title: String,
+    /// Times to mark, in ms, and how they are written.
+    pub(crate) times: Vec<(i64, String)>,
+    /// At least one.
+    pub(crate) points: Vec<Point>,
+}
 
 /// Where a point of the data lies in the picture.
 struct Scale {
@@ -41,23 +53,37 @@ impl Scale {
     }
 }
 
-/// Draws `points` (at least one) as an SVG document.
-pub(crate) fn draw(points: &[Point]) -> String {
-    let scale = Scale::of(points);
+/// Draws panels below each other, as an SVG document.
+pub(crate) fn draw(panels: &[Panel]) -> String {
+    let height = (HEIGHT + GAP) * panels.len() as f64 - GAP;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         font-family=\"Inter, Helvetica, Arial, sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"4\" fill=\"#181b1f\"/>\n\
-         <text x=\"16\" y=\"24\" fill=\"#ccccdc\" font-size=\"14\" font-weight=\"500\">Outrider: outliers of the \
-         generator's last six hours</text>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         font-family=\"Inter, Helvetica, Arial, sans-serif\" font-size=\"12\">\n"
     );
-    grid(&mut svg, &scale);
-    band(&mut svg, &scale, points);
+    for (index, panel) in panels.iter().enumerate() {
+        // Writing into a String cannot fail.
+        let _ = writeln!(svg, "<g transform=\"translate(0 {})\">", (HEIGHT + GAP) * index as f64);
+        draw_panel(&mut svg, panel);
+        svg.push_str("</g>\n");
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn draw_panel(svg: &mut String, panel: &Panel) {
+    let (points, scale) = (&panel.points, Scale::of(&panel.points));
+    let _ = writeln!(
+        svg,
+        "<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"4\" fill=\"#181b1f\"/>\n\
+         <text x=\"16\" y=\"24\" fill=\"#ccccdc\" font-size=\"14\" font-weight=\"500\">{}</text>",
+        panel.title
+    );
+    grid(svg, &scale, &panel.times);
+    band(svg, &scale, points);
     let line: Vec<String> = points
         .iter()
         .map(|point| format!("{:.1},{:.1}", scale.x(point.time), scale.y(point.value)))
         .collect();
-    // Writing into a String cannot fail.
     let _ = writeln!(
         svg,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#73bf69\" stroke-width=\"1\"/>",
@@ -71,11 +97,9 @@ pub(crate) fn draw(points: &[Point]) -> String {
             scale.y(point.value)
         );
     }
-    svg.push_str("</svg>\n");
-    svg
 }
 
-fn grid(svg: &mut String, scale: &Scale) {
+fn grid(svg: &mut String, scale: &Scale, times: &[(i64, String)]) {
     for step in 0..=4 {
         let value = scale.low + (scale.high - scale.low) * f64::from(step) / 4.0;
         let y = scale.y(value);
@@ -88,14 +112,19 @@ fn grid(svg: &mut String, scale: &Scale) {
             y + 4.0
         );
     }
-    for step in 0..=6 {
-        let time = scale.from + (scale.to - scale.from) * step / 6;
+    for (index, (time, text)) in times.iter().enumerate() {
+        // The outermost would stick out of the picture.
+        let anchor = match index {
+            0 => "start",
+            last if last + 1 == times.len() => "end",
+            _ => "middle",
+        };
         let _ = writeln!(
             svg,
-            "<text x=\"{:.1}\" y=\"{}\" fill=\"#8e8e9a\" text-anchor=\"middle\">{}</text>",
-            scale.x(time),
+            "<text x=\"{:.1}\" y=\"{}\" fill=\"#8e8e9a\" text-anchor=\"{anchor}\">{}</text>",
+            scale.x(*time),
             HEIGHT - 8.0,
-            clock(time)
+            text
         );
     }
 }

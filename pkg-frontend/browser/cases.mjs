@@ -47,6 +47,7 @@ async function enterHttpJsonQuery({ page, open, host }) {
   await page.keyboard.type('host');
   await page.keyboard.press('Tab');
   await page.keyboard.type('/host');
+  await choose(page, 'Detector', 'Isolation');
   await fill(page, 'Trees', '50');
   await page.keyboard.press('Tab');
   return host('query');
@@ -162,7 +163,7 @@ export const CASES = [
       await tabTo(page, 'Training');
       await page.keyboard.press('Enter');
       await page.getByLabel('Training window').waitFor();
-      assert.equal(await page.getByLabel('Threshold', { exact: true }).inputValue(), '0.6');
+      assert.equal(await page.getByLabel('Sensitivity', { exact: true }).inputValue(), '0.5');
       assert.equal(await page.getByLabel('Training window').inputValue(), 'auto');
       await screenshot('query-defaults');
       assert.deepEqual(await host('query'), { refId: 'A' });
@@ -175,10 +176,11 @@ export const CASES = [
       await open({ page: 'query' });
       await choose(page, 'Series', 'Sine');
       await fill(page, 'Outlier share', '0.02');
+      await choose(page, 'Detector', 'Isolation');
       await nextRadio(page, 'Both');
       await fill(page, 'Contamination', '0.01');
       await tabTo(page, 'Training');
-      assert.equal(await host('runs'), 4, 'the query ran once for each field that was left');
+      assert.equal(await host('runs'), 5, 'the query ran once for each field that was left');
       await page.keyboard.press('Enter');
       await fill(page, 'Training window', '14d');
       await fill(page, 'Step', '10m');
@@ -187,7 +189,7 @@ export const CASES = [
       assert.deepEqual(await host('query'), {
         refId: 'A',
         version: 1,
-        source: { kind: 'generator', series: ['median', 'sine'], outlierShare: 0.02 },
+        source: { kind: 'generator', series: ['web-traffic', 'sine'], outlierShare: 0.02 },
         detector: { kind: 'isolation-forest', contamination: 0.01 },
         direction: 'high',
         trainingWindow: '14d',
@@ -224,14 +226,14 @@ export const CASES = [
       await open({ page: 'query', settings: HTTP_JSON });
       await fill(page, 'Path', 'http://elsewhere/query');
       await fill(page, 'Rows', 'data.rows');
-      await fill(page, 'Threshold', '2');
+      await fill(page, 'Sensitivity', '2');
       await page.keyboard.press('Tab');
       const alerts = page.getByRole('alert');
       await alerts.nth(2).waitFor();
-      const [path, rows, threshold] = await alerts.allInnerTexts();
+      const [path, rows, sensitivity] = await alerts.allInnerTexts();
       assert.match(path, /names a host/);
       assert.match(rows, /is not a JSON pointer/);
-      assert.match(threshold, /Write 0 to 1\./);
+      assert.match(sensitivity, /Write 0 to 1\./);
       await screenshot('query-invalid');
     },
   },
@@ -294,7 +296,8 @@ export const CASES = [
       await open({ page: 'config' });
       await saveAndTest(page);
       const settings = await host('stored');
-      await open({ page: 'query' });
+      const query = { source: { kind: 'generator', series: ['median'] }, detector: { kind: 'isolation-forest' } };
+      await open({ page: 'query', query });
       await fill(page, 'Threshold', '0.55');
       await page.keyboard.press('Tab');
       const [{ points }] = detected(await askPlugin(settings, await host('query')));

@@ -5,10 +5,10 @@ import { type Observable, of, throwError } from 'rxjs';
 import { type Host } from './state';
 
 const SERIES = [
+  { value: 'web-traffic', label: 'Web traffic', description: 'Requests a second with days and weeks' },
   { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
   { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
   { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },
-  { value: 'web-traffic', label: 'Web traffic', description: 'Requests a second with days and weeks' },
 ];
 
 const ANSWERS: Array<[RegExp, (host: Host) => unknown]> = [

@@ -4,7 +4,7 @@ import { NEVER, of } from 'rxjs';
 
 import { selectors } from './selectors';
 import { newDataSource } from './testing/datasource';
-import { focus, mountQuery } from './testing/harness';
+import { focus, mountDetector, mountQuery } from './testing/harness';
 import { type OutriderQuery } from './types';
 
 const fetch = jest.fn();
@@ -21,13 +21,12 @@ describe('a saved {}', () => {
     const { user, saved, onRunQuery } = await mountQuery({}, newDataSource());
     await openTraining(user);
     expect(field(selectors.query.source).getByText('Generator')).toBeInTheDocument();
-    expect(field(selectors.generator.series).getByText('Median with outliers')).toBeInTheDocument();
-    expect(field(selectors.query.detector).getByText('Isolation forest')).toBeInTheDocument();
+    expect(field(selectors.generator.series).getByText('Web traffic')).toBeInTheDocument();
+    expect(field(selectors.query.detector).getByText('Automatic')).toBeInTheDocument();
     expect(field(selectors.query.output).getByText('Everything')).toBeInTheDocument();
-    expect(screen.getByLabelText('Threshold')).toHaveValue(0.6);
-    expect(screen.getByLabelText('Contamination')).toHaveValue(null);
-    expect(screen.getByLabelText('Trees')).toHaveValue(100);
-    expect(screen.getByLabelText('Sample size')).toHaveValue(256);
+    expect(screen.getByLabelText('Sensitivity')).toHaveValue(0.5);
+    expect(screen.getByLabelText('Refractory')).toHaveValue(300);
+    expect(screen.getByLabelText('Time zone')).toHaveValue('UTC');
     expect(screen.getByLabelText('Training window')).toHaveValue('auto');
     expect(screen.getByLabelText('Refit every')).toHaveValue('auto');
     expect(screen.getByLabelText('Step')).toHaveValue('auto');
@@ -65,14 +64,14 @@ describe('what is saved', () => {
 
   it('has the kind beside the options of a kind, and neither where all is default', async () => {
     const { user, last } = await mountQuery({}, newDataSource());
-    const trees = screen.getByLabelText('Trees');
-    await user.clear(trees);
-    await user.type(trees, '300{Enter}');
-    expect(last()).toStrictEqual({ refId: 'A', version: 1, detector: { kind: 'isolation-forest', nTrees: 300 } });
-    await user.clear(trees);
+    const refractory = screen.getByLabelText('Refractory');
+    await user.clear(refractory);
+    await user.type(refractory, '30{Enter}');
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, detector: { kind: 'auto', refractory: 30 } });
+    await user.clear(refractory);
     await user.tab();
     expect(last()).toStrictEqual({ refId: 'A', version: 1 });
-    expect(trees).toHaveValue(100);
+    expect(refractory).toHaveValue(300);
   });
 
   it('keeps what the editor does not know', async () => {
@@ -101,12 +100,12 @@ describe('what is saved', () => {
 
   it('is not saved after Escape', async () => {
     const { user, saved } = await mountQuery({}, newDataSource());
-    const threshold = screen.getByLabelText('Threshold');
-    await user.clear(threshold);
-    await user.type(threshold, '0.9{Escape}');
+    const sensitivity = screen.getByLabelText('Sensitivity');
+    await user.clear(sensitivity);
+    await user.type(sensitivity, '0.9{Escape}');
     await user.tab();
     expect(saved).toHaveLength(0);
-    expect(threshold).toHaveValue(0.6);
+    expect(sensitivity).toHaveValue(0.5);
   });
 });
 
@@ -149,7 +148,7 @@ describe('the generator', () => {
     const { user, last } = await mountQuery({}, newDataSource());
     focus('Series');
     await user.keyboard('sine{Enter}');
-    expect(last()?.source).toEqual({ kind: 'generator', series: ['median', 'sine'] });
+    expect(last()?.source).toEqual({ kind: 'generator', series: ['web-traffic', 'sine'] });
   });
 
   it('makes the default series when none is left', async () => {
@@ -157,7 +156,7 @@ describe('the generator', () => {
     focus('Series');
     await user.keyboard('{Backspace}');
     expect(last()).toStrictEqual({ refId: 'A', version: 1 });
-    expect(field(selectors.generator.series).getByText('Median with outliers')).toBeInTheDocument();
+    expect(field(selectors.generator.series).getByText('Web traffic')).toBeInTheDocument();
   });
 
   it('shows the options of the chosen series only', async () => {
@@ -247,7 +246,7 @@ describe('http-json', () => {
 
 describe('the detector', () => {
   it('has no use for the threshold where a contamination is set', async () => {
-    const { user } = await mountQuery({}, newDataSource());
+    const { user } = await mountDetector({ kind: 'isolation-forest' });
     expect(screen.getByLabelText('Threshold')).toBeEnabled();
     await user.type(screen.getByLabelText('Contamination'), '0.01');
     await user.tab();
@@ -255,7 +254,7 @@ describe('the detector', () => {
   });
 
   it('says what is wrong with a number', async () => {
-    const { user } = await mountQuery({}, newDataSource());
+    const { user } = await mountDetector({ kind: 'isolation-forest' });
     const threshold = screen.getByLabelText('Threshold');
     await user.clear(threshold);
     await user.type(threshold, '2');
@@ -279,7 +278,7 @@ describe('every detector', () => {
       ['changepoint', 'Smallest shift', '3', { minShift: 3 }],
       ['changepoint', 'Shortest', '12', { minSize: 12 }],
     ] as const) {
-      const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+      const { user, last } = await mountDetector({ kind });
       const input = screen.getByLabelText(label);
       await user.clear(input);
       await user.type(input, `${typed}{Enter}`);
@@ -289,13 +288,13 @@ describe('every detector', () => {
   });
 
   it('has the kinds of changes in sight', async () => {
-    const { user, last } = await mountQuery({ detector: { kind: 'changepoint' } }, newDataSource());
+    const { user, last } = await mountDetector({ kind: 'changepoint' });
     await user.click(screen.getByRole('radio', { name: 'Noise' }));
     expect(last()?.detector).toStrictEqual({ kind: 'changepoint', kinds: 'variance' });
   });
 
   it('says what a window may be', async () => {
-    const { user } = await mountQuery({ detector: { kind: 'mad' } }, newDataSource());
+    const { user } = await mountDetector({ kind: 'mad' });
     const window = screen.getByLabelText('Window');
     await user.clear(window);
     await user.type(window, 'all');
@@ -356,7 +355,7 @@ it('keeps the fields of two queries apart', async () => {
   const datasource = newDataSource();
   await mountQuery({ refId: 'A' }, datasource);
   await mountQuery({ refId: 'B' }, datasource);
-  const ids = screen.getAllByLabelText('Trees').map((input) => input.id);
+  const ids = screen.getAllByLabelText('Sensitivity').map((input) => input.id);
   expect(new Set(ids).size).toBe(2);
 });
 

@@ -85,7 +85,7 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
           testId={ids.detector}
           scope={scope}
           label="Detector"
-          tooltip="How outliers are told from ordinary points. Default: Isolation forest."
+          tooltip="How outliers are told from ordinary points. Default: Automatic."
           value={detector.kind}
           options={kindOptions(DETECTORS)}
           onCommit={(kind) => kind !== detector.kind && setDetector({ kind })}

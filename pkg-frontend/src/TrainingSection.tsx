@@ -53,14 +53,14 @@ export function TrainingSection({ options, set, scope }: Props) {
             <DurationField
               {...duration('refitInterval')}
               label="Refit every"
-              tooltip="How long a model judges before the next one is trained. Auto: 1d; 24 points for the automatic detector."
+              tooltip="How long a model judges before the next one is trained. Auto: 1d; 12 points for the automatic detector."
             />
           </>
         )}
         <DurationField
           {...duration('step')}
           label="Step"
-          tooltip="Distance of the points that the upstream is asked for. Auto: the training window divided by about 2000, rounded (7d gives 5m; 15m for the generator)."
+          tooltip="Distance of the points that the upstream is asked for. Auto: the training window divided by about 2000, rounded (7d gives 5m). The generator has its own: 5m with web traffic, else 15m."
         />
       </InlineFieldRow>
     </Section>

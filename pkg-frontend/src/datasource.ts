@@ -13,6 +13,7 @@ import { from, type Observable, switchMap } from 'rxjs';
 
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
+import { type ReplaceAs } from './kinds';
 import { migrateQuery } from './migrations';
 import { interpolateOther, loadOthers } from './otherDataSource';
 import { SOURCES } from './sources';
@@ -29,6 +30,8 @@ import {
 export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, OutriderJsonData> {
   /** The upstream in the settings, which a query that names no source asks. */
   readonly sourceKind: SourceKind;
+  /** What of the settings everyone may read. */
+  readonly jsonData: OutriderJsonData;
 
   override annotations: AnnotationSupport<OutriderQuery> = {
     getDefaultQuery: () => ({ version: QUERY_VERSION, output: 'events' }),
@@ -37,7 +40,8 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
 
   constructor(settings: DataSourceInstanceSettings<OutriderJsonData>) {
     super(settings);
-    this.sourceKind = settings.jsonData?.source ?? SETTINGS_DEFAULTS.source;
+    this.jsonData = settings.jsonData ?? {};
+    this.sourceKind = this.jsonData.source ?? SETTINGS_DEFAULTS.source;
   }
 
   override getDefaultQuery(): Partial<OutriderQuery> {
@@ -66,11 +70,13 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     const migrated = migrateQuery(query);
     const { source } = migrated;
     const kind = source?.kind ?? this.sourceKind;
-    const format = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].formatVariable : undefined;
-    const interpolated = interpolateQuery(migrated, {
-      text: (text) => templateSrv.replace(text, scopedVars),
-      source: (text) => templateSrv.replace(text, scopedVars, format),
-    });
+    const own = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].interpolate : undefined;
+    const replace: ReplaceAs = (text, format) => templateSrv.replace(text, scopedVars, format);
+    const interpolated = interpolateQuery(
+      migrated,
+      (text) => replace(text),
+      own && ((source) => own(source, replace, this.jsonData)),
+    );
     const all = filters ?? adhocFilters(templateSrv, this.name);
     const other = source?.kind === 'grafana' ? interpolateOther(source, scopedVars, all) : undefined;
     if (other === undefined) {

@@ -7,6 +7,7 @@ import {
   type GeneratorSeries,
   type SettingsOptions,
   type SourceOptions,
+  type SqlOptions,
 } from './types';
 import { type DurationLimits, type NumberLimits } from './validation';
 
@@ -23,11 +24,35 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   maxConcurrentRequests: 4,
   retries: 2,
   healthPath: '/',
+  tenant: '',
+  scrapeInterval: '15s',
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
   oauthPassThru: false,
   keepCookies: [],
+  queryLanguage: 'influxql',
+  organization: '',
+  sslmode: 'verify-full',
+  timeZone: '',
+  path: '',
+  allowedDirectories: [],
+  immutable: false,
+};
+
+const SQL_DEFAULTS: SqlOptions = {
+  mode: 'builder',
+  sql: '',
+  format: 'time-series',
+  schema: '',
+  table: '',
+  timeColumn: 'time',
+  timeFormat: 'auto',
+  valueColumns: [],
+  aggregate: 'mean',
+  labelColumns: [],
+  filters: [],
+  unit: '',
 };
 
 export const COMMON_DEFAULTS: CommonOptions = {
@@ -42,7 +67,7 @@ export const COMMON_DEFAULTS: CommonOptions = {
 
 export const SOURCE_DEFAULTS: SourceOptions = {
   generator: {
-    series: ['median'],
+    series: ['web-traffic'],
     seed: 42,
     truth: false,
     median: 10,
@@ -69,9 +94,35 @@ export const SOURCE_DEFAULTS: SourceOptions = {
   },
   'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
   grafana: { datasourceUid: '', datasourceType: '', query: {}, keepRunningStep: false },
+  prometheus: {
+    expr: '',
+    metric: '',
+    matchers: [],
+    aggregate: 'mean',
+    rate: false,
+    combine: 'none',
+    by: [],
+    legend: '',
+    unit: '',
+  },
+  influxdb: {
+    language: null,
+    text: '',
+    policy: '',
+    measurement: '',
+    fields: [],
+    aggregate: 'mean',
+    tags: [],
+    fill: 'none',
+    where: [],
+    format: 'json',
+  },
+  postgresql: SQL_DEFAULTS,
+  mysql: SQL_DEFAULTS,
+  sqlite: SQL_DEFAULTS,
 };
 
-export const DEFAULT_DETECTOR: DetectorKind = 'isolation-forest';
+export const DEFAULT_DETECTOR: DetectorKind = 'auto';
 
 export const DETECTOR_DEFAULTS: DetectorOptions = {
   auto: { sensitivity: 0.5, refractory: 300, timeZone: 'UTC' },
@@ -152,16 +203,17 @@ export const DURATION_LIMITS = {
   step: { min: '1ms', max: '31d', word: 'auto' },
   period: { min: '1s', max: '400d' },
   window: { min: '1s', max: '400d', word: 'training' },
+  scrapeInterval: { min: '1ms', max: '1d' },
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */
 export const GENERATOR_SERIES: Array<Choice<GeneratorSeries>> = [
-  { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
-  { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
-  { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },
   {
     value: 'web-traffic',
     label: 'Web traffic',
-    description: 'Requests a second with days and weeks, spikes, level shifts, drops to zero and gaps',
+    description: 'Requests a second with days and weeks, level shifts, gaps, and a spike or a drop to zero a week',
   },
+  { value: 'median', label: 'Median with outliers', description: 'Uniform noise around a median' },
+  { value: 'sine', label: 'Sine wave', description: 'A noisy sine wave with outliers' },
+  { value: 'cosine', label: 'Cosine wave', description: 'A noisy cosine wave with outliers' },
 ];

@@ -1,6 +1,7 @@
 import { cloneDeep } from 'lodash';
 
-import { interpolate, interpolateQuery, interpolateText } from './interpolate';
+import { inFormat, interpolate, interpolateQuery, interpolateText } from './interpolate';
+import { type ReplaceAs } from './kinds';
 import { type OutriderQuery } from './types';
 
 /** Replaces as Grafana does: user variables, and the built-in ones by the visible range. */
@@ -27,6 +28,10 @@ describe('interpolateText', () => {
     '${__interval}',
     '$__interval_ms',
     '${__interval_ms}',
+    '$__rate_interval',
+    '${__rate_interval_ms}',
+    '$__range',
+    '${__range_s}',
     '$__maxDataPoints',
     '${__maxDataPoints}',
   ])('leaves the macro %s to the backend', (macro) => {
@@ -81,7 +86,7 @@ describe('interpolateQuery', () => {
   };
 
   it('replaces everywhere in the query, but not in the keys of Grafana', () => {
-    expect(interpolateQuery(query, { text: grafana, source: grafana })).toEqual({
+    expect(interpolateQuery(query, grafana)).toEqual({
       refId: '$host',
       datasource: { uid: '$host' },
       trainingWindow: '14d',
@@ -98,8 +103,9 @@ describe('interpolateQuery', () => {
   });
 
   it('writes the variables of the source in its own way', () => {
-    const quoted = (text: string) => text.replace('$host', "'web1'");
-    expect(interpolateQuery(query, { text: grafana, source: quoted })).toMatchObject({
+    const quoted = inFormat(() => (value) => `'${String(value)}'`);
+    const replace: ReplaceAs = (text, format) => text.replace('$host', () => format?.('web1', {}) ?? 'web1');
+    expect(interpolateQuery(query, grafana, (source) => quoted(source, replace, {}))).toMatchObject({
       trainingWindow: '14d',
       source: { path: '/$env/query', body: '{"to": ${__to:date:iso}, "host": "\'web1\'"}' },
     });
@@ -107,7 +113,7 @@ describe('interpolateQuery', () => {
 
   it('leaves the saved query as it was', () => {
     const before = cloneDeep(query);
-    interpolateQuery(query, { text: grafana, source: grafana });
+    interpolateQuery(query, grafana);
     expect(query).toEqual(before);
   });
 });

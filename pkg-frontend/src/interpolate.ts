@@ -3,13 +3,14 @@
  * than the visible range (the training window comes before it), so it alone knows what `${__from}` must be.
  * In: a query and Grafana's `replace`. Out: the same query, each of its own strings replaced between the macros. Pure.
  */
+import { type InterpolateSource, type VariableFormat } from './kinds';
 import { type OutriderQuery } from './types';
 
 export type Replace = (text: string) => string;
 
 /** The macros of the backend in each spelling that Grafana itself would replace. */
 const MACRO =
-  /(\$\{__(?:from|to|interval|interval_ms|maxDataPoints)(?::[^}]*)?\}|\$__(?:from|to|interval|interval_ms|maxDataPoints)(?!\w)|\[\[__(?:from|to|interval|interval_ms|maxDataPoints)(?::\w+)?\]\])/;
+  /(\$\{__(?:from|to|interval|interval_ms|rate_interval|rate_interval_ms|range|range_s|range_ms|maxDataPoints)(?::[^}]*)?\}|\$__(?:from|to|interval|interval_ms|rate_interval|rate_interval_ms|range|range_s|range_ms|maxDataPoints)(?!\w)|\[\[__(?:from|to|interval|interval_ms|rate_interval|rate_interval_ms|range|range_s|range_ms|maxDataPoints)(?::\w+)?\]\])/;
 
 /** Keys that belong to Grafana, not to us. */
 const GRAFANA_KEYS = new Set(['refId', 'datasource', 'datasourceId', 'hide', 'key', 'queryType', 'intervalMs']);
@@ -39,13 +40,27 @@ export function interpolate(value: unknown, replace: Replace): unknown {
   return value;
 }
 
-/** Replaces the variables of a query; those in the options of its source as the upstream's language needs them. */
-export function interpolateQuery(query: OutriderQuery, replace: { text: Replace; source: Replace }): OutriderQuery {
-  const entries = Object.entries(query).map(([key, value]: [string, unknown]) => [
-    key,
-    GRAFANA_KEYS.has(key) ? value : interpolate(value, key === 'source' ? replace.source : replace.text),
-  ]);
+/** Replaces the variables of a query; those in the options of its source by `interpolateSource`, where it is given. */
+export function interpolateQuery(
+  query: OutriderQuery,
+  replace: Replace,
+  interpolateSource?: (source: object) => object,
+): OutriderQuery {
+  const entries = Object.entries(query).map(([key, value]: [string, unknown]) => {
+    if (GRAFANA_KEYS.has(key)) {
+      return [key, value];
+    }
+    if (key === 'source' && interpolateSource !== undefined && typeof value === 'object' && value !== null) {
+      return [key, interpolateSource(value)];
+    }
+    return [key, interpolate(value, replace)];
+  });
   return Object.fromEntries(entries) as OutriderQuery;
+}
+
+/** Replaces the variables in all options of a source, and writes their values in the format that these options need. */
+export function inFormat(formatOf: (source: object) => VariableFormat | undefined): InterpolateSource {
+  return (source, replace) => interpolate(source, (text) => replace(text, formatOf(source))) as object;
 }
 
 /** `[[__from:date]]` is Grafana's old spelling of `${__from:date}`; the backend knows only the new one. */

@@ -4,6 +4,7 @@ import { type ComponentType } from 'react';
 
 import { type OutriderDataSource } from './datasource';
 import { type Settings } from './settings';
+import { type OutriderJsonData } from './types';
 
 export interface KindEditorProps<Options> {
   /** The options of the kind, every default filled in. */
@@ -31,9 +32,17 @@ export interface Kind<Options> {
 export interface Source<Options> extends Kind<Options> {
   /** Edits how the upstream is reached, where there is one. */
   settings?: ComponentType<SettingsEditorProps>;
-  /** How the values of variables are written in the upstream's language; `undefined` is Grafana's own way. */
-  formatVariable?: VariableFormat;
+  /**
+   * Replaces the variables in the options of a query, where their values must be written in the upstream's language;
+   * Grafana's own way where it is absent.
+   */
+  interpolate?: InterpolateSource;
 }
+
+export type InterpolateSource = (source: object, replace: ReplaceAs, jsonData: OutriderJsonData) => object;
+
+/** Replaces the variables in a text and writes their values in this way; in Grafana's own by default. */
+export type ReplaceAs = (text: string, format?: VariableFormat) => string;
 
 /** What Grafana's `replace` takes as its third argument: writes the value, or several, of a variable. */
 export type VariableFormat = (value: string | string[], variable: { multi?: boolean; includeAll?: boolean }) => string;

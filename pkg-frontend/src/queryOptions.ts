@@ -36,6 +36,7 @@ export const OUTPUTS: Array<SelectableValue<Output>> = [
   { value: 'state', label: 'State', description: 'Normal, high, low or missing, for a state timeline' },
   { value: 'events', label: 'Events', description: 'One row an outlier, for annotations and tables' },
   { value: 'score', label: 'Score', description: '0 to 1, one series each' },
+  { value: 'series', label: 'Series', description: 'One row a series, the most conspicuous first, for tables' },
   { value: 'alert', label: 'Alert', description: '1 where there is an outlier, else 0; for expressions' },
   {
     value: 'annotations',

@@ -64,12 +64,72 @@ export interface GrafanaOptions {
   keepRunningStep: boolean;
 }
 
+export type PrometheusAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+export type PrometheusCombine = 'none' | 'sum' | 'avg' | 'min' | 'max' | 'count';
+
+export interface PrometheusOptions {
+  /** PromQL; where it is not empty, the options of the builder are not looked at. */
+  expr: string;
+  metric: string;
+  matchers: AdhocFilter[];
+  aggregate: PrometheusAggregate;
+  rate: boolean;
+  combine: PrometheusCombine;
+  by: string[];
+  legend: string;
+  unit: string;
+}
+
+export type InfluxLanguage = 'influxql' | 'flux' | 'sql';
+export type InfluxAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+export type InfluxFormat = 'json' | 'csv';
+
+export interface InfluxDbOptions {
+  /** null = as the data source settings say. */
+  language: InfluxLanguage | null;
+  /** Empty = built from the options below, in InfluxQL. */
+  text: string;
+  policy: string;
+  measurement: string;
+  fields: string[];
+  aggregate: InfluxAggregate;
+  tags: string[];
+  /** `none`, `null` or a number. */
+  fill: string;
+  where: AdhocFilter[];
+  format: InfluxFormat;
+}
+
+export type SqlMode = 'builder' | 'text';
+export type SqlFormat = 'time-series' | 'table';
+export type SqlAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+
+export interface SqlOptions {
+  mode: SqlMode;
+  sql: string;
+  format: SqlFormat;
+  schema: string;
+  table: string;
+  timeColumn: string;
+  timeFormat: TimeFormat;
+  valueColumns: string[];
+  aggregate: SqlAggregate;
+  labelColumns: string[];
+  filters: AdhocFilter[];
+  unit: string;
+}
+
 /** Every source kind with its options. */
 export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
   'simple-json': SimpleJsonOptions;
   grafana: GrafanaOptions;
+  prometheus: PrometheusOptions;
+  influxdb: InfluxDbOptions;
+  postgresql: SqlOptions;
+  mysql: SqlOptions;
+  sqlite: SqlOptions;
 }
 
 export type ForestFeature = 'value' | 'difference' | 'rolling-mean' | 'rolling-std' | 'time-of-day';
@@ -197,7 +257,7 @@ export type Detector = KindChoice<DetectorOptions>;
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
 export type Transform = 'none' | 'rate';
-export type Output = 'all' | 'state' | 'events' | 'score' | 'alert' | 'annotations';
+export type Output = 'all' | 'state' | 'events' | 'score' | 'series' | 'alert' | 'annotations';
 
 /** What a query says beside its source and its detector. */
 export interface CommonOptions {
@@ -233,13 +293,27 @@ export interface SettingsOptions {
   maxConcurrentRequests: number;
   retries: number;
   healthPath: string;
+  tenant: string;
+  scrapeInterval: string;
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;
   /** Grafana's own keys: who the user is goes along with requests. */
   oauthPassThru: boolean;
   keepCookies: string[];
+  /** Of InfluxDB: the language of queries that name none. */
+  queryLanguage: InfluxLanguage;
+  /** Of InfluxDB 2, for Flux. */
+  organization: string;
+  sslmode: SslMode;
+  timeZone: string;
+  path: string;
+  allowedDirectories: string[];
+  immutable: boolean;
 }
+
+/** How far a database server must prove who it is; libpq's names. */
+export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };
@@ -248,6 +322,11 @@ export type SecretKey =
   | 'basicAuthPassword'
   | 'bearerToken'
   | 'serviceAccountToken'
+  | 'password'
+  | 'token'
+  | 'password'
+  | 'basicAuthPassword'
+  | 'bearerToken'
   | 'tlsCACert'
   | 'tlsClientCert'
   | 'tlsClientKey'

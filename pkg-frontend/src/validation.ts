@@ -193,6 +193,28 @@ export const baseUrl: Validator = (text) => {
   return undefined;
 };
 
+/** Host and port of a database server. */
+export const hostAndPort: Validator = (text) => {
+  const example = 'Write for example db.example.org:5432.';
+  if (text.trim() === '') {
+    return `The address is missing: without it there is nothing to ask. ${example}`;
+  }
+  if (text.includes('://')) {
+    return `"${text}" begins with a scheme, and the kind of the upstream says it already. ${example}`;
+  }
+  return /^(\[[0-9a-f:.%\w]+\]|[\w.-]+)(:\d{1,5})?$/i.test(text.trim())
+    ? undefined
+    : `"${text}" is not an address: it must be a host, and maybe a colon and a port. ${example}`;
+};
+
+/** A path from the root on, on Grafana's machine. */
+export const absolutePath: Validator = (text) => {
+  if (!text.startsWith('/')) {
+    return `"${text}" is not an absolute path: it must begin with a slash. Write for example /var/lib/metrics/metrics.db.`;
+  }
+  return text.split('/').includes('..') ? `"${text}" climbs: ".." is not allowed. Write the path itself.` : undefined;
+};
+
 /** An HTTP header's name (a token of RFC 9110). */
 export const headerName: Validator = (text) =>
   /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(text)

@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn rows_that_come_later_change_no_verdict() {
-        let query = Query::parse(br#"{"trainingWindow":"4d"}"#).unwrap();
+        let query =
+            Query::parse(br#"{"detector":{"kind":"isolation-forest"},"trainingWindow":"4d"}"#).unwrap();
         let panel = [awkward(1)];
         let verdicts = judge(&query, &panel).unwrap().remove(0);
         assert_eq!(verdicts.len(), 240);

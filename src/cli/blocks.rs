@@ -205,7 +205,8 @@ mod tests {
         let points =
             (0..240).map(|i| (i * HOUR, ((i * 37) % 101) as f64 + if i == 200 { 900.0 } else { 0.0 }));
         let (series, _) = Series::from_points("s".into(), Labels::new(), points.collect());
-        let query = Query::parse(br#"{"trainingWindow":"3d"}"#).unwrap();
+        let query =
+            Query::parse(br#"{"detector":{"kind":"isolation-forest"},"trainingWindow":"3d"}"#).unwrap();
         let panel = [series];
         let settled = settle(&query, panel[0].times.iter().copied()).unwrap();
         let whole = judge_span(&settled, &panel, TimeRange { from_ms: 0, to_ms: 240 * HOUR }).unwrap();

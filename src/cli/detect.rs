@@ -29,10 +29,10 @@ pub(super) struct Arguments {
     file: PathBuf,
     #[command(flatten)]
     detector: DetectorArguments,
-    /// History a point is judged by; ends where the point's block begins [default: 7d].
+    /// History a point is judged by; ends where the point's block begins [default: what suits the detector].
     #[arg(long, value_name = "DURATION")]
     train: Option<String>,
-    /// Length of a block, all points of which are judged by the same model [default: 1d].
+    /// Length of a block, all points of which are judged by the same model [default: what suits the detector].
     #[arg(long, value_name = "DURATION")]
     refit: Option<String>,
     /// Learn from the window before each block, or from all the rows that are judged.

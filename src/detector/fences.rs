@@ -242,6 +242,49 @@ fn distance(normal: Normal, value: f64) -> (Verdict, f64) {
     (side, gap / normal.unit)
 }
 
+/// What the tests of the detectors with fences have in common.
+#[cfg(test)]
+pub(super) mod testing {
+    use serde_json::Value;
+
+    use crate::detector::{Detector, Judgement, Points};
+    use crate::query::{Direction, parse_options};
+
+    /// A detector of both directions.
+    pub(in crate::detector) fn build<D: Detector>(options: &Value) -> D {
+        D::new(parse_options("detector", options).unwrap(), Direction::Both).unwrap()
+    }
+
+    /// `judged` by `training`, a point a minute.
+    pub(in crate::detector) fn judge<D: Detector>(
+        options: &Value,
+        training: &[f64],
+        judged: &[f64],
+    ) -> Judgement {
+        let times: Vec<i64> = (0..(training.len() + judged.len()) as i64).map(|i| i * 60_000).collect();
+        let (before, after) = times.split_at(training.len());
+        build::<D>(options)
+            .judge(Points { times: before, values: training }, Points { times: after, values: judged })
+    }
+
+    /// Checks that no score and no band depends on later points.
+    pub(in crate::detector) fn assert_later_points_change_nothing<D: Detector>(options: &Value) {
+        let values: Vec<f64> = (0..300).map(|i| f64::from((i * 271) % 307).sqrt()).collect();
+        let whole = judge::<D>(options, &values[..100], &values[100..]);
+        for end in [101, 150, 299] {
+            let part = judge::<D>(options, &values[..100], &values[100..end]);
+            assert_eq!(part.scores[..], whole.scores[..end - 100]);
+            assert_eq!(part.lower[..], whole.lower[..end - 100]);
+        }
+    }
+
+    /// Numbers of a size near the ends of what a float holds: to train on and, the last two infinite, to judge.
+    pub(in crate::detector) fn extremes(size: f64) -> (Vec<f64>, [f64; 5]) {
+        let training = (0..40).map(|i| size * (f64::from(i % 7) / 3.0 - 1.0)).collect();
+        (training, [size, -size, 0.0, f64::INFINITY, f64::NEG_INFINITY])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

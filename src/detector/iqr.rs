@@ -94,14 +94,11 @@ mod tests {
 
     use super::*;
     use crate::detector::Verdict;
+    use crate::detector::fences::testing;
     use crate::query::parse_options;
 
     fn judge(options: &serde_json::Value, training: &[f64], judged: &[f64]) -> Judgement {
-        let times: Vec<i64> = (0..(training.len() + judged.len()) as i64).map(|i| i * 60_000).collect();
-        let (before, after) = times.split_at(training.len());
-        Iqr::new(parse_options("detector", options).unwrap(), Direction::Both)
-            .unwrap()
-            .judge(Points { times: before, values: training }, Points { times: after, values: judged })
+        testing::judge::<Iqr>(options, training, judged)
     }
 
     /// 0 to 100, quartiles 25, 50 and 75.

@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::detector::Verdict;
+    use crate::detector::fences::testing;
     use crate::query::parse_options;
 
     fn detector(options: &serde_json::Value, direction: Direction) -> Mad {
@@ -114,10 +115,7 @@ mod tests {
     }
 
     fn judge(options: &serde_json::Value, training: &[f64], judged: &[f64]) -> Judgement {
-        let times: Vec<i64> = (0..(training.len() + judged.len()) as i64).map(|i| i * 60_000).collect();
-        let (before, after) = times.split_at(training.len());
-        detector(options, Direction::Both)
-            .judge(Points { times: before, values: training }, Points { times: after, values: judged })
+        testing::judge::<Mad>(options, training, judged)
     }
 
     /// Median 10, MAD 4.
@@ -218,14 +216,8 @@ mod tests {
 
     #[test]
     fn what_comes_later_changes_no_verdict() {
-        let values: Vec<f64> = (0..300).map(|i| f64::from((i * 271) % 307)).collect();
         for options in [json!({}), json!({"window": "45m"})] {
-            let whole = judge(&options, &values[..100], &values[100..]);
-            for end in [101, 150, 299] {
-                let part = judge(&options, &values[..100], &values[100..end]);
-                assert_eq!(part.scores[..], whole.scores[..end - 100]);
-                assert_eq!(part.lower[..], whole.lower[..end - 100]);
-            }
+            testing::assert_later_points_change_nothing::<Mad>(&options);
         }
     }
 
@@ -256,8 +248,7 @@ mod tests {
     #[test]
     fn nothing_panics_at_the_ends_of_the_numbers() {
         for size in [1e-300, 1e300, f64::MAX] {
-            let training: Vec<f64> = (0..40).map(|i| size * (f64::from(i % 7) / 3.0 - 1.0)).collect();
-            let judged = [size, -size, 0.0, f64::INFINITY, f64::NEG_INFINITY];
+            let (training, judged) = testing::extremes(size);
             for options in [json!({}), json!({"window": "20m"})] {
                 let judgement = judge(&options, &training, &judged);
                 assert!(judgement.scores[..3].iter().all(|score| (0.0..=1.0).contains(score)));

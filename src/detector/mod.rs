@@ -7,7 +7,6 @@
 mod auto;
 mod changepoint;
 mod fences;
-mod grid;
 mod iqr;
 mod isolation_forest;
 mod mad;
@@ -15,7 +14,8 @@ mod peers;
 mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
-mod short;
+pub(crate) mod short;
+mod slots;
 mod wall_clock;
 mod whiten;
 mod window;
@@ -66,7 +66,7 @@ pub struct Block {
 
 /// What is known of the times of a run of points, whatever part of it was asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Grid {
+pub struct Timing {
     /// The usual distance between points, in ms, if it is regular.
     pub step_ms: Option<i64>,
     /// Length of the blocks, in ms; they begin at multiples of it. `None` for `training: visible-range`.
@@ -76,7 +76,7 @@ pub struct Grid {
     pub lookback_ms: Option<i64>,
 }
 
-impl Grid {
+impl Timing {
     /// Cuts all of `times` into the blocks that the judged ones are some of. Without a known length: what is before
     /// the first judged point, and each judged block.
     #[must_use]
@@ -87,14 +87,6 @@ impl Grid {
         let first = blocks.first().map_or(times.len(), |block| block.judged.start);
         let judged = blocks.iter().map(|block| block.judged.clone());
         std::iter::once(0..first).chain(judged).filter(|cell| !cell.is_empty()).collect()
-    }
-
-    /// Cuts all of `times` at multiples of `points` steps; of six hours, if there is no regular step.
-    #[must_use]
-    pub fn chunks(&self, times: &[i64], points: usize) -> Vec<Range<usize>> {
-        const SIX_HOURS_MS: i64 = 6 * 3_600_000;
-        let length = self.step_ms.map(|step| step.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX)));
-        by_time(times, length.unwrap_or(SIX_HOURS_MS))
     }
 }
 
@@ -166,6 +158,9 @@ pub struct Judgement {
     pub lower: Vec<f64>,
     /// Upper end of the normal band, NaN where there is none.
     pub upper: Vec<f64>,
+    /// How unlike its group the series as a whole has been up to each point: 0 to 1, NaN where that is unknown. Empty if
+    /// the detector does not compare series.
+    pub series_scores: Vec<f64>,
     /// For each flagged point its index and, in plain words, why; ascending.
     pub reasons: Vec<(usize, String)>,
     /// Why nothing could be judged, if so.
@@ -175,8 +170,9 @@ pub struct Judgement {
 impl Judgement {
     /// Whether it is one of `len` points.
     pub(crate) fn fits(&self, len: usize) -> bool {
-        let Self { verdicts, scores, expected, lower, upper, reasons, shortage: _ } = self;
+        let Self { verdicts, scores, expected, lower, upper, series_scores, reasons, shortage: _ } = self;
         verdicts.len() == len
+            && (series_scores.is_empty() || series_scores.len() == len)
             && [scores, expected, lower, upper].iter().all(|column| column.len() == len)
             && reasons.iter().all(|(row, _)| *row < len)
     }
@@ -194,6 +190,7 @@ impl Judgement {
             expected: nothing.clone(),
             lower: nothing.clone(),
             upper: nothing,
+            series_scores: Vec::new(),
             reasons: Vec::new(),
             shortage: Some(shortage),
         }
@@ -208,6 +205,7 @@ impl Judgement {
         self.lower.extend(next.lower);
         self.upper.extend(next.upper);
         self.reasons.extend(next.reasons.into_iter().map(|(row, reason)| (first + row, reason)));
+        self.series_scores.extend(next.series_scores);
         self.shortage = self.shortage.take().or(next.shortage);
     }
 
@@ -218,6 +216,50 @@ impl Judgement {
         self.expected.push(expected);
         self.lower.push(band.0);
         self.upper.push(band.1);
+    }
+}
+
+/// What a detector expects at times that are yet to come; all vectors are equally long, NaN where nothing is known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Forecast {
+    /// Ms since the epoch, strictly ascending.
+    pub times: Vec<i64>,
+    /// The expected value.
+    pub expected: Vec<f64>,
+    /// Lower end of the normal band.
+    pub lower: Vec<f64>,
+    /// Upper end of the normal band.
+    pub upper: Vec<f64>,
+}
+
+impl Forecast {
+    /// Whether it is one of the times `ahead`, or of none.
+    pub(crate) fn fits(&self, ahead: &[i64]) -> bool {
+        let Self { times, expected, lower, upper } = self;
+        (times.is_empty() || times == ahead)
+            && [expected, lower, upper].iter().all(|column| column.len() == times.len())
+    }
+
+    /// The forecast for an index range of the times.
+    pub(crate) fn range(&self, range: Range<usize>) -> Self {
+        Self {
+            times: self.times[range.clone()].to_vec(),
+            expected: self.expected[range.clone()].to_vec(),
+            lower: self.lower[range.clone()].to_vec(),
+            upper: self.upper[range].to_vec(),
+        }
+    }
+
+    /// Number of times.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Whether nothing is forecast.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
     }
 }
 
@@ -258,11 +300,22 @@ pub trait Detector: Sized + Send + Sync + 'static {
 
     /// Judges successive blocks of one series, for detectors that share work between them or follow events from one
     /// into the next: one judgement for each of `blocks`, in their order.
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], _grid: Grid) -> Vec<Judgement> {
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], _timing: Timing) -> Vec<Judgement> {
         blocks
             .iter()
             .map(|block| self.judge(points.range(block.training.clone()), points.range(block.judged.clone())))
             .collect()
+    }
+
+    /// Whether it can say what to expect of times that are yet to come. If so, the engine asks
+    /// [`Detector::judge_ahead`] for the block that now lies in; never of a detector that compares series or has a
+    /// [`Detector::reach`].
+    const FORECASTS: bool = false;
+
+    /// Judges as [`Detector::judge`] does, and forecasts each of `ahead`, times after the judged ones: with the band that
+    /// the points of this block will be judged by. No forecast if the training does not suffice for one.
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, _ahead: &[i64]) -> (Judgement, Forecast) {
+        (self.judge(training, judged), Forecast::default())
     }
 
     /// Whether the verdict on a series depends on the other series of its panel. If so, the engine asks
@@ -291,7 +344,11 @@ pub trait AnyDetector: Send + Sync {
     /// See [`Detector::reach`].
     fn reach(&self, step_ms: i64) -> Reach;
     /// See [`Detector::judge_blocks`].
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement>;
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement>;
+    /// See [`Detector::FORECASTS`].
+    fn forecasts(&self) -> bool;
+    /// See [`Detector::judge_ahead`].
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, ahead: &[i64]) -> (Judgement, Forecast);
     /// See [`Detector::ACROSS_SERIES`].
     fn across_series(&self) -> bool;
     /// See [`Detector::judge_panel`].
@@ -325,8 +382,16 @@ impl<D: Detector> AnyDetector for D {
         Detector::reach(self, step_ms)
     }
 
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
-        Detector::judge_blocks(self, points, blocks, grid)
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
+        Detector::judge_blocks(self, points, blocks, timing)
+    }
+
+    fn forecasts(&self) -> bool {
+        D::FORECASTS
+    }
+
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, ahead: &[i64]) -> (Judgement, Forecast) {
+        Detector::judge_ahead(self, training, judged, ahead)
     }
 
     fn across_series(&self) -> bool {
@@ -379,8 +444,8 @@ const fn entry<D: Detector>() -> DetectorEntry {
 
 /// Every kind of detector, in the order the editor shows them; the first is the default.
 pub const DETECTORS: &[DetectorEntry] = &[
-    entry::<IsolationForest>(),
     entry::<Auto>(),
+    entry::<IsolationForest>(),
     entry::<Seasonal>(),
     entry::<SHEsd>(),
     entry::<Mad>(),

@@ -1,7 +1,7 @@
 //! Numbers in reasons: short enough to read at a glance.
 
 /// A number with about four digits that matter.
-pub(super) struct Short(pub(super) f64);
+pub(crate) struct Short(pub(crate) f64);
 
 impl std::fmt::Display for Short {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

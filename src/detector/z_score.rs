@@ -80,14 +80,10 @@ mod tests {
 
     use super::*;
     use crate::detector::Verdict;
-    use crate::query::parse_options;
+    use crate::detector::fences::testing;
 
     fn judge(options: &serde_json::Value, training: &[f64], judged: &[f64]) -> Judgement {
-        let times: Vec<i64> = (0..(training.len() + judged.len()) as i64).map(|i| i * 60_000).collect();
-        let (before, after) = times.split_at(training.len());
-        ZScore::new(parse_options("detector", options).unwrap(), Direction::Both)
-            .unwrap()
-            .judge(Points { times: before, values: training }, Points { times: after, values: judged })
+        testing::judge::<ZScore>(options, training, judged)
     }
 
     #[test]
@@ -125,14 +121,8 @@ mod tests {
 
     #[test]
     fn what_comes_later_changes_no_bit() {
-        let values: Vec<f64> = (0..300).map(|i| f64::from((i * 271) % 307).sqrt()).collect();
         for options in [json!({}), json!({"window": "45m"})] {
-            let whole = judge(&options, &values[..100], &values[100..]);
-            for end in [101, 150, 299] {
-                let part = judge(&options, &values[..100], &values[100..end]);
-                assert_eq!(part.scores[..], whole.scores[..end - 100]);
-                assert_eq!(part.lower[..], whole.lower[..end - 100]);
-            }
+            testing::assert_later_points_change_nothing::<ZScore>(&options);
         }
     }
 
@@ -148,15 +138,14 @@ mod tests {
     #[test]
     fn nothing_panics_at_the_ends_of_the_numbers() {
         for size in [1e-300, 1e300, f64::MAX] {
-            let training: Vec<f64> = (0..40).map(|i| size * (f64::from(i % 7) / 3.0 - 1.0)).collect();
-            let judged = [size, -size, 0.0, f64::INFINITY];
+            let (training, judged) = testing::extremes(size);
             for options in [json!({}), json!({"window": "20m"})] {
                 let judgement = judge(&options, &training, &judged);
                 assert!(
                     judgement.scores[..3].iter().all(|score| (0.0..0.5).contains(score)),
                     "{judgement:?}"
                 );
-                assert_eq!(judgement.verdicts[3], Verdict::Missing);
+                assert_eq!(judgement.verdicts[3..], [Verdict::Missing, Verdict::Missing]);
             }
         }
     }

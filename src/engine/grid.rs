@@ -4,7 +4,8 @@
 //! there is the step of the block, and a slot is missing if no point lies within half a step of it. So a point is
 //! missing in every range that contains its time, or in none. A series that stops is missing from 1.5 steps after its
 //! last point on, to the end of the range or to now, whichever is earlier; once a whole training window has passed
-//! without a point, the series is gone and nothing of it is missing any more.
+//! without a point, the series is gone and nothing of it is missing any more. The slots after now are yet to come:
+//! they are no points, and can only be forecast.
 //!
 //! Points keep their own times: a series is not moved to a grid. Requests are aligned to the epoch
 //! ([`FetchRequest`](crate::source::FetchRequest)), so that the points of upstreams that aggregate are too.
@@ -112,6 +113,21 @@ impl Line {
         self.outline(block, now_ms)?.step_ms
     }
 
+    /// Times of the slots that are yet to come: from the first that is neither taken nor missing by now to the last before
+    /// `to_ms`, but at most as many as there are training points, as nobody sees further ahead than back. None if the
+    /// next point after the block is known, or the step is not.
+    pub(super) fn ahead(&self, outline: &Outline, now_ms: i64, to_ms: i64) -> Vec<i64> {
+        let Some(step_ms) = outline.step_ms.filter(|_| outline.to == self.series.len()) else {
+            return Vec::new();
+        };
+        let Some(last) = self.series.times.last().copied() else { return Vec::new() };
+        let first = slots_missing(last, now_ms, step_ms) + 1;
+        (first..=slots_before(last, to_ms, step_ms))
+            .take(outline.training)
+            .map(|slot| slot_after(last, slot, step_ms))
+            .collect()
+    }
+
     /// The points of a block.
     pub(super) fn lay(&self, block: &Block, outline: &Outline) -> Laid<'_> {
         let span = outline.from..outline.to;
@@ -187,6 +203,11 @@ fn has_gap(times: &[i64], step_ms: i64) -> bool {
     times.windows(2).any(|pair| slots_missing(pair[0], pair[1], step_ms) > 0)
 }
 
+/// The time of a slot, counted from a point at `last`.
+fn slot_after(last: i64, slot: usize, step_ms: i64) -> i64 {
+    last.saturating_add(step_ms.saturating_mul(slot as i64))
+}
+
 /// How many slots after a point at `last` lie before `end`.
 fn slots_before(last: i64, end: i64, step_ms: i64) -> usize {
     let slots = end.saturating_sub(last).saturating_sub(1) / step_ms;
@@ -224,7 +245,7 @@ fn fill(times: &[i64], judge_from: i64, step_ms: i64, outline: &Outline) -> (Vec
         let in_judged = slots.saturating_sub(before_judged).min(judged_budget);
         judged_budget -= in_judged;
         for slot in (1..=marked).chain(before_judged + 1..=before_judged + in_judged) {
-            filled.push(time.saturating_add(step_ms.saturating_mul(slot as i64)));
+            filled.push(slot_after(time, slot, step_ms));
             kept.push(None);
         }
     }

@@ -15,7 +15,7 @@ use super::digest::digest;
 use super::grid::{Laid, Line, Outline};
 use super::plan::Block;
 use super::workers::Workers;
-use crate::detector::{self, AnyDetector, Grid, Judgement, Member, Reach};
+use crate::detector::{self, AnyDetector, Forecast, Judgement, Member, Reach, Timing};
 use crate::error::{Category, Error, Result};
 use crate::query::Training;
 use crate::series::{Points, Series, TimeRange};
@@ -30,6 +30,8 @@ pub(super) struct Panel {
     pub(super) training: Training,
     pub(super) visible: TimeRange,
     pub(super) now_ms: i64,
+    /// The instant before which what is yet to come is forecast, if it is.
+    pub(super) forecast_to_ms: Option<i64>,
     pub(super) detector: Arc<dyn AnyDetector>,
     /// Names all that the verdicts depend on besides the points.
     pub(super) settings: Key,
@@ -41,10 +43,22 @@ pub(super) struct Panel {
 #[derive(Debug)]
 struct Unit {
     block: Block,
-    /// Place of each series in the panel, and where the block lies in it.
-    members: Vec<(usize, Outline)>,
+    members: Vec<UnitMember>,
+    /// Whether it is the one that forecasts.
+    forecasts: bool,
     key: Key,
     digest: u128,
+}
+
+/// One series of a unit.
+#[derive(Debug)]
+struct UnitMember {
+    /// Place in the panel.
+    index: usize,
+    /// Where the block lies in the series.
+    outline: Outline,
+    /// Times to forecast.
+    ahead: Vec<i64>,
 }
 
 /// The verdicts on one block of a group of series.
@@ -61,6 +75,7 @@ struct JudgedMember {
     values: Vec<f64>,
     truth: Option<Vec<f64>>,
     judgement: Judgement,
+    forecast: Forecast,
 }
 
 /// One series with the verdicts on its visible points.
@@ -71,7 +86,7 @@ pub(super) struct Verdicts {
     pub(super) shortage: Option<String>,
 }
 
-/// Judges what is not known yet and puts all of it together; one for each line that has visible points.
+/// Judges what is not known yet and puts all of it together; one for each line that has something to show.
 pub(super) async fn judge(
     panel: &Arc<Panel>,
     cache: &Arc<Cache>,
@@ -112,14 +127,18 @@ impl Panel {
         let everything: Vec<usize> = (0..self.lines.len()).collect();
         let groups: Vec<&[usize]> =
             if self.detector.across_series() { vec![&everything] } else { everything.chunks(1).collect() };
+        // What is yet to come is forecast by the model in force now.
+        let in_force = self.blocks.iter().rposition(|block| block.judge_from <= self.now_ms).unwrap_or(0);
         let mut units = Vec::new();
         for group in groups {
             if cancel.is_cancelled() {
                 return Err(Error::cancelled());
             }
             match self.whole_run() {
-                Some(run) => units.extend(self.unit(group, &run)),
-                None => units.extend(self.blocks.iter().filter_map(|block| self.unit(group, block))),
+                Some(run) => units.extend(self.unit(group, &run, None)),
+                None => units.extend(self.blocks.iter().enumerate().filter_map(|(number, block)| {
+                    self.unit(group, block, self.forecast_to_ms.filter(|_| number == in_force))
+                })),
             }
         }
         Ok(units)
@@ -145,13 +164,19 @@ impl Panel {
         Ok(self.assemble(&units, &judged))
     }
 
-    /// The unit of a block; `None` if there are no points of it.
-    fn unit(&self, group: &[usize], block: &Block) -> Option<Unit> {
+    /// The unit of a block, which forecasts what comes before `forecast_to_ms`; `None` if there are no points of it.
+    fn unit(&self, group: &[usize], block: &Block, forecast_to_ms: Option<i64>) -> Option<Unit> {
         // A series without points in the block and its training is no member: that it has some elsewhere is not known
         // to every query.
-        let members: Vec<(usize, Outline)> = group
+        let members: Vec<UnitMember> = group
             .iter()
-            .filter_map(|index| Some((*index, self.lines[*index].outline(block, self.now_ms)?)))
+            .filter_map(|index| {
+                let line = &self.lines[*index];
+                let outline = line.outline(block, self.now_ms)?;
+                let ahead =
+                    forecast_to_ms.map(|to_ms| line.ahead(&outline, self.now_ms, to_ms)).unwrap_or_default();
+                Some(UnitMember { index: *index, outline, ahead })
+            })
             .collect();
         if members.is_empty() {
             return None;
@@ -160,9 +185,9 @@ impl Panel {
         key.update(self.settings);
         key.update(block.judge_from.to_le_bytes());
         // The same block seen in part has a place of its own, so that a zoom does not drive the whole one out.
-        key.update([u8::from(block.whole), u8::from(self.detector.across_series())]);
+        key.update([block.whole, self.detector.across_series(), forecast_to_ms.is_some()].map(u8::from));
         let mut data = Vec::with_capacity(members.len() * 32);
-        for (index, outline) in &members {
+        for UnitMember { index, outline, ahead } in &members {
             let line = &self.lines[*index];
             let identity = identity(&line.series, *index - self.first_alike(*index));
             if !self.detector.across_series() {
@@ -170,8 +195,17 @@ impl Panel {
             }
             data.extend_from_slice(&digest(&identity).to_le_bytes());
             data.extend_from_slice(&outline.digest(line).to_le_bytes());
+            // They follow each other by the step, which is digested with the outline.
+            data.extend_from_slice(&ahead.first().unwrap_or(&0).to_le_bytes());
+            data.extend_from_slice(&ahead.len().to_le_bytes());
         }
-        Some(Unit { block: *block, members, key: key.finalize().into(), digest: digest(&data) })
+        Some(Unit {
+            block: *block,
+            members,
+            forecasts: forecast_to_ms.is_some(),
+            key: key.finalize().into(),
+            digest: digest(&data),
+        })
     }
 
     /// Place of the first series with the same name and labels as the one at `index`; alike ones are neighbours.
@@ -185,9 +219,9 @@ impl Panel {
         let laid: Vec<(&Series, Laid<'_>)> = unit
             .members
             .iter()
-            .map(|(index, outline)| {
-                let line = &self.lines[*index];
-                (&line.series, line.lay(&unit.block, outline))
+            .map(|member| {
+                let line = &self.lines[member.index];
+                (&line.series, line.lay(&unit.block, &member.outline))
             })
             .collect();
         let members: Vec<Member<'_>> = laid
@@ -199,17 +233,29 @@ impl Panel {
                 judged: laid.judged(),
             })
             .collect();
-        let judgements = if members.iter().all(|member| member.judged.values.is_empty()) {
+        let mut forecasts = vec![Forecast::default(); members.len()];
+        let judgements = if unit.forecasts {
+            let judge = |((member, of), forecast): ((&Member<'_>, &UnitMember), &mut Forecast)| {
+                let (judgement, ahead) = self.detector.judge_ahead(member.training, member.judged, &of.ahead);
+                *forecast = ahead;
+                judgement
+            };
+            members.iter().zip(&unit.members).zip(&mut forecasts).map(judge).collect()
+        } else if members.iter().all(|member| member.judged.values.is_empty()) {
             vec![Judgement::default(); members.len()]
         } else if self.reach.is_beyond() {
-            let steps = unit.members.iter().map(|(_, outline)| outline.step_ms());
+            let steps = unit.members.iter().map(|member| member.outline.step_ms());
             laid.iter().zip(steps).map(|((_, laid), step_ms)| self.judge_run(laid.all(), step_ms)).collect()
         } else {
             self.detector.judge_panel(&members)
         };
-        let fits =
+        let judged_fit =
             |(judgement, member): (&Judgement, &Member<'_>)| judgement.fits(member.judged.values.len());
-        if judgements.len() != members.len() || !judgements.iter().zip(&members).all(fits) {
+        let forecast_fits = |(forecast, member): (&Forecast, &UnitMember)| forecast.fits(&member.ahead);
+        if judgements.len() != members.len()
+            || !judgements.iter().zip(&members).all(judged_fit)
+            || !forecasts.iter().zip(&unit.members).all(forecast_fits)
+        {
             let kind = self.detector.kind();
             return Err(Error::new(
                 Category::Internal,
@@ -219,12 +265,13 @@ impl Panel {
         }
         let members = laid
             .iter()
-            .zip(judgements)
-            .map(|((_, laid), judgement)| JudgedMember {
+            .zip(judgements.into_iter().zip(forecasts))
+            .map(|((_, laid), (judgement, forecast))| JudgedMember {
                 times: laid.judged().times.to_vec(),
                 values: laid.judged().values.to_vec(),
                 truth: laid.judged_truth().map(<[f64]>::to_vec),
                 judgement,
+                forecast,
             })
             .collect();
         Ok(Judged { digest: unit.digest, members })
@@ -232,22 +279,27 @@ impl Panel {
 
     /// Judges all blocks of one series in one go.
     fn judge_run(&self, points: Points<'_>, step_ms: Option<i64>) -> Judgement {
-        let before = |ms: i64| points.times.partition_point(|time| *time < ms);
+        // Each bound moves on from block to block, so one pass over the times finds them all.
+        let mut places = [0; 4];
         let blocks: Vec<detector::Block> = self
             .blocks
             .iter()
-            .map(|block| detector::Block {
-                training: before(block.train_from)..before(block.train_to),
-                judged: before(block.judge_from)..before(block.judge_to),
+            .map(|block| {
+                let bounds = [block.train_from, block.train_to, block.judge_from, block.judge_to];
+                for (place, bound) in places.iter_mut().zip(bounds) {
+                    *place += points.times[*place..].iter().take_while(|time| **time < bound).count();
+                }
+                let [train_from, train_to, judge_from, judge_to] = places;
+                detector::Block { training: train_from..train_to, judged: judge_from..judge_to }
             })
             .collect();
         let refit_ms = match self.training {
             Training::Window { refit_ms, .. } => Some(refit_ms),
             Training::VisibleRange => None,
         };
-        let grid = Grid { step_ms, refit_ms, lookback_ms: Some(self.reach.lookback_ms) };
+        let timing = Timing { step_ms, refit_ms, lookback_ms: Some(self.reach.lookback_ms) };
         let mut all = Judgement::default();
-        for block in self.detector.judge_blocks(points, &blocks, grid) {
+        for block in self.detector.judge_blocks(points, &blocks, timing) {
             all.append(block);
         }
         all
@@ -258,12 +310,14 @@ impl Panel {
         let mut all: BTreeMap<usize, Verdicts> = BTreeMap::new();
         for (unit, judged) in units.iter().zip(judged) {
             let Some(judged) = judged else { continue };
-            for ((index, _), member) in unit.members.iter().zip(&judged.members) {
+            for (UnitMember { index, .. }, member) in unit.members.iter().zip(&judged.members) {
                 let verdicts = all.entry(*index).or_insert_with(|| self.nothing_yet(*index));
                 verdicts.append(member, self.visible);
             }
         }
-        all.into_values().filter(|verdicts| !verdicts.detection.series.is_empty()).collect()
+        let shows =
+            |Detection { series, forecast, .. }: &Detection| !series.is_empty() || !forecast.is_empty();
+        all.into_values().filter(|verdicts| shows(&verdicts.detection)).collect()
     }
 
     fn nothing_yet(&self, index: usize) -> Verdicts {
@@ -285,7 +339,9 @@ impl Panel {
                 expected: numbers(),
                 lower: numbers(),
                 upper: numbers(),
+                series_scores: Vec::new(),
                 reasons: BTreeMap::new(),
+                forecast: Forecast::default(),
             },
             shortage: None,
         }
@@ -295,8 +351,14 @@ impl Panel {
 impl Verdicts {
     /// Appends what is visible of a block.
     fn append(&mut self, block: &JudgedMember, visible: TimeRange) {
-        let before = |ms: i64| block.times.partition_point(|time| *time < ms);
-        let seen = before(visible.from_ms)..before(visible.to_ms.saturating_add(1));
+        let seen_of = |times: &[i64]| {
+            let before = |ms: i64| times.partition_point(|time| *time < ms);
+            before(visible.from_ms)..before(visible.to_ms.saturating_add(1))
+        };
+        if !block.forecast.is_empty() {
+            self.detection.forecast = block.forecast.range(seen_of(&block.forecast.times));
+        }
+        let seen = seen_of(&block.times);
         if seen.is_empty() {
             return;
         }
@@ -312,6 +374,15 @@ impl Verdicts {
             (&mut all.upper, &judgement.upper),
         ] {
             all.extend_from_slice(&block[seen.clone()]);
+        }
+        // A block in which a series had nobody to be compared with has none.
+        match judgement.series_scores.as_slice() {
+            [] if all.series_scores.is_empty() => {}
+            [] => all.series_scores.resize(all.verdicts.len(), f64::NAN),
+            scores => {
+                all.series_scores.resize(first, f64::NAN);
+                all.series_scores.extend_from_slice(&scores[seen.clone()]);
+            }
         }
         if let (Some(all), Some(block)) = (&mut all.series.truth, &block.truth) {
             all.extend_from_slice(&block[seen.clone()]);
@@ -331,11 +402,16 @@ impl Judged {
 
     pub(super) fn bytes(&self) -> usize {
         let of_member = |member: &JudgedMember| {
-            // Times, values, scores, expected, lower, upper, and truth where there is one.
-            let columns = 6 + usize::from(member.truth.is_some());
+            // Times, values, scores, expected, lower, upper, and truth and series scores where there are any.
+            let columns = 6
+                + usize::from(member.truth.is_some())
+                + usize::from(!member.judgement.series_scores.is_empty());
             let reasons: usize =
                 member.judgement.reasons.iter().map(|reason| size_of_val(reason) + reason.1.len()).sum();
-            size_of::<JudgedMember>() + member.times.len() * (columns * 8 + 1) + reasons
+            size_of::<JudgedMember>()
+                + member.times.len() * (columns * 8 + 1)
+                + member.forecast.len() * 4 * 8
+                + reasons
         };
         size_of::<Self>() + self.members.iter().map(of_member).sum::<usize>()
     }

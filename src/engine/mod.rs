@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::detector::{self, AnyDetector, Built, Reach, Verdict};
+use crate::detector::{self, AnyDetector, Built, Forecast, Reach, Verdict};
 use crate::error::{Result, list_names};
 use crate::query::{Query, Step, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
@@ -67,14 +67,28 @@ pub struct Detection {
     pub lower: Vec<f64>,
     /// Upper end of the normal band, NaN where there is none.
     pub upper: Vec<f64>,
+    /// How unlike its group the series has been up to each point, 0 to 1, NaN where that is unknown. Empty if the
+    /// detector does not compare series.
+    pub series_scores: Vec<f64>,
     /// Why, for each flagged point, by its index.
     pub reasons: BTreeMap<usize, String>,
+    /// What is expected in the part of the visible range that is yet to come, after the last point. Nothing there is
+    /// judged.
+    pub forecast: Forecast,
+}
+
+impl Detection {
+    /// How unlike its group the series was when it was last known.
+    #[must_use]
+    pub fn series_score(&self) -> Option<f64> {
+        self.series_scores.iter().copied().rfind(|score| score.is_finite())
+    }
 }
 
 /// Everything known about an answered query.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// One per upstream series with points in the visible range, ordered by labels, then name.
+    /// One per upstream series with points or a forecast in the visible range, ordered by labels, then name.
     pub detections: Vec<Detection>,
     /// Kind of the source asked.
     pub source: &'static str,
@@ -192,6 +206,7 @@ pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(V
         training,
         visible,
         now_ms: i64::MIN,
+        forecast_to_ms: None,
         detector: Arc::from(detector),
         settings: Key::default(),
         keep: false,
@@ -269,12 +284,14 @@ impl Engine {
             training: work.training,
             visible: work.visible,
             now_ms,
+            forecast_to_ms: work.forecast_to_ms(now_ms),
             detector: Arc::clone(&work.detector),
             settings: work.settings,
             keep: work.training != Training::VisibleRange,
         });
         let judged = judge::judge(&panel, &self.cache, &self.workers).await?;
         notices.extend(shortage_notice(&judged));
+        notices.extend(unlike_notice(&judged));
         Ok(Outcome {
             detections: judged.into_iter().map(|verdicts| verdicts.detection).collect(),
             source: work.source,
@@ -412,6 +429,20 @@ impl Work {
         whole.min(self.visible.to_ms.max(now_ms).saturating_add(1))
     }
 
+    /// The instant before which a range that ends in the future is forecast. Rounded up to a whole block, so that it
+    /// stays the same while the range moves on.
+    fn forecast_to_ms(&self, now_ms: i64) -> Option<i64> {
+        let to_ms = self.visible.to_ms;
+        let wanted = self.detector.forecasts()
+            && to_ms > now_ms
+            && !self.detector.across_series()
+            && !self.reach.is_beyond();
+        wanted.then(|| match self.training {
+            Training::VisibleRange => to_ms.saturating_add(1),
+            Training::Window { refit_ms, .. } => history::floor(to_ms, refit_ms).saturating_add(refit_ms),
+        })
+    }
+
     /// How far beyond the visible range a point may lie that shows whether one within is missing.
     fn look_ahead_ms(&self, lines: &[Line], now_ms: i64) -> i64 {
         let Some(last) = self.blocks.last() else { return 0 };
@@ -474,6 +505,28 @@ fn shortage_notice(judged: &[Verdicts]) -> Option<String> {
     ))
 }
 
+/// How much higher than the usual series score that of a series is that is named for it.
+const NAMED_ABOVE: f64 = 1.5;
+
+/// Names the series with the highest series score, if it is well above the middle one and points of it are flagged.
+fn unlike_notice(judged: &[Verdicts]) -> Option<String> {
+    let mut scored: Vec<(f64, &Detection)> = judged
+        .iter()
+        .filter_map(|verdicts| Some((verdicts.detection.series_score()?, &verdicts.detection)))
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let ((score, most), others) = scored.split_first()?;
+    let (next, _) = others.first()?;
+    let (middle, _) = scored[scored.len() / 2];
+    (*score >= NAMED_ABOVE * middle && !most.reasons.is_empty()).then(|| {
+        format!(
+            "series \"{}\" is most unlike its group: its series score is {score:.2}, the next {next:.2}; set output to \
+             series for a table of all",
+            most.series.name
+        )
+    })
+}
+
 #[cfg(test)]
 mod slices;
 
@@ -522,16 +575,18 @@ mod tests {
     #[tokio::test]
     async fn a_judged_point_never_trains_its_own_model() {
         // A window that ends a whole block before: the values of the block itself must not matter.
-        let outcome = detect("{}", T0, T0 + HOUR).await;
+        let json = r#"{"source":{"series":["median"]},"detector":{"kind":"isolation-forest"}}"#;
+        let outcome = detect(json, T0, T0 + HOUR).await;
         let first = T0.div_euclid(DAY) * DAY;
         let request = FetchRequest {
             range: TimeRange { from_ms: first - 7 * DAY, to_ms: first - 1 },
             step_ms: 900_000,
         };
         let source = source::connect(&Settings::default()).unwrap();
-        let prepared = source.prepare(&crate::query::Kind::default()).unwrap();
+        let query = Query::parse(json.as_bytes()).unwrap();
+        let prepared = source.prepare(&query.source).unwrap();
         let training = prepared.fetch(&request).await.unwrap().series.remove(0);
-        let detector = detector::build(&crate::query::Kind::default(), Direction::Both).unwrap().detector;
+        let detector = detector::build(&query.detector, Direction::Both).unwrap().detector;
         let shown = &outcome.detections[0];
         let judgement = detector.judge(
             Points { times: &training.times, values: &training.values },
@@ -553,7 +608,7 @@ mod tests {
     async fn the_fingerprint_names_settings_and_training_data() {
         let a = detect("{}", T0, T0 + HOUR).await.fingerprint;
         assert_eq!(a, detect("{}", T0, T0 + HOUR).await.fingerprint);
-        assert_ne!(a, detect(r#"{"detector":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
+        assert_ne!(a, detect(r#"{"detector":{"sensitivity":0.6}}"#, T0, T0 + HOUR).await.fingerprint);
         assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
     }
 
@@ -581,8 +636,9 @@ mod tests {
 
     #[tokio::test]
     async fn too_short_a_window_gives_a_notice_and_no_flags() {
-        let outcome = detect(r#"{"trainingWindow":"2h","refitInterval":"1h"}"#, T0, T0 + DAY).await;
-        assert!(outcome.notices[0].contains("8 of the 16 training points"), "{:?}", outcome.notices);
+        let json = r#"{"trainingWindow":"2h","refitInterval":"1h"}"#;
+        let outcome = detect(json, T0, T0 + DAY).await;
+        assert!(outcome.notices[0].contains("24 of the 40 training points"), "{:?}", outcome.notices);
         assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
     }
 }

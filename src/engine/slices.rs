@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 
 use super::history::recent_ms;
 use super::tests::{DAY, HOUR};
-use super::{Clock, Engine, Job, Outcome, Scope, Work, Workers};
-use crate::detector::{AnyDetector, DETECTORS, Detector, Judgement, Member, Points, Verdict};
+use super::{Clock, Detection, Engine, Job, Outcome, Scope, Work, Workers};
+use crate::detector::{AnyDetector, DETECTORS, Detector, Forecast, Judgement, Member, Points, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Query};
 use crate::series::{Labels, Series, TimeRange};
@@ -255,7 +255,7 @@ impl Detector for ByRank {
 }
 
 /// Everything said of one point.
-type Said = (u64, Verdict, [u64; 4], Option<String>);
+type Said = (u64, Verdict, [u64; 5], Option<String>);
 type All = BTreeMap<(String, i64), Said>;
 
 fn said(outcome: &Outcome) -> All {
@@ -264,13 +264,19 @@ fn said(outcome: &Outcome) -> All {
         let series = &detection.series;
         assert!(!series.is_empty() && series.times.windows(2).all(|pair| pair[0] < pair[1]));
         for (row, time) in series.times.iter().enumerate() {
-            let columns = [&detection.scores, &detection.expected, &detection.lower, &detection.upper];
+            let columns = [
+                &detection.scores,
+                &detection.expected,
+                &detection.lower,
+                &detection.upper,
+                &detection.series_scores,
+            ];
             // All NaNs are one.
             let bits = |value: f64| if value.is_nan() { u64::MAX } else { value.to_bits() };
             let said = (
                 bits(series.values[row]),
                 detection.verdicts[row],
-                columns.map(|column| bits(column[row])),
+                columns.map(|column| bits(column.get(row).copied().unwrap_or(f64::NAN))),
                 detection.reasons.get(&row).cloned(),
             );
             all.insert((series.labels["host"].clone(), *time), said);
@@ -278,6 +284,9 @@ fn said(outcome: &Outcome) -> All {
     }
     all
 }
+
+/// A detector with the usual windows and blocks; where a test brings a detector of its own, they are what counts.
+const FOREST: &str = r#","detector":{"kind":"isolation-forest"}"#;
 
 struct Asker {
     recorded: Arc<Recorded>,
@@ -385,7 +394,7 @@ async fn every_detector_says_the_same_of_a_point_in_every_slice() {
 async fn a_detector_that_looks_back_sees_the_same_past_in_every_slice() {
     let recorded = Recorded::new(panel());
     for detector in [Arc::new(ByPlace) as Arc<dyn AnyDetector>, Arc::new(ByRank)] {
-        let whole = Asker { detector: Some(detector), ..Asker::new(&recorded, "") }.slice(600).await;
+        let whole = Asker { detector: Some(detector), ..Asker::new(&recorded, FOREST) }.slice(600).await;
         let missing = |host: &str| {
             let of_host = whole.iter().filter(|((other, _), _)| other == host);
             of_host.filter(|(_, said)| said.1 == Verdict::Missing).count()
@@ -398,7 +407,7 @@ async fn a_detector_that_looks_back_sees_the_same_past_in_every_slice() {
 #[tokio::test]
 async fn the_rate_of_a_counter_is_the_same_in_every_slice() {
     let recorded = Recorded::new(counters());
-    let asker = Asker::new(&recorded, r#","transform":"rate""#);
+    let asker = Asker::new(&recorded, &format!(r#"{FOREST},"transform":"rate""#));
     let whole = Asker { detector: Some(Arc::new(ByPlace)), ..asker }.slice(400).await;
     let rates = whole.values().map(|said| f64::from_bits(said.0)).filter(|rate| !rate.is_nan());
     assert!(rates.fold(0.0, f64::max) <= 100.0 / 900.0);
@@ -408,7 +417,7 @@ async fn the_rate_of_a_counter_is_the_same_in_every_slice() {
 #[tokio::test]
 async fn the_time_of_asking_changes_no_verdict() {
     let recorded = Recorded::new(panel());
-    let asker = Asker { detector: Some(Arc::new(ByPlace)), ..Asker::new(&recorded, "") };
+    let asker = Asker { detector: Some(Arc::new(ByPlace)), ..Asker::new(&recorded, FOREST) };
     let later = said(&asker.ask(&recorded.engine(2, 0), (T0 + 2 * DAY, NOW), 100).await);
     let warm = recorded.engine(2, 64 << 20);
     let mut now = T0 + 2 * DAY + 3 * HOUR;
@@ -430,7 +439,7 @@ async fn the_time_of_asking_changes_no_verdict() {
 #[tokio::test]
 async fn a_series_that_stops_is_missing_up_to_now_and_not_beyond() {
     let recorded = Recorded::new(panel());
-    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let asker = Asker::new(&recorded, FOREST);
     let engine = recorded.engine(1, 0);
     let last = T0 + 3 * DAY + 2 * HOUR - STEP;
     let stopped = async |now: i64, (from, to): (i64, i64)| -> Vec<(i64, Verdict)> {
@@ -453,10 +462,121 @@ async fn a_series_that_stops_is_missing_up_to_now_and_not_beyond() {
     assert_eq!(stopped(NOW, (last + 2 * DAY, NOW)).await, []);
 }
 
+/// A query of the seasonal detector; the panel ends half a day after [`NOW`] and knows days only.
+fn seasonal(recorded: &Arc<Recorded>) -> Asker {
+    let json = r#"{"detector":{"kind":"seasonal"},"trainingWindow":"4d","refitInterval":"6h","step":"15m"}"#;
+    Asker { json: json.to_owned(), ..Asker::new(recorded, "") }
+}
+
+/// Time, expected value and band of what is forecast of a series.
+fn forecast(outcome: &Outcome, host: &str) -> BTreeMap<i64, [u64; 3]> {
+    let mut detections = outcome.detections.iter();
+    let Some(Detection { forecast, series, .. }) = detections.find(|d| d.series.labels["host"] == host)
+    else {
+        return BTreeMap::new();
+    };
+    assert!(series.times.last() < forecast.times.first() || forecast.is_empty(), "{host}");
+    let Forecast { times, expected, lower, upper } = forecast;
+    let band = |row: usize| [expected[row], lower[row], upper[row]].map(f64::to_bits);
+    times.iter().enumerate().map(|(row, time)| (*time, band(row))).collect()
+}
+
+#[tokio::test]
+async fn the_forecast_is_the_band_that_the_points_to_come_are_judged_by() {
+    let recorded = Recorded::new(panel());
+    let asker = seasonal(&recorded);
+    let engine = recorded.engine(2, 64 << 20);
+    let last = NOW - NOW.rem_euclid(STEP);
+    let block_end = T0 + 5 * DAY + 12 * HOUR;
+    let wide = asker.ask(&engine, (NOW - 6 * HOUR, NOW + 6 * HOUR), 1_000).await;
+    let regular = forecast(&wide, "regular");
+    assert_eq!(
+        Vec::from_iter(regular.keys().copied()),
+        Vec::from_iter((1..=24).map(|slot| last + slot * STEP))
+    );
+    // Seen from a range that is all to come, it is the same.
+    let narrow = asker.ask(&engine, (NOW + HOUR, NOW + 3 * HOUR), 1_000).await;
+    let seen = regular.range(NOW + HOUR..=NOW + 3 * HOUR).map(|(time, band)| (*time, *band));
+    assert_eq!(forecast(&narrow, "regular"), seen.collect());
+    assert!(narrow.detections.iter().all(|detection| detection.series.is_empty()));
+
+    recorded.set_now(NOW + 6 * HOUR);
+    let later = asker.ask(&engine, (NOW, NOW + 6 * HOUR), 1_000).await;
+    let judged = said(&later);
+    let mut compared = 0;
+    for (time, band) in regular.range(..block_end) {
+        let (_, verdict, [_, judged_by @ .., _], _) = &judged[&("regular".to_owned(), *time)];
+        assert_eq!(judged_by, band, "{time}");
+        assert_ne!(*verdict, Verdict::NotJudged);
+        compared += 1;
+    }
+    assert!(compared > 15, "{compared}");
+}
+
+#[tokio::test]
+async fn what_is_yet_to_come_is_neither_missing_nor_judged() {
+    let recorded = Recorded::new(panel());
+    let asker = seasonal(&recorded);
+    let past = asker.ask(&recorded.engine(2, 0), (NOW - DAY, NOW), 1_000).await;
+    let ahead = asker.ask(&recorded.engine(2, 0), (NOW - DAY, NOW + DAY / 2), 1_000).await;
+    assert_eq!(said(&past), said(&ahead));
+    assert_eq!(past.notices, ahead.notices);
+    for host in ["regular", "gappy", "nulls", "jittered"] {
+        assert!(forecast(&past, host).is_empty(), "{host}");
+        let forecast = forecast(&ahead, host);
+        let finite = |band: &[u64; 3]| band.iter().all(|bits| f64::from_bits(*bits).is_finite());
+        assert!(forecast.len() >= 4 && forecast.values().all(finite), "{host}: {}", forecast.len());
+    }
+    // Without a step there are no slots, and without three seasons nothing to forecast by.
+    assert!(forecast(&ahead, "irregular").is_empty() && forecast(&ahead, "stops").is_empty());
+}
+
+#[tokio::test]
+async fn a_silent_series_is_missing_up_to_now_and_forecast_from_there_on() {
+    let recorded = Recorded::new(panel());
+    let stopped = T0 + 3 * DAY + 2 * HOUR - STEP;
+    for now in [stopped + STEP + 1, stopped + STEP + STEP / 2, stopped + 5 * HOUR] {
+        recorded.set_now(now);
+        let outcome =
+            seasonal(&recorded).ask(&recorded.engine(1, 0), (now - DAY, now + 3 * HOUR), 1_000).await;
+        let judged = said(&outcome);
+        let (_, last) = judged.keys().rfind(|(host, _)| host == "stops").unwrap();
+        let is_missing = judged[&("stops".to_owned(), *last)].1 == Verdict::Missing;
+        assert_eq!(is_missing, *last > stopped);
+        let to_come = Vec::from_iter(forecast(&outcome, "stops").keys().copied());
+        let slots = (1..).map(|slot| last + slot * STEP).take_while(|time| *time <= now + 3 * HOUR);
+        assert_eq!(to_come, Vec::from_iter(slots), "{}", now - stopped);
+        assert!(to_come[0] >= now - STEP / 2 - 1);
+    }
+}
+
+#[tokio::test]
+async fn a_forecast_reaches_no_further_than_the_training_and_is_kept() {
+    let recorded = Recorded::new(panel());
+    let asker = seasonal(&recorded);
+    let engine = recorded.engine(2, 64 << 20);
+    let century = asker.ask(&engine, (NOW - HOUR, NOW + 900 * DAY), 100).await;
+    let training = 4 * DAY / STEP;
+    assert_eq!(forecast(&century, "regular").len() as i64, training);
+    assert!(forecast(&century, "gappy").len() < training as usize);
+
+    let fits = |minutes: i64| {
+        let (asker, engine) = (&asker, &engine);
+        async move {
+            let range = (NOW - HOUR + minutes * MINUTE, NOW + HOUR + minutes * MINUTE);
+            let outcome = asker.ask(engine, range, 100).await;
+            (forecast(&outcome, "regular").len(), engine.cache_stats().verdict_misses)
+        }
+    };
+    let (length, fitted) = fits(0).await;
+    assert_eq!(length, 4);
+    assert_eq!(fits(20).await, (5, fitted));
+}
+
 #[tokio::test]
 async fn a_warm_query_fits_nothing_and_asks_for_the_newest_points_only() {
     let recorded = Recorded::new(panel());
-    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let asker = Asker::new(&recorded, FOREST);
     let engine = recorded.engine(2, 64 << 20);
     let range = (NOW - 2 * DAY, NOW);
     let cold = asker.ask(&engine, range, 100).await;
@@ -514,7 +634,7 @@ async fn a_dashboard_costs_the_upstream_only_the_newest_points() {
 async fn late_points_are_seen_at_once_if_recent_and_within_an_hour_if_not() {
     let recorded =
         Recorded::new(vec![named("a", (0..700).map(|i| (T0 + i * STEP, (i % 7) as f64)).collect())]);
-    let asker = Asker::new(&recorded, r#","detector":{"kind":"isolation-forest"}"#);
+    let asker = Asker::new(&recorded, FOREST);
     let engine = recorded.engine(1, 64 << 20);
     let now = T0 + 4 * DAY + MINUTE;
     let (recent, old) = (T0 + 4 * DAY - STEP, T0 + 4 * DAY - 8 * STEP);
@@ -527,6 +647,36 @@ async fn late_points_are_seen_at_once_if_recent_and_within_an_hour_if_not() {
     assert_eq!(verdicts(now).await, (Verdict::Missing, Verdict::Missing));
     assert_eq!(verdicts(now + 20_000).await, (Verdict::Normal, Verdict::Missing));
     assert_eq!(verdicts(now + HOUR).await, (Verdict::Normal, Verdict::Normal));
+}
+
+#[tokio::test]
+async fn the_series_most_unlike_its_group_is_named() {
+    let mut dice = Dice(5);
+    let slots = || (0..=(6 * DAY / STEP)).map(|slot| T0 + slot * STEP);
+    let shape: Vec<f64> = slots().map(|_| 10.0 + 5.0 * dice.roll()).collect();
+    let host = |name: &str, dice: &mut Dice, apart: f64| {
+        let points = slots().zip(&shape).map(|(time, value)| {
+            let apart = if time > NOW - 5 * HOUR { apart } else { 0.0 };
+            (time, value + 0.1 * dice.roll() + apart)
+        });
+        let labels = Labels::from([("host".to_owned(), name.to_owned())]);
+        Series::from_points(name.to_owned(), labels, points.collect()).0
+    };
+    let hosts = |apart: f64| {
+        let mut dice = Dice(6);
+        ["a", "b", "c", "d"].map(|name| host(name, &mut dice, if name == "c" { apart } else { 0.0 })).to_vec()
+    };
+    let ask = async |apart: f64| {
+        let recorded = Recorded::new(hosts(apart));
+        let asker = Asker::new(&recorded, r#","detector":{"kind":"peers"}"#);
+        asker.ask(&recorded.engine(1, 0), (NOW - 3 * HOUR, NOW), 100).await
+    };
+    assert!(ask(0.0).await.notices.is_empty());
+    let outcome = ask(5.0).await;
+    let notice = outcome.notices.concat();
+    assert!(notice.starts_with("series \"c\" is most unlike its group: its series score is 0."), "{notice}");
+    let scores: Vec<f64> = outcome.detections.iter().filter_map(Detection::series_score).collect();
+    assert!(scores.len() == 4 && [0, 1, 3].iter().all(|other| scores[*other] < scores[2]), "{scores:?}");
 }
 
 #[tokio::test]

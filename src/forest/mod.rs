@@ -23,7 +23,7 @@ mod index;
 mod kernel;
 mod many;
 mod oblique;
-mod order;
+pub(crate) mod order;
 mod random;
 mod rows;
 mod sample;

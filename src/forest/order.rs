@@ -40,7 +40,7 @@ impl Buckets {
 /// Sorts items by a finite number, reusing its memory: linear time where the numbers spread evenly, O(n log n) where
 /// they do not.
 #[derive(Debug)]
-pub(super) struct Sorter<T> {
+pub(crate) struct Sorter<T> {
     buckets: Vec<u32>,
     ends: Vec<u32>,
     sorted: Vec<T>,
@@ -50,12 +50,12 @@ pub(super) struct Sorter<T> {
 const CROWDED: u32 = 16;
 
 impl<T: Copy> Sorter<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { buckets: Vec::new(), ends: Vec::new(), sorted: Vec::new() }
     }
 
     /// Sorts `items` by `key`, ascending; items of equal key in any order that depends on `items` only.
-    pub(super) fn sort(&mut self, items: &mut Vec<T>, key: impl Fn(&T) -> f64) {
+    pub(crate) fn sort(&mut self, items: &mut Vec<T>, key: impl Fn(&T) -> f64) {
         let Some(first) = items.first().copied() else { return };
         let (low, high) =
             items.iter().map(&key).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), key| {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Field, Frame, Named, Values};
 use crate::detector::Verdict;
+use crate::detector::short::Short;
 use crate::engine::Detection;
 
 /// A run of neighbouring points flagged on the same side.
@@ -84,10 +85,26 @@ impl Event<'_> {
 
     fn text(&self) -> String {
         let reason = self.named.detection.reasons.get(&self.worst).cloned().unwrap_or_default();
-        match self.last - self.first {
-            0 => reason,
-            more => format!("{reason} ({} points)", more + 1),
+        if self.first == self.last {
+            return reason;
         }
+        let points = self.last - self.first + 1;
+        // The most anomalous point is often the first one, where values have not gone far yet.
+        let values = &self.named.detection.series.values;
+        let extreme = values[self.first..=self.last].iter().copied().fold(
+            values[self.worst],
+            match self.side {
+                Verdict::Low => f64::min,
+                _ => f64::max,
+            },
+        );
+        let reached = if extreme == values[self.worst] || extreme.is_nan() {
+            String::new()
+        } else {
+            let way = if self.side == Verdict::Low { "down" } else { "up" };
+            format!(", {way} to {}", Short(extreme))
+        };
+        format!("{reason} ({points} points{reached})")
     }
 }
 

@@ -7,6 +7,7 @@
 mod annotations;
 mod events;
 mod points;
+mod series;
 
 pub use annotations::annotations;
 
@@ -114,6 +115,8 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
         Output::Annotations => Vec::new(),
         Output::Events if named.is_empty() => Vec::new(),
         Output::Events => vec![events::table(&named)],
+        Output::Series if named.is_empty() => Vec::new(),
+        Output::Series => vec![series::table(&named)],
     };
     if frames.is_empty() {
         frames.push(Frame::default());

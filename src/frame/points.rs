@@ -12,22 +12,27 @@ use crate::series::{Labels, thin};
 pub(super) fn all_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
     named
         .iter()
-        .filter(|named| !named.detection.series.is_empty())
         .map(|named| {
-            let detection = named.detection;
-            let rows = thin(&detection.series.values, max_points, |row| detection.verdicts[row].is_outlier());
-            series_frame(named, all_fields(named, &rows))
+            let Detection { series, verdicts, forecast, .. } = named.detection;
+            // What is yet to come has no value.
+            let mut values = series.values.clone();
+            values.resize(series.len() + forecast.len(), f64::NAN);
+            let is_outlier = |row: usize| verdicts.get(row).is_some_and(|verdict| verdict.is_outlier());
+            series_frame(named, all_fields(named, &thin(&values, max_points, is_outlier)))
         })
         .collect()
 }
 
+/// The fields of `rows`: of the points, and after them of the forecast.
 fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
     let detection = named.detection;
-    let series = &detection.series;
-    let column = |name: &str, values: &[f64], config: Value| {
-        let values = rows.iter().map(|row| values[*row]).collect();
-        Field::new(name, Values::Number(values)).labelled(&series.labels).config(config)
+    let Detection { series, forecast, .. } = detection;
+    let with_forecast = |name: &str, values: &[f64], ahead: &[f64], config: Value| {
+        let cell = |row: &usize| values.get(*row).or_else(|| ahead.get(row - values.len())).copied();
+        let cells = rows.iter().map(|row| cell(row).unwrap_or(f64::NAN)).collect();
+        Field::new(name, Values::Number(cells)).labelled(&series.labels).config(config)
     };
+    let column = |name: &str, values: &[f64], config: Value| with_forecast(name, values, &[], config);
     let called = |suffix: &str| format!("{} {suffix}", named.title);
     let unit = |mut config: Value| {
         if let (Some(unit), Value::Object(config)) = (&series.unit, &mut config) {
@@ -35,19 +40,20 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
         }
         config
     };
-    let known = |values: &[f64]| rows.iter().any(|row| values[*row].is_finite());
+    let known = |values: &[f64], ahead: &[f64]| values.iter().chain(ahead).any(|value| value.is_finite());
 
+    let times: Vec<i64> = series.times.iter().chain(&forecast.times).copied().collect();
     let mut fields = vec![
-        Field::time(rows.iter().map(|row| series.times[*row]).collect()),
+        Field::time(rows.iter().map(|row| times[*row]).collect()),
         column("value", &series.values, unit(json!({"displayNameFromDS": named.title}))),
     ];
-    if known(&detection.expected) {
+    if known(&detection.expected, &forecast.expected) {
         let config = json!({
             "displayNameFromDS": called("expected"),
             "color": {"mode": "fixed", "fixedColor": "super-light-blue"},
             "custom": {"lineStyle": {"fill": "dash", "dash": [8, 8]}, "lineWidth": 1},
         });
-        fields.push(column("expected", &detection.expected, unit(config)));
+        fields.push(with_forecast("expected", &detection.expected, &forecast.expected, unit(config)));
     }
     let edge = |suffix: &str, custom: Value| {
         let mut hidden =
@@ -59,15 +65,18 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
             "custom": hidden,
         }))
     };
-    let (has_lower, has_upper) = (known(&detection.lower), known(&detection.upper));
+    let has_lower = known(&detection.lower, &forecast.lower);
+    let has_upper = known(&detection.upper, &forecast.upper);
     if has_lower {
-        fields.push(column("lower", &detection.lower, edge("lower", json!({}))));
+        let config = edge("lower", json!({}));
+        fields.push(with_forecast("lower", &detection.lower, &forecast.lower, config));
     }
     if has_upper {
         // The fill needs the other edge's name exactly as it is shown.
         let fill =
             if has_lower { json!({"fillBelowTo": called("lower"), "fillOpacity": 12}) } else { json!({}) };
-        fields.push(column("upper", &detection.upper, edge("upper", fill)));
+        let config = edge("upper", fill);
+        fields.push(with_forecast("upper", &detection.upper, &forecast.upper, config));
     }
     let anomalies: Vec<f64> = detection
         .verdicts
@@ -94,6 +103,13 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
         "displayNameFromDS": called("score"), "min": 0, "max": 1, "decimals": 3, "custom": hidden_in_graphs(),
     });
     fields.push(column("score", &detection.scores, config));
+    if !detection.series_scores.is_empty() {
+        let config = json!({
+            "displayNameFromDS": called("series score"), "min": 0, "max": 1, "decimals": 3,
+            "custom": hidden_in_graphs(),
+        });
+        fields.push(column("seriesScore", &detection.series_scores, config));
+    }
     if let Some(truth) = &series.truth {
         let config = json!({"displayNameFromDS": called("truth"), "custom": hidden_in_graphs()});
         fields.push(column("truth", truth, config));
@@ -103,15 +119,19 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
 
 /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing; nothing where nothing could be judged.
 pub(super) fn state_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
-    let config = json!({
+    one_column_frames(named, "state", &state_mappings(), states, max_points)
+}
+
+/// Names and colours of the states.
+pub(super) fn state_mappings() -> Value {
+    json!({
         "mappings": [{"type": "value", "options": {
             "0": {"text": "Normal", "color": "green", "index": 0},
             "1": {"text": "High", "color": "red", "index": 1},
             "-1": {"text": "Low", "color": "orange", "index": 2},
             "2": {"text": "Missing", "color": "text", "index": 3},
         }}],
-    });
-    one_column_frames(named, "state", &config, states, max_points)
+    })
 }
 
 /// The score alone.
@@ -151,7 +171,9 @@ pub(super) fn alert_frames(named: &[Named<'_>], output: Output) -> Vec<Frame> {
     let (name, values_of): (_, fn(&Detection) -> Vec<f64>) = match output {
         Output::Score => ("score", |detection| detection.scores.clone()),
         Output::State => ("state", states),
-        Output::All | Output::Events | Output::Alert | Output::Annotations => ("outlier", flags),
+        Output::All | Output::Events | Output::Series | Output::Alert | Output::Annotations => {
+            ("outlier", flags)
+        }
     };
     named
         .iter()
@@ -209,7 +231,8 @@ fn flags(detection: &Detection) -> Vec<f64> {
     detection.verdicts.iter().map(flag).collect()
 }
 
-fn states(detection: &Detection) -> Vec<f64> {
+/// The state of each point: 0 Normal, 1 High, −1 Low, 2 Missing, NaN where nothing could be judged.
+pub(super) fn states(detection: &Detection) -> Vec<f64> {
     let state = |verdict: &Verdict| match verdict {
         Verdict::Normal => 0.0,
         Verdict::High => 1.0,

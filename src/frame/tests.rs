@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::detector::Verdict;
+use crate::detector::{Forecast, Verdict};
 use crate::engine::Detection;
 use crate::series::Series;
 
@@ -35,6 +35,8 @@ fn detection(name: &str, labels: &[(&str, &str)]) -> Detection {
             .into_iter()
             .map(|(row, text)| (row, text.to_owned()))
             .collect(),
+        forecast: Forecast::default(),
+        series_scores: Vec::new(),
     }
 }
 
@@ -99,6 +101,7 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
     let outputs = [
         (Output::All, "outlier"),
         (Output::Events, "outlier"),
+        (Output::Series, "outlier"),
         (Output::Alert, "outlier"),
         (Output::State, "state"),
         (Output::Score, "score"),
@@ -121,6 +124,37 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
         render(&outcome, &View { for_expression: true, ..view(Output::All) }),
         "output alert gives a dashboard the very frames an alert rule gets"
     );
+}
+
+#[test]
+fn the_table_of_series_begins_with_the_most_conspicuous() {
+    let mut quiet = detection("a", &[("host", "a"), ("score", "label")]);
+    quiet.verdicts[2..].fill(Verdict::Normal);
+    quiet.reasons.clear();
+    let loud = detection("b", &[("host", "b")]);
+    let mut unlike = detection("c", &[]);
+    unlike.series_scores = vec![f64::NAN, 0.9, 0.6, f64::NAN, f64::NAN, f64::NAN, f64::NAN, f64::NAN];
+    let cells = |detections: Vec<Detection>, name: &str| {
+        let frames = render(&outcome(detections), &view(Output::Series));
+        assert_eq!(frames.len(), 1);
+        frames[0].fields.iter().find(|field| field.name == name).map(|field| field.values.clone())
+    };
+    let texts = |values: &[&str]| Some(Values::Text(values.iter().map(|text| (*text).to_owned()).collect()));
+    let two = || vec![quiet.clone(), loud.clone()];
+    assert_eq!(cells(two(), "series"), texts(&["b", "a"]));
+    assert_eq!(cells(two(), "host"), texts(&["b", "a"]));
+    assert_eq!(cells(two(), "label_score"), texts(&["", "label"]));
+    assert_eq!(cells(two(), "reason"), texts(&["1 is low", ""]));
+    assert_eq!(cells(two(), "state"), Some(Values::Number(vec![0.0, 0.0])));
+    assert_eq!(cells(two(), "flagged"), Some(Values::Number(vec![0.5, 0.0])));
+    let Some(Values::Number(scores)) = cells(two(), "score") else { panic!("a score") };
+    assert!(scores.iter().all(|score| (score - 3.45 / 6.0).abs() < 1e-12), "{scores:?}");
+    // What is most unlike its group comes before what is flagged most often.
+    let three = || vec![quiet.clone(), loud.clone(), unlike.clone()];
+    assert_eq!(cells(three(), "series"), texts(&["c", "b", "a"]));
+    assert!(cells(two(), "seriesScore").is_none());
+    let Some(Values::Number(scores)) = cells(three(), "seriesScore") else { panic!("a series score") };
+    assert!(scores[0] == 0.6 && scores[1..].iter().all(|score| score.is_nan()), "{scores:?}");
 }
 
 #[test]
@@ -152,11 +186,79 @@ fn series_of_the_same_name_are_told_apart() {
 
 #[test]
 fn no_data_is_one_frame_without_fields_that_still_says_what_was_asked() {
-    for output in [Output::All, Output::State, Output::Score, Output::Alert, Output::Events] {
+    for output in [Output::All, Output::State, Output::Score, Output::Alert, Output::Events, Output::Series] {
         let frames = render(&outcome(Vec::new()), &view(output));
         assert_eq!(frames.len(), 1, "{output:?}");
         assert!(frames[0].fields.is_empty());
         assert_eq!(frames[0].meta["executedQueryString"], "generator series=median");
+    }
+}
+
+/// [`detection`] with two slots to come, the later one not known.
+fn with_forecast() -> Detection {
+    let forecast = Forecast {
+        times: vec![480_000, 540_000],
+        expected: vec![12.0, f64::NAN],
+        lower: vec![7.0, f64::NAN],
+        upper: vec![17.0, f64::NAN],
+    };
+    Detection { forecast, ..detection("requests", &[("host", "a")]) }
+}
+
+#[test]
+fn a_forecast_is_a_band_without_values_after_the_last_point() {
+    let frames = render(&outcome(vec![with_forecast()]), &view(Output::All));
+    let last = |name: &str| {
+        let field = frames[0].fields.iter().find(|field| field.name == name).unwrap();
+        match &field.values {
+            Values::Time(times) => times.iter().rev().take(2).rev().map(|time| *time as f64).collect(),
+            Values::Number(numbers) => numbers[numbers.len() - 2..].to_vec(),
+            Values::Text(_) => panic!("no text field"),
+        }
+    };
+    assert_eq!(frames[0].rows(), 10);
+    assert_eq!(last("time"), [480_000.0, 540_000.0]);
+    for (name, known) in [("expected", 12.0), ("lower", 7.0), ("upper", 17.0)] {
+        let cells = last(name);
+        assert!(cells[0] == known && cells[1].is_nan(), "{name}");
+    }
+    for name in ["value", "anomaly", "outlier", "score", "truth"] {
+        assert!(last(name).iter().all(|cell| cell.is_nan()), "{name}");
+    }
+    // All of it is thinned alike.
+    let thinned = render(&outcome(vec![with_forecast()]), &View { max_data_points: 4, ..view(Output::All) });
+    assert!(thinned[0].fields.iter().all(|field| match &field.values {
+        Values::Number(numbers) => numbers.len() == thinned[0].rows(),
+        _ => true,
+    }));
+}
+
+#[test]
+fn a_forecast_is_in_no_other_output() {
+    let (with, without) =
+        (outcome(vec![with_forecast()]), outcome(vec![detection("requests", &[("host", "a")])]));
+    for output in [Output::State, Output::Events, Output::Series, Output::Score, Output::Alert] {
+        assert_eq!(as_json(&render(&with, &view(output))), as_json(&render(&without, &view(output))));
+    }
+    let asked = View { for_expression: true, ..view(Output::All) };
+    assert_eq!(as_json(&render(&with, &asked)), as_json(&render(&without, &asked)));
+}
+
+#[test]
+fn a_range_that_is_all_to_come_shows_the_forecast_alone() {
+    let mut detection = with_forecast();
+    let labels = detection.series.labels.clone();
+    detection.series = Series::from_points("requests".to_owned(), labels, Vec::new()).0;
+    for column in [&mut detection.scores, &mut detection.expected, &mut detection.lower, &mut detection.upper]
+    {
+        column.clear();
+    }
+    detection.verdicts.clear();
+    detection.reasons.clear();
+    let outcome = outcome(vec![detection]);
+    assert_eq!(render(&outcome, &view(Output::All))[0].rows(), 2);
+    for output in [Output::State, Output::Score, Output::Alert] {
+        assert!(render(&outcome, &view(output))[0].fields.is_empty(), "{output:?}");
     }
 }
 
@@ -167,4 +269,20 @@ fn no_events_in_the_data_is_a_table_without_rows() {
     quiet.reasons.clear();
     let frames = render(&outcome(vec![quiet]), &view(Output::Events));
     assert_eq!((frames[0].rows(), frames[0].fields.len()), (0, 11));
+}
+
+#[test]
+fn the_text_of_an_event_says_how_far_it_went() {
+    let text = |scores: (f64, f64)| {
+        let mut seen = detection("s", &[]);
+        (seen.scores[2], seen.scores[3]) = scores;
+        let frames = render(&outcome(vec![seen]), &view(Output::Events));
+        let column = frames[0].fields.iter().find(|field| field.name == "text").unwrap().values.clone();
+        match column {
+            Values::Text(texts) => texts[0].clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(text((0.7, 0.75)), "31 is high (2 points)");
+    assert_eq!(text((0.75, 0.7)), "30 is high (2 points, up to 31)");
 }

@@ -142,6 +142,8 @@ pub enum Output {
     Events,
     /// The score alone.
     Score,
+    /// One row a series: how it has fared over the visible range.
+    Series,
     /// One numeric 0/1 series per upstream series, as alert rules need it.
     Alert,
     /// The upstream's own annotations, where it has some; nothing is judged.

@@ -13,8 +13,11 @@ mod generator;
 mod grafana;
 mod http;
 mod http_json;
+mod influxdb;
 mod json;
+mod prometheus;
 mod simple_json;
+mod sql;
 mod time;
 
 use std::fmt;
@@ -28,6 +31,8 @@ pub use discovery::{Choice, Question};
 pub use generator::Generator;
 pub use grafana::Grafana;
 pub use http_json::HttpJson;
+pub use influxdb::InfluxDb;
+pub use prometheus::Prometheus;
 pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
@@ -347,8 +352,17 @@ const fn entry<S: Source>() -> SourceEntry {
 }
 
 /// Every kind of source, in the order the editor shows them.
-pub const SOURCES: &[SourceEntry] =
-    &[entry::<Generator>(), entry::<HttpJson>(), entry::<SimpleJson>(), entry::<Grafana>()];
+pub const SOURCES: &[SourceEntry] = &[
+    entry::<Generator>(),
+    entry::<HttpJson>(),
+    entry::<SimpleJson>(),
+    entry::<InfluxDb>(),
+    sql::SQLITE,
+    sql::POSTGRESQL,
+    sql::MYSQL,
+    entry::<Prometheus>(),
+    entry::<Grafana>(),
+];
 
 /// Connects a source of the kind the settings name.
 ///
@@ -408,6 +422,9 @@ mod tests {
         let own = connect(&Settings::default()).unwrap();
         let error = select(&own, &kind("carrier-pigeon")).unwrap_err().to_string();
         assert!(
+            error.contains("carrier-pigeon") && SOURCES.iter().all(|entry| error.contains(entry.kind)),
+            error.contains("carrier-pigeon")
+                && error.contains("\"generator\", \"http-json\" and \"influxdb\""),
             error.contains("carrier-pigeon") && error.contains("\"generator\", \"http-json\""),
             "{error}"
         );

@@ -23,10 +23,10 @@ var fieldsOfAll = []struct {
 func TestEmptyQueryWorks(t *testing.T) {
 	answer := host(t).frames(t, generator, Query{JSON: `{}`})
 	series := answer.single(t)
-	if about := answer.about(t); about.Source != "generator" || about.Detector != "isolation-forest" || about.StepMs != (15*time.Minute).Milliseconds() {
-		t.Errorf("answered by %s, %s at a step of %d ms, want the generator, isolation-forest, 15 minutes", about.Source, about.Detector, about.StepMs)
+	if about := answer.about(t); about.Source != "generator" || about.Detector != "auto" || about.StepMs != (5*time.Minute).Milliseconds() {
+		t.Errorf("answered by %s, %s at a step of %d ms, want the generator, auto, 5 minutes", about.Source, about.Detector, about.StepMs)
 	}
-	onGrid(t, series, Query{}, 15*time.Minute)
+	onGrid(t, series, Query{}, 5*time.Minute)
 }
 
 // onGrid checks that the times are all the multiples of a step within a query's range; the range's
@@ -244,7 +244,7 @@ func TestFingerprintTellsModelsApart(t *testing.T) {
 }
 
 func TestAnnotationsComeLastAndUntyped(t *testing.T) {
-	answer := host(t).frames(t, generator, query(JSON{"source": JSON{"kind": "generator", "series": []string{"median"}}}, 7*24*time.Hour))
+	answer := host(t).frames(t, generator, query(wild(nil), 7*24*time.Hour))
 	if len(answer.single(t).flagged(t)) == 0 {
 		t.Fatal("nothing was flagged, although the generator places outliers")
 	}
@@ -276,7 +276,7 @@ func TestAnnotationsAreAbsentWithoutEvents(t *testing.T) {
 
 func TestNoDataIsOneFrameWithoutFields(t *testing.T) {
 	nothing := startUpstream(t, contract(func(time.Time) (float64, bool) { return 0, false }, 5*time.Minute))
-	for _, output := range []string{"all", "state", "events", "score", "alert"} {
+	for _, output := range []string{"all", "state", "events", "score", "series", "alert"} {
 		t.Run(output, func(t *testing.T) {
 			answer := host(t).frames(t, httpJSON(nothing.URL), Query{JSON: JSON{"output": output}.String()})
 			if len(answer) != 1 || len(answer[0].Fields) != 0 {

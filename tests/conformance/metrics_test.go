@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 		}
 	})
 	t.Run("counts", func(t *testing.T) {
-		labels := map[string]string{"source": "generator", "detector": "isolation-forest"}
+		labels := map[string]string{"source": "generator", "detector": "auto"}
 		if grown := after.sum("outrider_queries_total", labels) - before.sum("outrider_queries_total", labels); grown < 3 {
 			t.Errorf("outrider_queries_total%v grew by %v, want 3", labels, grown)
 		}

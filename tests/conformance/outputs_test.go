@@ -100,7 +100,7 @@ func TestMissingDataHasAStateOfItsOwn(t *testing.T) {
 
 func TestDirectionLimitsWhatIsFlagged(t *testing.T) {
 	states := func(t *testing.T, direction string) map[Instant]uint64 {
-		options := oneSeries("median", nil)
+		options := wild(nil)
 		options["direction"], options["output"] = direction, "state"
 		return host(t).frames(t, generator, query(options, 7*24*time.Hour)).bits(t, "state")
 	}
@@ -138,6 +138,42 @@ func TestScoreOutput(t *testing.T) {
 		}
 	}
 	sameBits(t, "score", whole, answer.bits(t, "score"), 4*96)
+}
+
+// TestSeriesOutput: one row a series, the most conspicuous first, with what the points say.
+func TestSeriesOutput(t *testing.T) {
+	options := JSON{"source": everySeries, "detector": JSON{"kind": "peers"}}
+	points := map[string]Series{}
+	for _, series := range host(t).frames(t, generator, query(options, 24*time.Hour)).series(t) {
+		points[series.Name] = series
+	}
+	options["output"] = "series"
+	answer := host(t).frames(t, generator, query(options, 24*time.Hour))
+	if len(answer) != 1 || (answer[0].Meta != nil && answer[0].Meta.Type != "") {
+		t.Fatalf("%d frames, want one without a type", len(answer))
+	}
+	table := Series{Frame: answer[0]}
+	if rows, err := table.RowLen(); err != nil || rows != len(points) {
+		t.Fatalf("%d rows (%v), want one for each of %d series", rows, err, len(points))
+	}
+	scores, flagged := table.numbers(t, "seriesScore"), table.numbers(t, "flagged")
+	for row := range len(points) {
+		name, _ := field(t, table.Frame, "series").ConcreteAt(row)
+		series, known := points[name.(string)]
+		if !known {
+			t.Fatalf("row %d is of %q, which is no series", row, name)
+		}
+		last, _ := series.present(t, "seriesScore")
+		if *scores[row] != last[len(last)-1] {
+			t.Errorf("%s: series score %v, the last point has %v", name, *scores[row], last[len(last)-1])
+		}
+		if row > 0 && *scores[row] > *scores[row-1] {
+			t.Errorf("row %d has a higher series score than the one before it", row)
+		}
+		if any := len(series.flagged(t)) > 0; any != (*flagged[row] > 0) {
+			t.Errorf("%s: a share of %v is flagged, points: %v", name, *flagged[row], any)
+		}
+	}
 }
 
 func TestEventsOutput(t *testing.T) {
@@ -226,7 +262,7 @@ func eventAt(t *testing.T, frame *data.Frame, row int) Event {
 }
 
 func TestEventsCoverTheFlaggedPoints(t *testing.T) {
-	options := oneSeries("median", nil)
+	options := wild(nil)
 	flagged := host(t).frames(t, generator, query(options, 7*24*time.Hour)).single(t).flagged(t)
 	options["output"] = "events"
 	frame := host(t).frames(t, generator, query(options, 7*24*time.Hour))[0]

@@ -23,7 +23,7 @@ func TestManyQueriesInARequest(t *testing.T) {
 	responses := host(t).ask(t, generator, queries...)
 	for _, each := range queries {
 		series := succeeded(t, each.RefID, responses[each.RefID]).single(t)
-		onGrid(t, series, each, 15*time.Minute)
+		onGrid(t, series, each, 5*time.Minute)
 	}
 }
 

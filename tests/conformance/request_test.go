@@ -21,7 +21,7 @@ func TestLargeRequest(t *testing.T) {
 
 func TestLargeAnswer(t *testing.T) {
 	// More than the 4 MiB that gRPC allows by default.
-	asked := query(JSON{"source": everySeries, "step": "1m"}, 20*24*time.Hour)
+	asked := query(JSON{"source": everySeries, "detector": JSON{"kind": "isolation-forest"}, "step": "1m"}, 20*24*time.Hour)
 	asked.MaxDataPoints = 100_000
 	response, err := host(t).Data.QueryData(patient(t), queryRequest(generator, nil, asked))
 	if err != nil {

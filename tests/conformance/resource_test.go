@@ -105,7 +105,7 @@ func TestResourceKinds(t *testing.T) {
 			}
 		}
 	}
-	check("source", all.Sources, "generator", "http-json")
+	check("source", all.Sources, "generator", "http-json", "influxdb")
 	check("detector", all.Detectors, "isolation-forest", "mad", "z-score", "iqr", "changepoint", "auto", "seasonal", "s-h-esd", "peers")
 }
 

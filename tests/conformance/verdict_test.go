@@ -75,7 +75,7 @@ func TestSameVerdictFromAnotherProcess(t *testing.T) {
 func TestVisibleRangeTrainingWorks(t *testing.T) {
 	series := host(t).frames(t, generator, query(JSON{"training": "visible-range"}, 24*time.Hour)).single(t)
 	series.present(t, "score")
-	onGrid(t, series, Query{}, 15*time.Minute)
+	onGrid(t, series, Query{}, 5*time.Minute)
 }
 
 // TestNoFlaggedPointIsLostAtFewPoints: an answer thinned to maxDataPoints keeps every flagged

@@ -42,7 +42,8 @@ async fn an_unresolvable_host_is_a_connection_error() {
 async fn an_upstream_that_does_not_answer_in_time_is_a_connection_error() {
     for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"query"] {
         let (upstream, _events) = Upstream::stalling(begun.as_bytes()).await;
-        let hurried = Settings { timeout: Duration::from_millis(50), ..settings(&upstream.url) };
+        let limits = Limits { timeout: Duration::from_millis(50), ..Limits::default() };
+        let hurried = Settings { limits, ..settings(&upstream.url) };
         let error = refused(&hurried, Category::Connection).await.to_string();
         let expected = format!("[connection] {} did not answer within 50 ms; ", upstream.url);
         assert!(error.starts_with(&expected) && error.ends_with("raise the setting timeout"), "{error}");

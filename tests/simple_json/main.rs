@@ -75,7 +75,7 @@ fn near(a: f64, b: f64) -> bool {
 async fn the_plugin_shows_what_the_server_has_and_flags_its_jumps() {
     let server = Server::start().await;
     let plugin = Plugin::launch(Path::new(env!("CARGO_BIN_EXE_gpx_outrider")), &[]).await.unwrap();
-    let upstream = context(&json!({"source": "simple-json", "url": server.url}));
+    let upstream = context(&json!({"url": server.url, "jsonData": {"source": "simple-json"}}));
     let begin = T0 - 6 * 60 * MINUTE;
     let query = json!({
         "step": "1m", "trainingWindow": "2d", "refitInterval": "1d",
@@ -84,13 +84,13 @@ async fn the_plugin_shows_what_the_server_has_and_flags_its_jumps() {
     });
     let answer = plugin.query(upstream.clone(), (begin, T0), &query).await.unwrap();
     assert_eq!(answer.error, None);
-    let (times, values) = (answer.frames[0].column("time").unwrap(), answer.frames[0].column("value").unwrap());
+    let (times, values) =
+        (answer.frames[0].column("time").unwrap(), answer.frames[0].column("value").unwrap());
     let flags = answer.frames[0].column("outlier").unwrap();
     assert_eq!(times.len(), 360, "six hours of minutes");
     let mut jumps = 0;
     for ((time, value), flag) in times.iter().zip(values).zip(flags) {
-        // The host reads nanoseconds.
-        let ms = time.as_i64().unwrap() / 1_000_000;
+        let ms = time.as_i64().unwrap();
         assert!(near(value.as_f64().unwrap(), wave("sine", ms)), "{ms}: {value}");
         let jump = ms / MINUTE % 144 == 0;
         jumps += usize::from(jump);
@@ -107,8 +107,10 @@ async fn the_plugin_shows_what_the_server_has_and_flags_its_jumps() {
         },
     });
     let answer = plugin.query(upstream.clone(), (T0 - 10 * MINUTE, T0), &table).await.unwrap();
-    assert_eq!((answer.error, answer.frames.len()), (None, 1));
-    let ms = answer.frames[0].column("time").unwrap()[0].as_i64().unwrap() / 1_000_000;
+    assert_eq!(answer.error, None);
+    let series = answer.frames.iter().filter(|frame| frame.meta["type"] == "timeseries-multi");
+    assert_eq!(series.count(), 1);
+    let ms = answer.frames[0].column("time").unwrap()[0].as_i64().unwrap();
     let value = answer.frames[0].column("value").unwrap()[0].as_f64().unwrap();
     assert!(near(value, wave("cosine", ms)), "{value}");
 
@@ -118,7 +120,8 @@ async fn the_plugin_shows_what_the_server_has_and_flags_its_jumps() {
     let titles = answer.frames[0].column("title").unwrap();
     assert_eq!((titles.len(), &titles[0]), (jumps, &json!("Jump")));
     assert_eq!(answer.frames[0].column("tags").unwrap()[0], json!("jump,sine"));
-    let none = plugin.query(context(&json!({})), (begin, T0), &json!({"output": "annotations"})).await.unwrap();
+    let none =
+        plugin.query(context(&json!({})), (begin, T0), &json!({"output": "annotations"})).await.unwrap();
     assert!(none.error.unwrap().contains("\"generator\" has no annotations of its own"));
 
     let mut diagnostics = DiagnosticsClient::new(plugin.channel.clone());
@@ -135,7 +138,8 @@ async fn the_plugin_shows_what_the_server_has_and_flags_its_jumps() {
         headers: HashMap::new(),
         body: Vec::new().into(),
     };
-    let answer = resources.call_resource(request).await.unwrap().into_inner().message().await.unwrap().unwrap();
+    let answer =
+        resources.call_resource(request).await.unwrap().into_inner().message().await.unwrap().unwrap();
     let choices: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.code, choices), (200, json!([{"value": "cosine", "label": "cosine"}])));
 }
@@ -169,7 +173,9 @@ fn json_of(text: &'static str) -> Response {
 #[tokio::test]
 async fn a_server_with_nothing_but_queries_works() {
     let only_query = |seen: &Seen| match seen.uri.path() {
-        "/sub/query" => json_of(r#"[{"target": "cpu", "datapoints": [[1, 1700000000000], [2, 1700000300000]]}]"#),
+        "/sub/query" => {
+            json_of(r#"[{"target": "cpu", "datapoints": [[1, 1700000000000], [2, 1700000300000]]}]"#)
+        }
         "/sub/" | "/sub" => "hello".into_response(),
         "/sub/tag-keys" => StatusCode::METHOD_NOT_ALLOWED.into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
@@ -183,7 +189,15 @@ async fn a_server_with_nothing_but_queries_works() {
     assert_eq!((seen.method.as_str(), &body["targets"][0]["payload"]), ("POST", &json!({"p": 1})));
     assert!(fetched.executed.contains("\"targets\""), "{}", fetched.executed);
 
-    for question in ["search", "metrics", "payloads?metric=cpu", "payload-options", "variable", "tag-keys", "tag-values?key=a"] {
+    for question in [
+        "search",
+        "metrics",
+        "payloads?metric=cpu",
+        "payload-options",
+        "variable",
+        "tag-keys",
+        "tag-values?key=a",
+    ] {
         assert_eq!(discover(&url, question).await.unwrap(), Vec::<String>::new(), "{question}");
     }
     let reached = soon(source::connect(&settings(&url)).unwrap().check()).await.unwrap();
@@ -195,9 +209,15 @@ async fn the_successor_is_asked_for_metrics_payloads_and_variables() {
     let answer = |seen: &Seen| {
         let body: Value = serde_json::from_str(&seen.body).unwrap();
         match seen.uri.path() {
-            "/metrics" => json_of(r#"[{"label": "CPU", "value": "cpu", "payloads": [{"name": "region", "type": "select"}]}]"#),
-            "/metric-payload-options" if body["name"] == "region" && body["payload"]["x"] == 1 => json_of(r#"[{"value": "eu"}]"#),
-            "/variable" if body["payload"]["target"] == "regions" => json_of(r#"[{"__text": "Europe", "__value": "eu"}]"#),
+            "/metrics" => json_of(
+                r#"[{"label": "CPU", "value": "cpu", "payloads": [{"name": "region", "type": "select"}]}]"#,
+            ),
+            "/metric-payload-options" if body["name"] == "region" && body["payload"]["x"] == 1 => {
+                json_of(r#"[{"value": "eu"}]"#)
+            }
+            "/variable" if body["payload"]["target"] == "regions" => {
+                json_of(r#"[{"__text": "Europe", "__value": "eu"}]"#)
+            }
             _ => StatusCode::NOT_FOUND.into_response(),
         }
     };
@@ -241,7 +261,8 @@ async fn what_goes_wrong_has_its_category() {
         (StatusCode::BAD_REQUEST, sent).into_response()
     })
     .await;
-    let error = ask(&Settings { auth: Auth::Bearer("canary-5d1".into()), ..settings(&echo.url) }).await.unwrap_err();
+    let error =
+        ask(&Settings { auth: Auth::Bearer("canary-5d1".into()), ..settings(&echo.url) }).await.unwrap_err();
     assert!(error.to_string().contains("[redacted]") && !error.to_string().contains("canary"), "{error}");
 
     let options: Kind = serde_json::from_value(json!({"kind": "simple-json"})).unwrap();

@@ -1,4 +1,3 @@
-import { InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
 import { LIMITS } from '../defaults';
@@ -7,33 +6,33 @@ import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import { type MadOptions } from '../types';
 
-import { WindowField } from './WindowField';
+import { ThresholdEditor } from './ThresholdEditor';
 
 const ids = selectors.mad;
 
 export function MadEditor({ options, defaults, set, scope }: KindEditorProps<MadOptions>) {
-  const knob = { scope, width: 14 };
   return (
-    <InlineFieldRow>
+    <ThresholdEditor
+      scope={scope}
+      threshold={{
+        testId: ids.threshold,
+        label: 'Threshold',
+        tooltip: 'A point further than this from the median is an outlier, in robust sigmas.',
+        value: options.threshold,
+        byDefault: defaults.threshold,
+        limits: LIMITS.sigmas,
+        onCommit: (value) => set('threshold', value ?? defaults.threshold),
+      }}
+      window={{
+        testId: ids.window,
+        value: options.window,
+        byDefault: defaults.window,
+        onCommit: (value) => set('window', value),
+      }}
+    >
       <NumberField
-        {...knob}
-        testId={ids.threshold}
-        label="Threshold"
-        tooltip="A point further than this from the median is an outlier, in robust sigmas."
-        value={options.threshold}
-        byDefault={defaults.threshold}
-        limits={LIMITS.sigmas}
-        onCommit={(value) => set('threshold', value ?? defaults.threshold)}
-      />
-      <WindowField
-        testId={ids.window}
         scope={scope}
-        value={options.window}
-        byDefault={defaults.window}
-        onCommit={(value) => set('window', value)}
-      />
-      <NumberField
-        {...knob}
+        width={14}
         testId={ids.scale}
         label="Scale"
         labelWidth={10}
@@ -43,6 +42,6 @@ export function MadEditor({ options, defaults, set, scope }: KindEditorProps<Mad
         limits={LIMITS.scale}
         onCommit={(value) => set('scale', value ?? defaults.scale)}
       />
-    </InlineFieldRow>
+    </ThresholdEditor>
   );
 }

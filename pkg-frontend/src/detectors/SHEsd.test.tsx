@@ -3,8 +3,7 @@ import { cleanup, screen, within } from '@testing-library/react';
 import { NEVER } from 'rxjs';
 
 import { selectors } from '../selectors';
-import { newDataSource } from '../testing/datasource';
-import { mountQuery } from '../testing/harness';
+import { mountDetector } from '../testing/harness';
 
 setBackendSrv({ fetch: () => NEVER } as unknown as BackendSrv);
 
@@ -17,7 +16,7 @@ it('saves each number under its original name', async () => {
     ['Period', '288', { period: 288 }],
     ['Piece in points', '4032', { longtermPeriod: 4032 }],
   ] as const) {
-    const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+    const { user, last } = await mountDetector({ kind });
     const input = screen.getByLabelText(label);
     await user.clear(input);
     await user.type(input, `${typed}{Enter}`);
@@ -32,21 +31,21 @@ it('saves each choice, and nothing for the default', async () => {
     ['Peaks only', 'med_max', { threshold: 'med_max' }],
     ['Only last', 'day', { onlyLast: 'day' }],
   ] as const) {
-    const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+    const { user, last } = await mountDetector({ kind });
     const select = screen.getByLabelText(label);
     await user.click(select);
     await user.click(screen.getByText(chosen));
     expect(last()?.detector).toStrictEqual({ kind, ...option });
     cleanup();
   }
-  const { user, last } = await mountQuery({ detector: { kind, direction: 'pos' } }, newDataSource());
+  const { user, last } = await mountDetector({ kind, direction: 'pos' });
   await user.click(screen.getByLabelText('Tested side'));
   await user.click(screen.getByText('As the query'));
   expect(last()?.detector).toStrictEqual({ kind });
 });
 
 it('asks for the length of a piece in one way only', async () => {
-  const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+  const { user, last } = await mountDetector({ kind });
   expect(screen.queryByLabelText('Piece')).not.toBeInTheDocument();
   await user.click(screen.getByLabelText('Long term'));
   expect(last()?.detector).toStrictEqual({ kind, longterm: true });

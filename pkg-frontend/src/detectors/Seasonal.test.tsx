@@ -3,8 +3,7 @@ import { cleanup, screen, within } from '@testing-library/react';
 import { NEVER } from 'rxjs';
 
 import { selectors } from '../selectors';
-import { newDataSource } from '../testing/datasource';
-import { mountQuery } from '../testing/harness';
+import { mountDetector } from '../testing/harness';
 
 setBackendSrv({ fetch: () => NEVER } as unknown as BackendSrv);
 
@@ -16,7 +15,7 @@ it('saves what is typed', async () => {
     ['Seasons', '12h 1d', { periods: ['12h', '1d'] }],
     ['Time zone', 'Europe/Berlin', { timeZone: 'Europe/Berlin' }],
   ] as const) {
-    const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+    const { user, last } = await mountDetector({ kind });
     const input = screen.getByLabelText(label);
     await user.clear(input);
     await user.type(input, `${typed}{Enter}`);
@@ -26,14 +25,14 @@ it('saves what is typed', async () => {
 });
 
 it('has both methods in sight', async () => {
-  const { user, last } = await mountQuery({ detector: { kind } }, newDataSource());
+  const { user, last } = await mountDetector({ kind });
   await user.click(screen.getByRole('radio', { name: 'Quantiles' }));
   expect(last()?.detector).toStrictEqual({ kind, method: 'quantiles' });
 });
 
 it('takes the defaults again when emptied', async () => {
   const saved = { kind, periods: ['1d'], timeZone: 'Asia/Tokyo' } as const;
-  const { user, last } = await mountQuery({ detector: { ...saved, periods: [...saved.periods] } }, newDataSource());
+  const { user, last } = await mountDetector({ ...saved, periods: [...saved.periods] });
   await user.clear(screen.getByLabelText('Seasons'));
   await user.tab();
   await user.clear(screen.getByLabelText('Time zone'));
@@ -43,7 +42,7 @@ it('takes the defaults again when emptied', async () => {
 });
 
 it('says what is no time zone and no season', async () => {
-  const { user } = await mountQuery({ detector: { kind } }, newDataSource());
+  const { user } = await mountDetector({ kind });
   for (const [label, typed, id, said] of [
     ['Time zone', 'Mars/Olympus', selectors.seasonal.timeZone, 'no time zone'],
     ['Seasons', '1d, often', selectors.seasonal.periods, 'not a duration'],

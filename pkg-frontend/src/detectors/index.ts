@@ -11,7 +11,7 @@ import { SeasonalEditor } from './Seasonal';
 import { SHEsdEditor } from './SHEsd';
 import { PeersEditor } from './Peers';
 
-/** Every detector the backend has, in the order of the list. */
+/** Every detector the backend has, in the order of the list; the default comes first. */
 export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]> } = {
   auto: {
     label: 'Automatic',
@@ -22,6 +22,17 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
     label: 'Isolation forest',
     description: 'Flags values, features or runs of points that random cuts set apart easily; every knob of the forest',
     component: IsolationForestEditor,
+  },
+  seasonal: {
+    label: 'Seasonal band',
+    description:
+      'Flags values outside what is usual at this time of the day and the week; for any daily or weekly rhythm',
+    component: SeasonalEditor,
+  },
+  's-h-esd': {
+    label: 'Seasonal hybrid ESD',
+    description: "Twitter's AnomalyDetection: takes the season off and tests what is left; for steady daily rhythms",
+    component: SHEsdEditor,
   },
   mad: {
     label: 'MAD',
@@ -43,17 +54,6 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
     label: 'Changepoint',
     description: 'Flags the onset of a new level or of more or less noise, once; not single wild points',
     component: ChangepointEditor,
-  },
-  's-h-esd': {
-    label: 'Seasonal hybrid ESD',
-    description: "Twitter's AnomalyDetection: takes the season off and tests what is left; for steady daily rhythms",
-    component: SHEsdEditor,
-  },
-  seasonal: {
-    label: 'Seasonal band',
-    description:
-      'Flags values outside what is usual at this time of the day and the week; for any daily or weekly rhythm',
-    component: SeasonalEditor,
   },
   peers: {
     label: 'Peers',

@@ -6,7 +6,9 @@ import { ConfigEditor } from '../ConfigEditor';
 import { type OutriderDataSource } from '../datasource';
 import { type Props as QueryProps, QueryEditor } from '../QueryEditor';
 import { type Settings } from '../settings';
-import { type OutriderQuery } from '../types';
+import { type Detector, type OutriderQuery } from '../types';
+
+import { newDataSource } from './datasource';
 
 /** Keeps an editor's state as Grafana does, and all that it saved. */
 function mount<T>(initial: T, editor: (state: T, save: (next: T) => void) => React.ReactElement) {
@@ -39,6 +41,9 @@ export async function mountQuery(
   await act(() => Promise.resolve());
   return { ...host, onRunQuery };
 }
+
+/** The editor of a query with this detector. */
+export const mountDetector = (detector: Detector, datasource = newDataSource()) => mountQuery({ detector }, datasource);
 
 /** Moves the focus as Tab would, to the field or the button with this name. */
 export function focus(name: string) {

@@ -2,143 +2,313 @@
 //!
 //! This is the left matrix profile, whose highest values are the discords (C.-C. M. Yeh et al., *Matrix Profile I*,
 //! ICDM 2016; E. Keogh, J. Lin, A. Fu, *HOT SAX*, ICDM 2005), without the division by each window's deviation, which
-//! makes noise of flat windows. The squared distance between two windows that both move on by a point changes by one
-//! term that enters and one that leaves, so a point costs O(history) whatever the window.
+//! makes noise of flat windows.
+//!
+//! All lengths are searched in one walk along each lag. The squared distance of two windows of 96 points is that of
+//! their later halves and that of their earlier halves, which was formed 48 points before, and so on down to single
+//! points: eight operations a pair of points for all lengths together. Nothing is ever subtracted, so a distance is the
+//! same sum wherever the walk begins. Eight lags stand side by side in a vector; which vectors the processor has is
+//! found out at run time and changes no bit.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "plain loops over lanes become vector instructions in every build; chains of iterators do not in some"
+)]
 
+use std::array;
 use std::ops::Range;
+
+use multiversion::multiversion;
+
+use super::windows;
 
 /// Points back in which the most similar window is looked for.
 pub(super) const HISTORY: usize = 2_016;
 
-/// Points after which sums are taken anew, so that rounding does not depend on where the series begins.
-pub(super) const CHUNK: usize = 256;
+/// Points of the windows; each length is twice the one before.
+const LENGTHS: [usize; 4] = [12, 24, 48, LONGEST];
+/// Points of the longest window.
+pub(super) const LONGEST: usize = 96;
+/// So many of the lengths, the shortest, are also compared by shape.
+const SHAPED: usize = 3;
 
-/// The distances of every window length.
+/// Lags side by side: as many as the widest vectors hold.
+const LANES: usize = 8;
+/// Vectors of lags that are followed at once.
+const VECTORS: usize = 4;
+/// Lags that are followed at once.
+const LAGS: usize = LANES * VECTORS;
+/// Points whose minima are kept in eight lanes before they become one number each: what a second-level cache holds.
+const ROWS: usize = 512;
+
+const _: () = assert!(HISTORY.is_multiple_of(LAGS), "the last lags would be beyond the history");
+
+/// The distances of every window length, one for each point.
 #[derive(Debug)]
 pub(super) struct Discords {
-    by_length: Vec<(usize, Vec<f64>, Vec<f64>)>,
+    plain: [Vec<f64>; LENGTHS.len()],
+    shape: [Vec<f64>; SHAPED],
 }
 
 impl Discords {
-    /// Distances of the windows of `lengths` that end at each of `values` (finite), NaN where too little comes before.
-    /// Within one of `chunks`, which cover the values, sums are carried on; at its begin they are taken anew.
-    pub(super) fn new(values: &[f64], chunks: &[Range<usize>], lengths: &[usize]) -> Self {
-        // Reversed, so that walking into the past walks up in memory.
-        let reversed: Vec<f64> = values.iter().rev().copied().collect();
-        let by_length = lengths
-            .iter()
-            .map(|length| {
-                let (plain, shape) = distances(values, &reversed, chunks, *length);
-                (*length, plain, shape)
-            })
-            .collect();
-        Self { by_length }
+    /// Distances of the windows that end at each of `values` (finite) from the one at `first` on; NaN before, and where
+    /// too little comes before.
+    pub(super) fn new(values: &[f64], first: usize) -> Self {
+        Self::by(follow, values, first)
     }
 
-    /// The distances of windows of `length` points.
+    /// `follow` is [`follow`], or what that is for any processor.
+    fn by(
+        follow: impl Fn(&Past, usize, Range<usize>, &mut Walk, &mut [Nearest]),
+        values: &[f64],
+        first: usize,
+    ) -> Self {
+        let past = Past::new(values);
+        let mut all = Self {
+            plain: array::from_fn(|_| vec![f64::NAN; values.len()]),
+            shape: array::from_fn(|_| vec![f64::NAN; values.len()]),
+        };
+        let mut walk = Box::new(Walk::NEW);
+        let mut nearest = vec![Nearest::NONE; ROWS];
+        for begin in (first..values.len()).step_by(ROWS) {
+            let rows = begin..(begin + ROWS).min(values.len());
+            let nearest = &mut nearest[..rows.len()];
+            nearest.fill(Nearest::NONE);
+            // Larger lags lead to windows that would begin before the values.
+            for lag in (1..=HISTORY.min(rows.end)).step_by(LAGS) {
+                follow(&past, lag, rows.clone(), &mut walk, nearest);
+            }
+            for (row, nearest) in rows.zip(nearest) {
+                all.note(row, nearest);
+            }
+        }
+        all
+    }
+
+    fn note(&mut self, row: usize, nearest: &Nearest) {
+        let plain = self.plain.iter_mut().zip(&nearest.plain).zip(LENGTHS);
+        let shape = self.shape.iter_mut().zip(&nearest.shape).zip(LENGTHS);
+        for ((distances, squares), length) in plain.chain(shape) {
+            // Otherwise there are too few windows before it that do not overlap it.
+            if row + 1 >= 3 * length {
+                distances[row] = squares.iter().copied().fold(f64::INFINITY, smaller).max(0.0).sqrt();
+            }
+        }
+    }
+
+    /// The distances of windows of `length` points; they are handed out once.
     pub(super) fn take(&mut self, length: usize) -> Vec<f64> {
-        self.find(length).map(|found| std::mem::take(&mut found.1)).unwrap_or_default()
+        take(&mut self.plain, length)
     }
 
-    /// The distances of windows of `length` points, each less its mean.
+    /// The distances of windows of `length` points, each less its mean; they are handed out once.
     pub(super) fn take_shape(&mut self, length: usize) -> Vec<f64> {
-        self.find(length).map(|found| std::mem::take(&mut found.2)).unwrap_or_default()
-    }
-
-    fn find(&mut self, length: usize) -> Option<&mut (usize, Vec<f64>, Vec<f64>)> {
-        self.by_length.iter_mut().find(|(of, ..)| *of == length)
+        take(&mut self.shape, length)
     }
 }
 
-fn distances(
-    values: &[f64],
-    reversed: &[f64],
-    chunks: &[Range<usize>],
-    length: usize,
-) -> (Vec<f64>, Vec<f64>) {
-    let count = values.len();
-    let sums_reversed: Vec<f64> =
-        (0..count).map(|place| reversed[place..(place + length).min(count)].iter().sum()).collect();
-    let (mut plain, mut shape) = (vec![f64::NAN; count], vec![f64::NAN; count]);
-    let mut squares = vec![0.0; HISTORY + 1];
-    for chunk in chunks {
-        for end in chunk.clone() {
-            // A window before and one that does not overlap it.
-            if end + 1 < 3 * length {
-                continue;
-            }
-            let lags = (end + 1 - length).min(HISTORY);
-            let here = count - 1 - end;
-            let fresh = end == chunk.start || end + 1 == 3 * length;
-            if fresh {
-                for (lag, square) in squares.iter_mut().enumerate().take(lags + 1).skip(1) {
-                    let pairs =
-                        reversed[here..here + length].iter().zip(&reversed[here + lag..here + lag + length]);
-                    *square = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
-                }
-            } else {
-                if lags > (end - length).min(HISTORY) {
-                    // The oldest window has just come within reach.
-                    let pairs = reversed[here..here + length]
-                        .iter()
-                        .zip(&reversed[here + lags..here + lags + length]);
-                    squares[lags] = pairs.map(|(a, b)| (a - b) * (a - b)).sum();
-                }
-                let carried = (end - length).min(HISTORY);
-                slide(
-                    &mut squares[1..=carried],
-                    (reversed[here], &reversed[here + 1..]),
-                    (reversed[here + length], &reversed[here + length + 1..]),
-                );
-            }
-            let (nearest, nearest_shape) = nearest(
-                &squares[length..=lags],
-                sums_reversed[here],
-                &sums_reversed[here + length..],
-                1.0 / length as f64,
-            );
-            plain[end] = nearest.max(0.0).sqrt();
-            shape[end] = nearest_shape.max(0.0).sqrt();
-        }
-    }
-    (plain, shape)
+fn take(by_length: &mut [Vec<f64>], length: usize) -> Vec<f64> {
+    let found = by_length.iter_mut().zip(LENGTHS).find(|(_, of)| *of == length);
+    found.map(|(distances, _)| std::mem::take(distances)).unwrap_or_default()
 }
 
-/// Moves every pair of windows on by a point: adds the squared difference that enters, takes off the one that leaves.
-#[inline]
-fn slide(squares: &mut [f64], entering: (f64, &[f64]), leaving: (f64, &[f64])) {
-    for ((square, new), old) in squares.iter_mut().zip(entering.1).zip(leaving.1) {
-        let (enters, leaves) = (entering.0 - new, leaving.0 - old);
-        *square += enters * enters - leaves * leaves;
+/// One number for each of eight lags, the largest lag first.
+type Lanes = [f64; LANES];
+
+/// The values, with [`HISTORY`] NaNs before the first: the distance to a window that would begin before them is NaN
+/// too, and so never the smallest.
+struct Past {
+    values: Vec<f64>,
+    /// Sums of the windows that end at each value, over the root of their length: squared, the difference of two is what
+    /// the windows' means contribute to their squared distance.
+    sums: [Vec<f64>; SHAPED],
+}
+
+impl Past {
+    fn new(values: &[f64]) -> Self {
+        let padded = [&[f64::NAN; HISTORY], values].concat();
+        let sums = array::from_fn(|place| {
+            let share = (1.0 / LENGTHS[place] as f64).sqrt();
+            let mut sums = windows::sums(&padded, LENGTHS[place]);
+            sums.iter_mut().for_each(|sum| *sum *= share);
+            sums
+        });
+        Self { values: padded, sums }
     }
 }
 
-/// The smallest of `squares`, and the smallest once the share of the windows' means is taken off.
-#[inline]
-fn nearest(squares: &[f64], sum: f64, sums: &[f64], per_point: f64) -> (f64, f64) {
-    /// As many minima side by side as the widest vectors hold.
-    const LANES: usize = 8;
-    let mut plain = [f64::INFINITY; LANES];
-    let mut shape = [f64::INFINITY; LANES];
-    let smaller = |a: f64, b: f64| if a < b { a } else { b };
-    let mut squares = squares.chunks_exact(LANES);
-    let mut others = sums[..squares.len() * LANES + squares.remainder().len()].chunks_exact(LANES);
-    for (squares, sums) in squares.by_ref().zip(others.by_ref()) {
+/// The numbers at the [`LAGS`] lags from `lag` on, seen from `row`; the largest lag first.
+#[inline(always)]
+fn lagged(padded: &[f64], row: usize, lag: usize) -> &[Lanes; VECTORS] {
+    let first = HISTORY + row + 1 - lag - LAGS;
+    let (vectors, _) = padded[first..first + LAGS].as_chunks();
+    vectors.first_chunk().expect("so many lags are so many vectors")
+}
+
+/// The smallest squared distances found at one point, in the lanes in which they were found.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Nearest {
+    plain: [Lanes; LENGTHS.len()],
+    shape: [Lanes; SHAPED],
+}
+
+impl Nearest {
+    const NONE: Self =
+        Self { plain: [[f64::INFINITY; LANES]; LENGTHS.len()], shape: [[f64::INFINITY; LANES]; SHAPED] };
+}
+
+/// Squared distances at the last few points of a walk along some lags, as far as they are needed again.
+struct Walk([Steps; VECTORS]);
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Steps {
+    // Rings: a point's place is its number modulo the length.
+    of_1: Lanes,
+    of_2: [Lanes; 2],
+    of_4: [Lanes; 8],
+    of_12: [Lanes; 16],
+    of_24: [Lanes; 32],
+    of_48: [Lanes; 64],
+}
+
+/// Points after which nothing depends on what was in a [`Walk`] before.
+const RUN_UP: usize = LONGEST - 1;
+
+impl Walk {
+    const NEW: Self = {
+        let none = [f64::NAN; LANES];
+        Self(
+            [Steps {
+                of_1: none,
+                of_2: [none; 2],
+                of_4: [none; 8],
+                of_12: [none; 16],
+                of_24: [none; 32],
+                of_48: [none; 64],
+            }; VECTORS],
+        )
+    };
+}
+
+impl Steps {
+    /// Squared distances of the windows of each length that end at `row` from those that end at the values `lagged`.
+    #[inline(always)]
+    fn next(&mut self, row: usize, value: f64, lagged: &Lanes) -> [Lanes; LENGTHS.len()] {
+        let mut of_1 = [0.0; LANES];
         for lane in 0..LANES {
-            let apart = sum - sums[lane];
-            plain[lane] = smaller(squares[lane], plain[lane]);
-            shape[lane] = smaller(squares[lane] - apart * apart * per_point, shape[lane]);
+            let apart = value - lagged[lane];
+            of_1[lane] = apart * apart;
+        }
+        let of_2 = plus(of_1, self.of_1);
+        self.of_1 = of_1;
+        let of_4 = plus(of_2, self.of_2[row % 2]);
+        self.of_2[row % 2] = of_2;
+        let of_8 = plus(of_4, self.of_4[(row + 4) % 8]);
+        let of_12 = plus(of_8, self.of_4[row % 8]);
+        self.of_4[row % 8] = of_4;
+        let of_24 = plus(of_12, self.of_12[(row + 4) % 16]);
+        self.of_12[row % 16] = of_12;
+        let of_48 = plus(of_24, self.of_24[(row + 8) % 32]);
+        self.of_24[row % 32] = of_24;
+        let of_96 = plus(of_48, self.of_48[(row + 16) % 64]);
+        self.of_48[row % 64] = of_48;
+        [of_12, of_24, of_48, of_96]
+    }
+}
+
+/// Looks for nearer windows at the [`LAGS`] lags from `lag` on, for those that end at each of `rows`.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn follow(past: &Past, lag: usize, rows: Range<usize>, walk: &mut Walk, nearest: &mut [Nearest]) {
+    follow_on_any(past, lag, rows, walk, nearest);
+}
+
+#[inline(always)]
+fn follow_on_any(past: &Past, lag: usize, rows: Range<usize>, walk: &mut Walk, nearest: &mut [Nearest]) {
+    if lag < LONGEST {
+        look::<true>(past, lag, rows, walk, nearest);
+    } else {
+        look::<false>(past, lag, rows, walk, nearest);
+    }
+}
+
+/// `NEAR` says that windows may overlap at these lags; those are passed over, as they are alike because they share
+/// points.
+#[inline(always)]
+fn look<const NEAR: bool>(
+    past: &Past,
+    lag: usize,
+    rows: Range<usize>,
+    walk: &mut Walk,
+    nearest: &mut [Nearest],
+) {
+    if rows.start < RUN_UP {
+        *walk = Walk::NEW;
+    }
+    for row in rows.start.saturating_sub(RUN_UP)..rows.start {
+        let values = lagged(&past.values, row, lag);
+        for vector in 0..VECTORS {
+            walk.0[vector].next(row, past.values[HISTORY + row], &values[vector]);
         }
     }
-    let mut nearest = (f64::INFINITY, f64::INFINITY);
-    for (square, other) in squares.remainder().iter().zip(others.remainder()) {
-        let apart = sum - other;
-        nearest = (smaller(*square, nearest.0), smaller(square - apart * apart * per_point, nearest.1));
+    for (offset, nearest) in nearest.iter_mut().enumerate() {
+        let row = rows.start + offset;
+        let value = past.values[HISTORY + row];
+        let values = lagged(&past.values, row, lag);
+        let sum = [past.sums[0][HISTORY + row], past.sums[1][HISTORY + row], past.sums[2][HISTORY + row]];
+        let sums = [
+            lagged(&past.sums[0], row, lag),
+            lagged(&past.sums[1], row, lag),
+            lagged(&past.sums[2], row, lag),
+        ];
+        let mut best = *nearest;
+        for vector in 0..VECTORS {
+            let mut squares = walk.0[vector].next(row, value, &values[vector]);
+            if NEAR {
+                pass_over_overlaps(&mut squares, lag + (VECTORS - 1 - vector) * LANES);
+            }
+            for place in 0..LENGTHS.len() {
+                for lane in 0..LANES {
+                    best.plain[place][lane] = smaller(best.plain[place][lane], squares[place][lane]);
+                }
+            }
+            for place in 0..SHAPED {
+                for lane in 0..LANES {
+                    let apart = sum[place] - sums[place][vector][lane];
+                    let square = squares[place][lane] - apart * apart;
+                    best.shape[place][lane] = smaller(best.shape[place][lane], square);
+                }
+            }
+        }
+        *nearest = best;
     }
+}
+
+/// Makes the distances of overlapping windows infinite, at the lags from `lag` on.
+#[inline(always)]
+fn pass_over_overlaps(squares: &mut [Lanes; LENGTHS.len()], lag: usize) {
+    for place in 0..LENGTHS.len() {
+        for lane in 0..LANES {
+            if lag + LANES - 1 - lane < LENGTHS[place] {
+                squares[place][lane] = f64::INFINITY;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn plus(a: Lanes, b: Lanes) -> Lanes {
+    let mut sums = a;
     for lane in 0..LANES {
-        nearest = (smaller(plain[lane], nearest.0), smaller(shape[lane], nearest.1));
+        sums[lane] += b[lane];
     }
-    nearest
+    sums
+}
+
+/// The smaller of a number and one that may be NaN, which then is not.
+#[inline(always)]
+fn smaller(least: f64, other: f64) -> f64 {
+    if other < least { other } else { least }
 }
 
 #[cfg(test)]
@@ -167,13 +337,11 @@ mod tests {
     #[test]
     fn it_is_the_distance_to_the_nearest_earlier_window() {
         let values = wave(2_600);
-        let chunks: Vec<Range<usize>> =
-            (0..2_600).step_by(CHUNK).map(|begin| begin..(begin + CHUNK).min(2_600)).collect();
-        for length in [12, 48] {
-            let mut discords = Discords::new(&values, &chunks, &[length]);
+        let mut discords = Discords::new(&values, 0);
+        for length in LENGTHS {
             let (plain, shape) = (discords.take(length), discords.take_shape(length));
             assert!(plain[..3 * length - 1].iter().all(|distance| distance.is_nan()));
-            for end in [3 * length - 1, 3 * length, 300, 511, 512, 513, 2_100, 2_599] {
+            for end in [3 * length - 1, 3 * length, 300, 511, 512, 513, 2_015, 2_064, 2_100, 2_599] {
                 let expected = by_definition(&values, end, length);
                 assert!(
                     (plain[end] - expected.0).abs() < 1e-6,
@@ -181,7 +349,7 @@ mod tests {
                     plain[end]
                 );
                 assert!(
-                    (shape[end] - expected.1).abs() < 1e-6,
+                    length == LONGEST || (shape[end] - expected.1).abs() < 1e-6,
                     "{length} {end}: {} {expected:?}",
                     shape[end]
                 );
@@ -189,21 +357,31 @@ mod tests {
         }
     }
 
+    /// Bits of all distances from `first` on.
+    fn bits(mut discords: Discords, first: usize) -> Vec<u64> {
+        let of =
+            |distances: Vec<f64>| distances.into_iter().skip(first).map(f64::to_bits).collect::<Vec<_>>();
+        let plain = LENGTHS.map(|length| of(discords.take(length))).concat();
+        let shape = LENGTHS.map(|length| of(discords.take_shape(length))).concat();
+        [plain, shape].concat()
+    }
+
     #[test]
-    fn bits_do_not_depend_on_where_the_series_begins() {
+    fn bits_do_not_depend_on_where_the_series_begins_or_the_search() {
         let values = wave(4_000);
-        let distances = |from: usize| {
-            let chunks: Vec<Range<usize>> = (from..4_000)
-                .collect::<Vec<_>>()
-                .chunk_by(|a, b| a / CHUNK == b / CHUNK)
-                .map(|chunk| chunk[0] - from..chunk[chunk.len() - 1] + 1 - from)
-                .collect();
-            Discords::new(&values[from..], &chunks, &[24]).take(24)
-        };
-        let (whole, part) = (distances(0), distances(1_001));
-        let after = 1_001 + HISTORY + 24 + CHUNK;
-        for end in after..4_000 {
-            assert_eq!(whole[end].to_bits(), part[end - 1_001].to_bits(), "{end}");
-        }
+        let whole = bits(Discords::new(&values, 0), 3_500);
+        assert_eq!(whole, bits(Discords::new(&values[1_001..], 0), 2_499));
+        assert_eq!(whole, bits(Discords::new(&values, 3_499), 3_500));
+        assert_eq!(whole, bits(Discords::new(&values, 3_500), 3_500));
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_processor() {
+        let mut values = wave(1_500);
+        values[700] = 1e200;
+        values[900..1_000].fill(3.0);
+        let here = Discords::new(&values, 100);
+        let anywhere = Discords::by(follow_on_any, &values, 100);
+        assert_eq!(bits(here, 0), bits(anywhere, 0));
     }
 }

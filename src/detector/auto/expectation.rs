@@ -21,6 +21,9 @@ const LEVEL_MS: i64 = 7 * DAY_MS;
 /// Points the usual level needs.
 const MIN_LEVEL_POINTS: usize = 20;
 
+/// Points whose median it is until there are so many.
+const RECENT_POINTS: usize = 13;
+
 /// Length of the past in which forecasts are compared.
 const COMPARED_MS: i64 = 4 * DAY_MS;
 
@@ -157,11 +160,11 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64) -> Vec<f64> {
             while times[from] < times[index] - length_ms {
                 from += 1;
             }
-            let sorted = past.move_to(from, index);
-            if sorted.len() >= MIN_LEVEL_POINTS {
-                sorted[sorted.len() / 2]
+            past.move_to(from, index);
+            if past.len() >= MIN_LEVEL_POINTS {
+                past.nth(past.len() / 2)
             } else {
-                recent.get_or_insert_with(|| recent_medians(filled))[index]
+                recent.get_or_insert_with(|| recent_medians(filled, RECENT_POINTS))[index]
             }
         })
         .collect()

@@ -1,14 +1,14 @@
 //! The detector that needs no tuning, and the default.
 //!
-//! Twenty statistics watch a series at several scales (`statistics`): how far the value and the mean of the last few
+//! Some thirty statistics watch a series at several scales (`statistics`): how far the value and the mean of the last few
 //! points are from what is expected at this time (`expectation` finds the season), jumps, changes of level and of
 //! unrest, flat lines, and runs that look like nothing before (`discord`). What each did in the training window says how
 //! surprising it is now (`calibration`). The surprises are averaged, the large ones counting more, into two scores: the
 //! *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms become incidents,
-//! each told once (`incidents`).
+//! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`).
 //!
-//! Cost: O(2,016) steps a point for the nearest neighbours, and O(training points) a block for every statistic;
-//! about 200 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
+//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic O(√points) a block and a sort; about
+//! 400 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
 //! [`MIN_FLAGGING_POINTS`] for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
 //! comparing series with each other, nor for limits that are known beforehand.
 
@@ -16,9 +16,11 @@ mod calibration;
 mod discord;
 mod expectation;
 mod incidents;
+mod shift;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::ops::Range;
 
@@ -27,21 +29,22 @@ use serde::Deserialize;
 
 use self::calibration::{SortedRange, Tail};
 use self::expectation::Expectation;
-use self::incidents::{Incidents, Part};
+use self::incidents::{Incidents, MAX_ONGOING, Part};
+use self::shift::Noise;
 use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
 use super::short::Short;
 use super::wall_clock::time_zone;
-use super::{Block, Detector, Grid, Judgement, Points, Reach, Verdict};
+use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
-/// Training window and refit interval where the query leaves them open, in points: two weeks and two hours at five
-/// minutes. What was seen two hours ago no longer surprises.
+/// Training window and refit interval where the query leaves them open, in points: two weeks and an hour at five
+/// minutes. What was seen an hour ago no longer surprises.
 const TRAINING_POINTS: i64 = 4_032;
-const REFIT_POINTS: i64 = 24;
+const REFIT_POINTS: i64 = 12;
 
 /// Points that means, spreads and levels look back, so that those before them must have been forecast too.
-const ROLLING_POINTS: usize = 256;
+const ROLLING_POINTS: usize = 288;
 
 /// Points before the training window that are read at most.
 const MAX_LOOKBACK_POINTS: usize = 8_640;
@@ -50,13 +53,25 @@ const MAX_LOOKBACK_POINTS: usize = 8_640;
 const MIN_FLAGGING_POINTS: usize = 150;
 
 /// Alarm at which the default sensitivity flags, and where the score is ½.
-const THRESHOLD: f64 = 2.05;
+const THRESHOLD: f64 = 2.1;
 
-/// How much the alarm threshold moves from the middle of the sensitivity to either end.
+/// How much the thresholds move from the middle of the sensitivity to either end.
 const THRESHOLD_REACH: f64 = 1.0;
+
+/// Peaks of the alarm below this are ordinary, and their scores do not stand out.
+const ORDINARY: f64 = 1.85;
+
+/// Nor do those of peaks less severe than this.
+const MIN_PEAK_SEVERITY: f64 = 0.6;
 
 /// Highest score of a point that is no peak of the alarm.
 const MAX_QUIET_SCORE: f64 = 0.35;
+
+/// Surprises count for the severity up to here.
+const MAX_SEVERE: f64 = 3.0;
+
+/// Training points from which on a severity counts in full; with a quarter of them, half.
+const RIPE_POINTS: f64 = 2_000.0;
 
 /// Surprise at which the band ends: about one point in 300 is outside by chance.
 const BAND_SURPRISE: f64 = 2.5;
@@ -67,7 +82,8 @@ const NEVER_BEFORE_ALARM: f64 = 3.0;
 /// The automatic detector with the options of one query.
 #[derive(Debug, Clone)]
 pub struct Auto {
-    threshold: f64,
+    /// How much the thresholds are below those of the default sensitivity.
+    eased: f64,
     refractory: usize,
     zone: Tz,
     direction: Direction,
@@ -108,7 +124,7 @@ impl Detector for Auto {
         let zone = if zone.is_empty() { "UTC" } else { zone };
         let zone = time_zone(zone)?;
         let eased = (options.sensitivity.get() - 0.5) * 2.0 * THRESHOLD_REACH;
-        Ok(Self { threshold: THRESHOLD - eased, refractory: options.refractory.get(), zone, direction })
+        Ok(Self { eased, refractory: options.refractory.get(), zone, direction })
     }
 
     fn seed(&self) -> Option<u64> {
@@ -119,13 +135,13 @@ impl Detector for Auto {
         if training.times == judged.times {
             // Training on the visible range: the same points, not the ones before.
             let blocks = [Block { training: 0..judged.times.len(), judged: 0..judged.times.len() }];
-            return self.judge_blocks(judged, &blocks, Grid::default()).remove(0);
+            return self.judge_blocks(judged, &blocks, Timing::default()).remove(0);
         }
         let times = [training.times, judged.times].concat();
         let values = [training.values, judged.values].concat();
         let split = training.times.len();
         let blocks = [Block { training: 0..split, judged: split..times.len() }];
-        self.judge_blocks(Points { times: &times, values: &values }, &blocks, Grid::default()).remove(0)
+        self.judge_blocks(Points { times: &times, values: &values }, &blocks, Timing::default()).remove(0)
     }
 
     fn default_training(&self, step_ms: i64) -> (i64, i64) {
@@ -140,34 +156,30 @@ impl Detector for Auto {
                 .min(points(MAX_LOOKBACK_POINTS))
                 .saturating_add(points(ROLLING_POINTS))
                 .max(points(LOOKBACK_POINTS)),
-            // An incident can have begun one refractory time ago, and what opened it depends on the one before.
-            run_in_ms: points(2 * self.refractory),
+            // What opened an incident that goes on depends on the refractory time before it.
+            run_in_ms: points(self.refractory + MAX_ONGOING + 1),
         }
     }
 
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Grid) -> Vec<Judgement> {
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Timing) -> Vec<Judgement> {
         let filled = fill_gaps(points.values);
         let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
         let cells = grid.cells(points.times, blocks);
         let expectation =
             Expectation::new(points.times, &filled, &cells, self.zone, grid.forecast_lookback_ms());
-        let chunks: Vec<Range<usize>> = grid
-            .chunks(points.times, discord::CHUNK)
-            .into_iter()
-            .filter(|chunk| chunk.end > first_training)
-            .collect();
-        let statistics = statistics::all(points.values, &filled, &expectation.expected, &chunks);
+        let statistics = statistics::all(points.values, &filled, &expectation.expected, first_training);
         let series = Watch { points, expectation: &expectation, statistics: &statistics };
         let mut calibrator = Calibrator::new(points.values, &statistics);
-        let mut incidents = Incidents::new(self.threshold, self.refractory);
+        let mut events = Events {
+            alarms: Incidents::new(THRESHOLD - self.eased, self.refractory),
+            shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory),
+        };
         blocks
             .iter()
             .map(|block| match calibrator.calibrate(&block.training) {
-                Some(calibration) => self.judge_block(&series, &calibration, block, &mut incidents),
+                Some(calibration) => self.judge_block(&series, &calibration, block, &mut events),
                 None => {
-                    for _ in block.judged.clone() {
-                        incidents.next(0.0, false);
-                    }
+                    block.judged.clone().for_each(|_| events.pass());
                     let usable = finite(&points.values[block.training.clone()]);
                     Judgement::none(
                         &points.values[block.judged.clone()],
@@ -188,29 +200,45 @@ impl Auto {
         series: &Watch<'_>,
         calibration: &Calibration,
         block: &Block,
-        incidents: &mut Incidents,
+        events: &mut Events,
     ) -> Judgement {
         let mut judgement = Judgement::default();
         for index in block.judged.clone() {
             let value = series.points.values[index];
             let expected = series.expectation.expected[index];
             if value.is_nan() {
-                incidents.next(0.0, false);
+                events.pass();
                 judgement.push(Verdict::Missing, f64::NAN, f64::NAN, (f64::NAN, f64::NAN));
                 continue;
             }
-            let seen = calibration.look(series, index);
-            let side = if seen.is_high { Verdict::High } else { Verdict::Low };
-            let wanted = match self.direction {
-                Direction::Both => true,
-                Direction::High => seen.is_high,
-                Direction::Low => !seen.is_high,
+            let mut seen = calibration.look(series, index);
+            let shift = calibration.shift(series, index);
+            let wanted = |is_high: bool| {
+                calibration.may_flag
+                    && match self.direction {
+                        Direction::Both => true,
+                        Direction::High => is_high,
+                        Direction::Low => !is_high,
+                    }
             };
-            let part = incidents.next(seen.alarm, wanted && calibration.may_flag);
-            let verdict = if matches!(part, Part::Onset | Part::Ongoing) { side } else { Verdict::Normal };
-            let score = match part {
-                Part::Onset | Part::Peak => seen.alarm / (seen.alarm + THRESHOLD),
-                Part::Ongoing | Part::Quiet => MAX_QUIET_SCORE * seen.severity / (seen.severity + 1.0),
+            let (part, is_peak) = events.alarms.next(seen.alarm, wanted(seen.is_high));
+            let (shift_part, _) = events.shifts.next(shift.0, wanted(shift.1));
+            let is_shift = part == Part::Quiet && shift_part != Part::Quiet;
+            if is_shift {
+                seen.is_high = shift.1;
+                seen.beyond_doubt =
+                    Some("the level of the last 12 points shifted by more than noise explains");
+            }
+            let verdict = match (part == Part::Quiet && !is_shift, seen.is_high) {
+                (true, _) => Verdict::Normal,
+                (false, true) => Verdict::High,
+                (false, false) => Verdict::Low,
+            };
+            let stands_out = seen.alarm >= ORDINARY && seen.severity >= MIN_PEAK_SEVERITY;
+            let score = if is_peak && stands_out && calibration.may_flag {
+                seen.alarm / (seen.alarm + THRESHOLD)
+            } else {
+                MAX_QUIET_SCORE * seen.severity / (seen.severity + 1.0)
             };
             if verdict.is_outlier() {
                 judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));
@@ -218,6 +246,20 @@ impl Auto {
             judgement.push(verdict, score, expected, calibration.band(expected));
         }
         judgement
+    }
+}
+
+/// What has happened in a series so far.
+struct Events {
+    alarms: Incidents,
+    shifts: Incidents,
+}
+
+impl Events {
+    /// Nothing at the next point.
+    fn pass(&mut self) {
+        self.alarms.next(0.0, false);
+        self.shifts.next(0.0, false);
     }
 }
 
@@ -244,25 +286,31 @@ impl<'a> Calibrator<'a> {
 
     /// `None` if `training` holds too few points.
     fn calibrate(&mut self, training: &Range<usize>) -> Option<Calibration> {
-        let values = self.values.move_to(training.start, training.end);
-        if values.len() < calibration::MIN_VALUES {
+        self.values.move_to(training.start, training.end);
+        let training_points = self.values.len();
+        if training_points < calibration::MIN_VALUES {
             return None;
         }
-        let (lowest, highest) = (values[0], values[values.len() - 1]);
-        let training_points = values.len();
+        let (lowest, highest) = (self.values.nth(0), self.values.nth(training_points - 1));
+        let mut noise = [None, None];
         let tails = self
             .statistics
             .iter_mut()
             .map(|(kind, values)| {
-                let sorted = values.move_to(training.start, training.end);
-                (Tail::high(sorted), if kind.is_signed() { Tail::low(sorted) } else { None })
+                values.move_to(training.start, training.end);
+                if let Some(slot) = shift::WATCHED.iter().position(|watched| watched == kind) {
+                    noise[slot] = Noise::of(values);
+                }
+                (Tail::high(values), if kind.is_signed() { Tail::low(values) } else { None })
             })
             .collect();
         Some(Calibration {
             tails,
+            noise,
             lowest,
             highest,
             training_points,
+            ripeness: (training_points as f64 / RIPE_POINTS).min(1.0).sqrt(),
             may_flag: training_points >= MIN_FLAGGING_POINTS,
         })
     }
@@ -272,10 +320,14 @@ impl<'a> Calibrator<'a> {
 struct Calibration {
     /// The high and the low tail of each.
     tails: Vec<(Option<Tail>, Option<Tail>)>,
+    /// The noise of [`shift::WATCHED`].
+    noise: [Option<Noise>; 2],
     /// The lowest and the highest training value.
     lowest: f64,
     highest: f64,
     training_points: usize,
+    /// Factor of the severity: what is rare among few points may be common.
+    ripeness: f64,
     may_flag: bool,
 }
 
@@ -294,7 +346,7 @@ impl Calibration {
             severity: 0.0,
             is_high: true,
             drivers: [(0.0, Kind::Flat, true); 2],
-            never: None,
+            beyond_doubt: None,
         };
         let (mut alarm, mut alarm_weights) = (0.0, 0.0);
         let (mut severity, mut severity_weights) = (0.0, 0.0);
@@ -308,7 +360,7 @@ impl Calibration {
             }
             let high = high.as_ref().map_or(0.0, |tail| tail.surprise(value));
             let (surprise, is_high) = match low {
-                None => (high, true),
+                None => (high.min(calibration::MAX_SURPRISE - TWO_SIDES), true),
                 Some(low) => {
                     let low = low.surprise(-value);
                     ((high.max(low) - TWO_SIDES).max(0.0), high >= low)
@@ -316,30 +368,47 @@ impl Calibration {
             };
             let weighted = watched.alarm * surprise * surprise;
             alarm += weighted;
-            severity += watched.severity * surprise * surprise.sqrt();
+            let severe = surprise.min(MAX_SEVERE);
+            severity += watched.severity * severe * severe.sqrt();
             if statistic.kind.has_side() {
                 lean += if is_high { weighted } else { -weighted };
             }
             seen.note(weighted, statistic.kind, is_high);
         }
         seen.alarm = power_mean(alarm, alarm_weights);
-        seen.severity = (severity / severity_weights).powf(2.0 / 3.0);
+        seen.severity = self.ripeness * (severity / severity_weights).powf(2.0 / 3.0);
         seen.is_high = lean >= 0.0;
         let value = series.points.values[index];
         if self.lowest == self.highest && value != self.lowest {
             seen.is_high = value > self.lowest;
-            seen.never = Some("it was constant all through the training window");
+            seen.beyond_doubt = Some("it was constant all through the training window");
         } else if value == 0.0
             && self.lowest > 0.0
             && seen.drivers.iter().any(|(_, kind, high)| kind.has_side() && !high)
         {
             seen.is_high = false;
-            seen.never = Some("it was never zero in the training window");
+            seen.beyond_doubt = Some("it was never zero in the training window");
         }
-        if seen.never.is_some() {
+        if seen.beyond_doubt.is_some() {
             seen.alarm = seen.alarm.max(NEVER_BEFORE_ALARM);
         }
         seen
+    }
+
+    /// How surprising a shift of level at `index` is, and whether it is one upwards.
+    fn shift(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
+        let mut least = (f64::INFINITY, true);
+        for (kind, noise) in shift::WATCHED.iter().zip(&self.noise) {
+            let statistic = series.statistics.iter().find(|statistic| statistic.kind == *kind);
+            let surprise = noise
+                .as_ref()
+                .zip(statistic)
+                .map_or((0.0, true), |(noise, statistic)| noise.surprise(statistic.values[index]));
+            if surprise.0 < least.0 {
+                least = surprise;
+            }
+        }
+        least
     }
 
     /// Ends of the normal band around `expected`.
@@ -357,8 +426,8 @@ struct Seen {
     is_high: bool,
     /// The statistics that count most: share of the alarm, kind, whether it is high.
     drivers: [(f64, Kind, bool); 2],
-    /// Why it is an outlier by itself, whatever the statistics say.
-    never: Option<&'static str>,
+    /// Why it is an outlier, whatever the other statistics say.
+    beyond_doubt: Option<&'static str>,
 }
 
 impl Seen {
@@ -372,7 +441,7 @@ impl Seen {
 
     fn reason(&self, series: &Watch<'_>, index: usize, calibration: &Calibration) -> String {
         let value = series.points.values[index];
-        let told_by_side = self.never.is_some() || self.drivers[0].1.has_side();
+        let told_by_side = self.beyond_doubt.is_some() || self.drivers[0].1.has_side();
         let side = match (told_by_side, self.is_high) {
             (false, _) => "unusual",
             (true, true) => "high",
@@ -380,7 +449,7 @@ impl Seen {
         };
         let expected = Short(series.expectation.expected[index]);
         let season = series.expectation.basis[index].words();
-        let mut why: Vec<String> = self.never.iter().map(|never| (*never).to_owned()).collect();
+        let mut why: Vec<String> = self.beyond_doubt.iter().map(|why| (*why).to_owned()).collect();
         why.extend(
             self.drivers.iter().filter(|(share, ..)| *share > 0.0).map(|(_, kind, high)| kind.words(*high)),
         );
@@ -393,7 +462,7 @@ impl Seen {
     }
 }
 
-impl Grid {
+impl Timing {
     /// How far back forecasts may look.
     fn forecast_lookback_ms(self) -> Option<i64> {
         let rolling_ms = self.step_ms.unwrap_or(0).saturating_mul(ROLLING_POINTS as i64);

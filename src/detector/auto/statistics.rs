@@ -1,10 +1,9 @@
 //! The statistics *auto* watches: one number a point each, from the points up to and including it.
 //!
-//! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in. Sums
-//! are taken anew for each point: a running sum would carry the rounding of all points before.
+//! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in.
 
-use super::super::robust::median;
 use super::discord::{self, Discords};
+use super::windows::{deviations, means, sums};
 
 /// One statistic: what it is called, how it counts and its value at each point.
 #[derive(Debug)]
@@ -18,12 +17,18 @@ pub(super) struct Statistic {
 pub(super) enum Kind {
     /// Mean distance from what was expected, over so many points.
     Residual(usize),
-    /// Distance from the median of the 13 points before.
-    Jump,
+    /// Mean of so many points, whatever was expected.
+    Value(usize),
+    /// Distance from the median of so many points before.
+    Jump(usize),
+    /// Distance from the straight line through so many points before.
+    Line(usize),
     /// Change from the point before.
     Change,
     /// Mean of so many points less the mean of as many before them.
     Level(usize),
+    /// The same of the distances from what was expected.
+    ResidualLevel(usize),
     /// Standard deviation over so many points.
     Spread(usize),
     /// Its logarithm, in which quiet is as visible as unrest.
@@ -32,6 +37,8 @@ pub(super) enum Kind {
     Movement(usize),
     /// Number of points for which the value has not changed.
     Flat,
+    /// Share of so many points that are the same as the one before.
+    Repeats(usize),
     /// Distance of the window of so many points from the most similar one before it.
     Discord(usize),
     /// The same with the mean of each window taken away: its shape alone.
@@ -53,31 +60,41 @@ const fn watched(kind: Kind, alarm: f64, severity: f64) -> Watched {
 
 /// All statistics. The weights were found by coordinate search over {0, ½, 1, 2} on labelled series
 /// (`docs/quality.md`); most lie on a plateau, where halving or doubling one changes little.
-pub(super) const WATCHED: [Watched; 20] = [
+pub(super) const WATCHED: [Watched; 29] = [
     watched(Kind::Residual(1), 0.5, 0.0),
     watched(Kind::Residual(4), 1.0, 0.0),
     watched(Kind::Residual(12), 1.0, 0.0),
-    watched(Kind::Residual(36), 1.0, 0.0),
+    watched(Kind::Residual(36), 1.0, 0.5),
     watched(Kind::Residual(144), 0.5, 0.0),
-    watched(Kind::Jump, 1.0, 0.0),
+    watched(Kind::Residual(288), 2.0, 0.0),
+    watched(Kind::Value(1), 1.0, 1.0),
+    watched(Kind::Value(12), 0.5, 0.0),
+    watched(Kind::Jump(13), 1.0, 0.0),
+    watched(Kind::Jump(24), 0.5, 0.0),
+    watched(Kind::Line(6), 0.5, 0.0),
     watched(Kind::Change, 1.0, 2.0),
-    watched(Kind::Level(100), 1.0, 0.5),
+    // For shifts, which are judged apart.
+    watched(Kind::Level(12), 0.0, 0.0),
+    watched(Kind::Level(100), 1.0, 1.0),
+    watched(Kind::Level(288), 0.0, 1.0),
+    watched(Kind::ResidualLevel(12), 0.5, 0.0),
     watched(Kind::Spread(48), 0.5, 0.0),
     watched(Kind::LogSpread(48), 0.5, 0.0),
     watched(Kind::LogSpread(144), 0.5, 0.0),
     watched(Kind::Movement(48), 1.0, 0.0),
-    watched(Kind::Flat, 1.0, 2.0),
-    watched(Kind::Discord(12), 0.0, 2.0),
+    watched(Kind::Flat, 2.0, 2.0),
+    watched(Kind::Repeats(48), 0.0, 2.0),
+    watched(Kind::Discord(12), 0.0, 1.0),
     watched(Kind::ShapeDiscord(12), 0.0, 2.0),
     watched(Kind::Discord(24), 1.0, 0.0),
     watched(Kind::ShapeDiscord(24), 0.0, 2.0),
-    watched(Kind::Discord(48), 0.5, 2.0),
+    watched(Kind::Discord(48), 0.0, 2.0),
     watched(Kind::ShapeDiscord(48), 0.0, 2.0),
-    watched(Kind::Discord(96), 0.0, 2.0),
+    watched(Kind::Discord(96), 0.0, 1.0),
 ];
 
 /// Points any statistic looks back, those of the nearest neighbours among them.
-pub(super) const LOOKBACK_POINTS: usize = discord::HISTORY + 96 + discord::CHUNK;
+pub(super) const LOOKBACK_POINTS: usize = discord::HISTORY + discord::LONGEST;
 
 impl Kind {
     /// Whether low values are as telling as high ones.
@@ -90,7 +107,16 @@ impl Kind {
 
     /// Whether a high value of it means that the series is high.
     pub(super) fn has_side(self) -> bool {
-        matches!(self, Self::Residual(_) | Self::Jump | Self::Change | Self::Level(_))
+        matches!(
+            self,
+            Self::Residual(_)
+                | Self::Value(_)
+                | Self::Jump(_)
+                | Self::Line(_)
+                | Self::Change
+                | Self::Level(_)
+                | Self::ResidualLevel(_)
+        )
     }
 
     /// What a high or a low value of it means, in plain words.
@@ -106,15 +132,28 @@ impl Kind {
                 &format!("the last {points} points are above what is expected"),
                 &format!("the last {points} points are below what is expected"),
             ),
-            Self::Jump => side("it rose from the recent median", "it fell from the recent median"),
+            Self::Value(1) => side("the value is unusually high", "the value is unusually low"),
+            Self::Value(points) => side(
+                &format!("the last {points} points are unusually high"),
+                &format!("the last {points} points are unusually low"),
+            ),
+            Self::Jump(_) => side("it rose from the recent median", "it fell from the recent median"),
+            Self::Line(_) => side("it rose from its recent course", "it fell from its recent course"),
             Self::Change => side("it jumped up from the point before", "it dropped from the point before"),
             Self::Level(_) => side("the level rose", "the level fell"),
+            Self::ResidualLevel(_) => {
+                side("the level rose against what is expected", "the level fell against what is expected")
+            }
             Self::Spread(points) | Self::LogSpread(points) => side(
                 &format!("the last {points} points vary more than usual"),
                 &format!("the last {points} points vary less than usual"),
             ),
             Self::Movement(points) => format!("the last {points} points are more restless than usual"),
             Self::Flat => "it has not changed for unusually long".to_owned(),
+            Self::Repeats(points) => side(
+                &format!("unusually many of the last {points} points repeat the one before"),
+                &format!("unusually few of the last {points} points repeat the one before"),
+            ),
             Self::Discord(points) | Self::ShapeDiscord(points) => {
                 format!("no earlier run of {points} points looks like the last one")
             }
@@ -125,32 +164,29 @@ impl Kind {
 /// All of [`WATCHED`], in its order.
 ///
 /// `values` may hold NaN; `filled` is the same with each gap carrying the last value before it; `expected` is what each
-/// point was expected to be; `chunks` are the index ranges in which nearest neighbours are searched as one.
-pub(super) fn all(
-    values: &[f64],
-    filled: &[f64],
-    expected: &[f64],
-    chunks: &[std::ops::Range<usize>],
-) -> Vec<Statistic> {
+/// point was expected to be. Nearest neighbours are searched from the point `first` on, and are NaN before.
+pub(super) fn all(values: &[f64], filled: &[f64], expected: &[f64], first: usize) -> Vec<Statistic> {
     let residual: Vec<f64> = filled.iter().zip(expected).map(|(value, expected)| value - expected).collect();
     let change: Vec<f64> =
         (0..filled.len()).map(|i| if i == 0 { 0.0 } else { filled[i] - filled[i - 1] }).collect();
     let movement: Vec<f64> = change.iter().map(|change| change.abs()).collect();
-    let mut discords = Discords::new(filled, chunks, &[12, 24, 48, 96]);
+    let mut discords = Discords::new(filled, first);
     WATCHED
         .iter()
         .map(|watched| {
             let values = match watched.kind {
-                Kind::Residual(points) => rolling(&residual, points, mean),
-                Kind::Jump => jumps(filled),
+                Kind::Residual(points) => means(&residual, points),
+                Kind::Value(points) => means(filled, points),
+                Kind::Jump(points) => jumps(filled, points),
+                Kind::Line(points) => off_line(filled, points),
                 Kind::Change => change.clone(),
                 Kind::Level(points) => levels(filled, points),
-                Kind::Spread(points) => rolling(filled, points, deviation),
-                Kind::LogSpread(points) => rolling(filled, points, |window| {
-                    (deviation(window) + 0.01 * mean_movement(window)).max(f64::MIN_POSITIVE).ln()
-                }),
-                Kind::Movement(points) => rolling(&movement, points, mean),
+                Kind::ResidualLevel(points) => levels(&residual, points),
+                Kind::Spread(points) => deviations(filled, points),
+                Kind::LogSpread(points) => log_spreads(filled, &movement, points),
+                Kind::Movement(points) => means(&movement, points),
                 Kind::Flat => flat(values),
+                Kind::Repeats(points) => means(&repeats(values), points),
                 Kind::Discord(points) => discords.take(points),
                 Kind::ShapeDiscord(points) => discords.take_shape(points),
             };
@@ -159,53 +195,81 @@ pub(super) fn all(
         .collect()
 }
 
-/// `of` the last `points` points at each point; of fewer at the begin.
-fn rolling(values: &[f64], points: usize, of: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-    (1..=values.len()).map(|end| of(&values[end.saturating_sub(points)..end])).collect()
+/// A little of the movement keeps the logarithm in bounds where the values hardly vary.
+fn log_spreads(filled: &[f64], movement: &[f64], points: usize) -> Vec<f64> {
+    // So many points have one change fewer between them.
+    let movements = sums(movement, points - 1);
+    let mut all = deviations(filled, points);
+    for (before, (spread, movement)) in all.iter_mut().zip(movements).enumerate() {
+        let movement = movement / (before + 1).min(points) as f64;
+        *spread = (*spread + 0.01 * movement).max(f64::MIN_POSITIVE).ln();
+    }
+    all
 }
 
-fn mean(window: &[f64]) -> f64 {
-    window.iter().sum::<f64>() / window.len() as f64
-}
-
-fn deviation(window: &[f64]) -> f64 {
-    let mean = mean(window);
-    (window.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / window.len() as f64).sqrt()
-}
-
-fn mean_movement(window: &[f64]) -> f64 {
-    window.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>() / window.len() as f64
-}
-
-/// Points whose median a jump is measured from.
-const JUMP_POINTS: usize = 13;
-
-fn jumps(values: &[f64]) -> Vec<f64> {
-    let medians = recent_medians(values);
+fn jumps(values: &[f64], points: usize) -> Vec<f64> {
+    let medians = recent_medians(values, points);
     values.iter().zip(medians).map(|(value, median)| value - median).collect()
 }
 
-/// The median of the [`JUMP_POINTS`] points before each point; the first point's own value at the first.
-pub(super) fn recent_medians(values: &[f64]) -> Vec<f64> {
-    let mut window = Vec::with_capacity(JUMP_POINTS);
+/// The median of the `points` points before each point; the first point's own value at the first.
+pub(super) fn recent_medians(values: &[f64], points: usize) -> Vec<f64> {
+    let mut sorted: Vec<f64> = Vec::with_capacity(points);
+    let place = |sorted: &[f64], value: f64| sorted.partition_point(|other| other.total_cmp(&value).is_lt());
     (0..values.len())
         .map(|index| {
-            window.clear();
-            window.extend_from_slice(&values[index.saturating_sub(JUMP_POINTS)..index.max(1)]);
-            median(&mut window).unwrap_or(f64::NAN)
+            if index == 0 {
+                return values[0];
+            }
+            if let Some(oldest) = index.checked_sub(points + 1) {
+                sorted.remove(place(&sorted, values[oldest]));
+            }
+            let newest = values[index - 1];
+            sorted.insert(place(&sorted, newest), newest);
+            let middle = sorted.len() / 2;
+            if sorted.len() % 2 == 1 {
+                sorted[middle]
+            } else {
+                // Halved first: the sum of two large values could overflow.
+                sorted[middle - 1] / 2.0 + sorted[middle] / 2.0
+            }
+        })
+        .collect()
+}
+
+/// How far each point is from where the least-squares line through the `points` points before it leads.
+fn off_line(values: &[f64], points: usize) -> Vec<f64> {
+    (0..values.len())
+        .map(|index| {
+            let before = &values[index.saturating_sub(points)..index];
+            if before.len() < 2 {
+                return 0.0;
+            }
+            let middle = (before.len() - 1) as f64 / 2.0;
+            let (mut sum, mut rise, mut run) = (0.0, 0.0, 0.0);
+            for (place, value) in before.iter().enumerate() {
+                let place = place as f64 - middle;
+                sum += value;
+                rise += place * value;
+                run += place * place;
+            }
+            let count = before.len() as f64;
+            values[index] - (sum / count + rise / run * (count - middle))
         })
         .collect()
 }
 
 fn levels(values: &[f64], points: usize) -> Vec<f64> {
-    (1..=values.len())
-        .map(|end| {
-            if end < 2 * points {
-                return 0.0;
-            }
-            mean(&values[end - points..end]) - mean(&values[end - 2 * points..end - points])
-        })
+    let means = means(values, points);
+    (0..values.len())
+        .map(|end| if end + 1 < 2 * points { 0.0 } else { means[end] - means[end - points] })
         .collect()
+}
+
+/// 1 for each value that is the same as the one before it, else 0.
+fn repeats(values: &[f64]) -> Vec<f64> {
+    let repeats = |index: usize| index > 0 && values[index] == values[index - 1];
+    (0..values.len()).map(|index| f64::from(u8::from(repeats(index)))).collect()
 }
 
 /// Points a flat run is counted up to, so that it looks back no further.

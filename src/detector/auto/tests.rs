@@ -18,6 +18,11 @@ fn noise(index: usize) -> f64 {
     (z >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
+/// About normal: the sum of twelve uniform numbers.
+fn gaussian(index: usize) -> f64 {
+    (0..12).map(|part| noise(12 * index + part)).sum::<f64>() / 2.0
+}
+
 /// Requests with a daily rhythm between 60 and 140, and noise.
 fn daily(days: usize) -> Vec<f64> {
     let rhythm = |index: usize| (index as f64 / DAY_POINTS as f64 * std::f64::consts::TAU).sin();
@@ -33,7 +38,7 @@ fn build(options: &str, direction: Direction) -> Result<Auto> {
 fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
     let times: Vec<i64> = (0..values.len() as i64).map(|index| begin + index * STEP).collect();
     let (window_ms, refit_ms) = detector.default_training(STEP);
-    let grid = Grid { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
+    let grid = Timing { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
     let before = |ms: i64| times.partition_point(|time| *time < ms);
     let blocks: Vec<Block> = grid
         .cells(&times, &[])
@@ -253,4 +258,32 @@ fn wild_numbers_neither_panic_nor_hang() {
     assert!(judgement.scores.iter().all(|score| score.is_nan() || (0.0..=1.0).contains(score)));
     let all_gaps = judge(&[f64::NAN; 500]);
     assert!(all_gaps.verdicts.iter().all(|verdict| *verdict == Verdict::Missing));
+}
+
+#[test]
+fn sensitivity_means_a_number_of_false_alarms_a_day() {
+    // The table of docs/detectors/auto.md, to an order of magnitude, on 60 days of noise.
+    let values: Vec<f64> = (0..75 * DAY_POINTS).map(gaussian).collect();
+    let a_day = |sensitivity: f64| {
+        let detector = build(&format!(r#"{{"sensitivity":{sensitivity}}}"#), Direction::Both).unwrap();
+        let late = incidents(&judge_with(&detector, &values, BEGIN));
+        late.iter().filter(|range| range.start >= 15 * DAY_POINTS).count() as f64 / 60.0
+    };
+    let (few, many) = (a_day(0.5), a_day(0.9));
+    assert!(few <= 0.2, "{few}");
+    assert!((0.3..=5.0).contains(&many), "{many}");
+}
+
+#[test]
+fn a_shift_of_level_is_told_even_where_levels_shift_often() {
+    // Another level every 400 points, up and down in turn by different heights.
+    let level = |index: usize| {
+        let number = index / 400;
+        if number % 2 == 0 { 0.0 } else { 8.0 + (number % 3) as f64 }
+    };
+    let values: Vec<f64> = (0..16_000).map(|index| level(index) + gaussian(index)).collect();
+    let found = incidents(&judge(&values));
+    let rises = (21..40).step_by(2).map(|number| number * 400);
+    let told = rises.filter(|at| found.iter().any(|range| (*at..at + 12).contains(&range.start))).count();
+    assert!(told >= 8, "{told} of 10: {found:?}");
 }

@@ -176,7 +176,6 @@ impl Comparison for CrossSection {
         _time: i64,
         reported: &[Reported],
         newest: &[f64],
-        _present: usize,
         anew: bool,
         findings: &mut Vec<Finding>,
     ) {

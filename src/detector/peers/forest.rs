@@ -107,7 +107,6 @@ impl Comparison for Forests {
         time: i64,
         reported: &[Reported],
         newest: &[f64],
-        _present: usize,
         anew: bool,
         findings: &mut Vec<Finding>,
     ) {

@@ -267,7 +267,6 @@ impl Comparison for Fleet {
         time: i64,
         reported: &[Reported],
         newest: &[f64],
-        _present: usize,
         anew: bool,
         findings: &mut Vec<Finding>,
     ) {

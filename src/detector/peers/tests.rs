@@ -82,12 +82,14 @@ fn flagged(judgement: &Judgement) -> Vec<usize> {
     (0..judgement.verdicts.len()).filter(|row| judgement.verdicts[*row].is_outlier()).collect()
 }
 
-fn bits(judgement: &Judgement) -> Vec<(Verdict, [u64; 4])> {
+fn bits(judgement: &Judgement) -> Vec<(Verdict, [u64; 5])> {
     (0..judgement.verdicts.len())
         .map(|row| {
-            let numbers =
-                [judgement.scores[row], judgement.expected[row], judgement.lower[row], judgement.upper[row]];
-            (judgement.verdicts[row], numbers.map(f64::to_bits))
+            let series_score = judgement.series_scores.get(row).copied().unwrap_or(f64::NAN);
+            let columns = [&judgement.scores, &judgement.expected, &judgement.lower, &judgement.upper]
+                .map(|column| column[row]);
+            let [score, expected, lower, upper] = columns;
+            (judgement.verdicts[row], [score, expected, lower, upper, series_score].map(f64::to_bits))
         })
         .collect()
 }
@@ -115,8 +117,49 @@ fn a_spike_on_one_host_is_flagged_there_alone_and_says_why() {
             let (row, reason) = &judgement.reasons[0];
             assert_eq!(*row, 100);
             assert!(reason.starts_with("host 3 is high: "), "{reason}");
-            assert!(reason.ends_with(" group sigmas above the 7 other series"), "{reason}");
+            assert!(reason.contains(" group sigmas above the 7 other series; series score 0."), "{reason}");
         }
+    }
+}
+
+#[test]
+fn the_host_unlike_its_group_has_the_highest_series_score() {
+    for method in METHODS {
+        let mut hosts = fleet(8);
+        for host in &mut hosts {
+            // Side by side, as `mad` and `dbscan` need them.
+            host.values =
+                (0..LENGTH).map(|index| together(index) + noise(host.name.len() as u64, index)).collect();
+        }
+        for (number, host) in hosts.iter_mut().enumerate() {
+            for (index, value) in host.values.iter_mut().enumerate() {
+                *value += 2.0 * noise(number as u64, index);
+            }
+        }
+        for value in &mut hosts[6].values[TRAINING + 20..] {
+            *value += 60.0;
+        }
+        let judgements = judge(&json!({"method": method}), &hosts);
+        let series_scores =
+            |row: usize| judgements.iter().map(|judgement| judgement.series_scores[row]).collect::<Vec<_>>();
+        let (before, after) = (series_scores(19), series_scores(LENGTH - TRAINING - 1));
+        let others =
+            |scores: &[f64]| (0..8).filter(|host| *host != 6).map(|host| scores[host]).fold(0.0, f64::max);
+        assert!(before[6] <= 1.5 * others(&before), "{method}: {before:?}");
+        assert!(after[6] > 1.3 * others(&after), "{method}: {after:?}");
+        assert!(after.iter().chain(&before).all(|score| (0.0..=1.0).contains(score)), "{method}");
+        let last = judgements[6].reasons.last().unwrap();
+        assert!(last.1.ends_with(", the highest of its group"), "{method}: {last:?}");
+    }
+}
+
+#[test]
+fn a_series_score_is_the_mean_of_the_last_scores() {
+    let judgement = &judge(&json!({}), &fleet(8))[0];
+    for row in [LENGTH - TRAINING - 1, 95] {
+        let last = &judgement.scores[row + 1 - 96..=row];
+        let mean = last.iter().sum::<f64>() / 96.0;
+        assert!((judgement.series_scores[row] - mean).abs() < 1e-9);
     }
 }
 
@@ -438,10 +481,10 @@ fn dbscan_flags_what_lies_in_no_normal_cluster() {
     assert_eq!(verdicts, [Normal, Normal, Normal, High, High]);
     assert_eq!((half[3].lower[5], half[3].upper[5], half[3].expected[5]), (8.0, 14.0, 11.0));
     assert_eq!(half[3].scores[5], 0.8);
-    assert_eq!(
-        half[3].reasons[0].1,
-        "host 3 is high: 4.0 times eps above the nearest cluster of the 4 other series"
-    );
+    let reason = &half[3].reasons[0].1;
+    let begin =
+        "host 3 is high: 4.0 times eps above the nearest cluster of the 4 other series; series score 0.";
+    assert!(reason.starts_with(begin), "{reason}");
 
     let two_clusters = judge(&json!({"method": "dbscan", "eps": 2.0, "minSamples": 2}), &hosts);
     assert!(two_clusters.iter().all(|judgement| judgement.verdicts[5] == Normal));

@@ -1,6 +1,11 @@
 //! Walks through a group in order of time, so that nothing can depend on what comes later.
 //!
 //! Input is the points of all series; a [`Comparison`] sees them time by time, and its findings become judgements.
+//!
+//! The series score of a series is the mean of the scores of its last [`LOOKED_BACK`] points that could be judged, those
+//! of the training included: how unlike its group it has been, up to and including the point it is written to.
+
+use std::collections::VecDeque;
 
 use super::super::{Judgement, Member, Verdict};
 use super::{MIN_HISTORY, MIN_PRESENT};
@@ -59,14 +64,13 @@ pub(super) trait Comparison {
     fn training_ends(&mut self);
 
     /// Takes in what was `reported` at one time (finite values only), given the newest value of each series that has
-    /// one (NaN otherwise), how many have, and whether the group has changed enough to be looked at anew. Appends one
-    /// finding for each of `reported`.
+    /// one (NaN otherwise), and whether the group has changed enough to be looked at anew. Appends one finding for each
+    /// of `reported`.
     fn step(
         &mut self,
         time: i64,
         reported: &[Reported],
         newest: &[f64],
-        present: usize,
         anew: bool,
         findings: &mut Vec<Finding>,
     );
@@ -156,6 +160,46 @@ impl Clock {
     }
 }
 
+/// Scores that a series score is the mean of: a day of quarters of an hour. Fewer would be as nervous as the scores
+/// themselves, more would tell of a host that went astray only after many hours.
+const LOOKED_BACK: usize = 96;
+
+/// The last scores of each series.
+struct Standings(Vec<Standing>);
+
+/// The last scores of one series as multiples of 2⁻⁴⁰, so that their sum is exact however often one leaves it.
+#[derive(Default, Clone)]
+struct Standing {
+    last: VecDeque<u64>,
+    sum: u64,
+}
+
+impl Standing {
+    const ONE: f64 = (1_u64 << 40) as f64;
+
+    fn add(&mut self, score: f64) {
+        if self.last.len() == LOOKED_BACK {
+            self.sum -= self.last.pop_front().unwrap_or(0);
+        }
+        let score = (score.clamp(0.0, 1.0) * Self::ONE) as u64;
+        self.sum += score;
+        self.last.push_back(score);
+    }
+
+    /// The series score; `None` while fewer than [`MIN_HISTORY`] points could be judged.
+    fn score(&self) -> Option<f64> {
+        (self.last.len() >= MIN_HISTORY).then(|| self.sum as f64 / Self::ONE / self.last.len() as f64)
+    }
+}
+
+impl Standings {
+    /// Whether no other series has a higher series score than `member`.
+    fn is_highest(&self, member: usize) -> bool {
+        let own = self.0[member].score();
+        self.0.iter().all(|other| other.score() <= own)
+    }
+}
+
 /// The judgement on each of `group`.
 pub(super) fn walk(
     group: &[Member<'_>],
@@ -164,10 +208,16 @@ pub(super) fn walk(
 ) -> Vec<Judgement> {
     let mut judgements: Vec<Judgement> = group
         .iter()
-        .map(|member| Judgement { shortage: None, ..Judgement::none(member.judged.values, String::new()) })
+        .map(|member| Judgement {
+            shortage: None,
+            series_scores: vec![f64::NAN; member.judged.values.len()],
+            ..Judgement::none(member.judged.values, String::new())
+        })
         .collect();
     let mut clock = Clock::new(group.len());
-    through(&in_order(group, |member| member.training), &mut clock, &mut comparison, |_, _, _| {});
+    let mut standings = Standings(vec![Standing::default(); group.len()]);
+    let training = in_order(group, |member| member.training);
+    through(&training, &mut clock, &mut standings, &mut comparison, |_, _, _, _| {});
     let overlap =
         group.iter().any(|member| match (member.training.times.last(), member.judged.times.first()) {
             (Some(last), Some(first)) => last >= first,
@@ -175,16 +225,19 @@ pub(super) fn walk(
         });
     if overlap {
         clock.rewind();
+        standings.0.fill(Standing::default());
     }
     comparison.training_ends();
     let others = |present: usize| present.saturating_sub(1);
     through(
         &in_order(group, |member| member.judged),
         &mut clock,
+        &mut standings,
         &mut comparison,
-        |point, present, finding| {
+        |point, present, standings, finding| {
             let member = point.member as usize;
-            write(&mut judgements[member], point, group[member].name, others(present), direction, finding);
+            let of = Place { name: group[member].name, others: others(present), standings };
+            write(&mut judgements[member], point, &of, direction, finding);
         },
     );
     judgements
@@ -211,8 +264,9 @@ fn in_order<'a>(group: &[Member<'a>], part: impl Fn(&Member<'a>) -> super::Point
 fn through(
     points: &[Point],
     clock: &mut Clock,
+    standings: &mut Standings,
     comparison: &mut impl Comparison,
-    mut found: impl FnMut(Point, usize, Finding),
+    mut found: impl FnMut(Point, usize, &Standings, Finding),
 ) {
     let mut reported = Vec::new();
     let mut findings = Vec::new();
@@ -232,23 +286,30 @@ fn through(
         if present < MIN_PRESENT {
             findings.extend(reported.iter().map(|_| Finding::TooFewPresent(present)));
         } else {
-            comparison.step(together[0].time, &reported, &clock.present, present, anew, &mut findings);
+            comparison.step(together[0].time, &reported, &clock.present, anew, &mut findings);
+        }
+        // All of them first, so that the order of the series does not matter.
+        for (point, finding) in finite().zip(&findings) {
+            if let Finding::Judged(judged) = finding {
+                standings.0[point.member as usize].add(judged.score);
+            }
         }
         for (point, finding) in finite().zip(findings.drain(..)) {
-            found(*point, present, finding);
+            found(*point, present, standings, finding);
         }
     }
 }
 
-/// Writes one finding into the judgement of its series.
-fn write(
-    judgement: &mut Judgement,
-    point: Point,
-    name: &str,
+/// Where a series stands in its group.
+struct Place<'a> {
+    name: &'a str,
+    /// How many other series have a value.
     others: usize,
-    direction: Direction,
-    finding: Finding,
-) {
+    standings: &'a Standings,
+}
+
+/// Writes one finding into the judgement of its series.
+fn write(judgement: &mut Judgement, point: Point, of: &Place<'_>, direction: Direction, finding: Finding) {
     let row = point.row as usize;
     let judged = match finding {
         Finding::Judged(judged) => judged,
@@ -273,7 +334,10 @@ fn write(
             return;
         }
     };
+    let member = point.member as usize;
+    let series_score = of.standings.0[member].score();
     judgement.scores[row] = judged.score;
+    judgement.series_scores[row] = series_score.unwrap_or(f64::NAN);
     judgement.expected[row] = judged.expected;
     let (lower, upper) = judged.band;
     judgement.lower[row] = if direction == Direction::High { f64::NAN } else { lower };
@@ -286,7 +350,12 @@ fn write(
     };
     judgement.verdicts[row] = match judged.outlier {
         Some(why) if wanted => {
-            judgement.reasons.push((row, reason(name, side, others, why)));
+            let mut reason = reason(of.name, side, of.others, why);
+            if let Some(score) = series_score {
+                let highest = if of.standings.is_highest(member) { ", the highest of its group" } else { "" };
+                reason = format!("{reason}; series score {score:.2}{highest}");
+            }
+            judgement.reasons.push((row, reason));
             side
         }
         _ => Verdict::Normal,

@@ -26,8 +26,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::grid::{Grid, filled};
 use super::short::Short;
+use super::slots::{Slots, filled};
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs, Whole};
@@ -237,7 +237,7 @@ impl Detector for SHEsd {
             (Some(last), Some(first)) => last >= first,
             _ => false,
         };
-        let run = Grid::of(training).and_then(|grid| self.run(grid));
+        let run = Slots::of(training).and_then(|slots| self.run(slots));
         match run {
             Err(shortage) => Judgement::none(judged.values, shortage),
             Ok(run) if whole_run => run.judge_whole(training),
@@ -247,27 +247,27 @@ impl Detector for SHEsd {
 }
 
 impl SHEsd {
-    fn run(&self, grid: Grid) -> Result<Run<'_>, String> {
-        let daily = grid.step_ms >= DAY_MS;
+    fn run(&self, slots: Slots) -> Result<Run<'_>, String> {
+        let daily = slots.step_ms >= DAY_MS;
         // Twelve hours and less divide a day into two points and more.
-        let a_day = || (DAY_MS + grid.step_ms / 2) / grid.step_ms;
+        let a_day = || (DAY_MS + slots.step_ms / 2) / slots.step_ms;
         let period =
             self.period.unwrap_or_else(|| usize::try_from(a_day()).ok().filter(|p| *p > 1).unwrap_or(7));
         let weeks_long = || {
             let days = 7 * self.weeks + usize::from(daily);
-            usize::try_from(days as i64 * DAY_MS / grid.step_ms).unwrap_or(usize::MAX)
+            usize::try_from(days as i64 * DAY_MS / slots.step_ms).unwrap_or(usize::MAX)
         };
         let piece = self.longterm_period.or_else(|| self.longterm.then(weeks_long));
-        let available = grid.values.len().min(piece.unwrap_or(usize::MAX));
-        let run = Run { options: self, grid, period, piece };
+        let available = slots.values.len().min(piece.unwrap_or(usize::MAX));
+        let run = Run { options: self, slots, period, piece };
         if available < 2 * period { Err(run.lacking(available)) } else { Ok(run) }
     }
 }
 
-/// A run on its grid, with the lengths that apply to it, in points; it holds at least two periods.
+/// A run on its slots, with the lengths that apply to it, in points; it holds at least two periods.
 struct Run<'a> {
     options: &'a SHEsd,
-    grid: Grid,
+    slots: Slots,
     period: usize,
     piece: Option<usize>,
 }
@@ -287,7 +287,7 @@ impl Run<'_> {
     /// The group of points that share a maximum for `threshold`.
     fn group(&self, time_ms: i64) -> i64 {
         if self.options.period.is_some() {
-            self.grid.slot(time_ms).div_euclid(self.period as i64)
+            self.slots.slot(time_ms).div_euclid(self.period as i64)
         } else {
             time_ms.div_euclid(DAY_MS)
         }
@@ -296,14 +296,15 @@ impl Run<'_> {
     /// Runs that end with each of the judged points, with the season of the training points.
     fn judge_ends(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
         let options = self.options;
-        let slots = self.grid.values.len();
+        let slots = self.slots.values.len();
         let first_slot = self.piece.map_or(0, |piece| slots.saturating_sub(piece));
-        let Ok(parts) = Decomposition::of(&filled(&self.grid.values[first_slot..], self.period), self.period)
+        let Ok(parts) =
+            Decomposition::of(&filled(&self.slots.values[first_slot..], self.period), self.period)
         else {
             return Judgement::none(judged.values, self.lacking(slots - first_slot));
         };
         let last_trend = parts.trend.last().copied().unwrap_or(f64::NAN);
-        let slot = |time_ms: i64| self.grid.slot(time_ms) - first_slot as i64;
+        let slot = |time_ms: i64| self.slots.slot(time_ms) - first_slot as i64;
         let season = |slot: i64| parts.season[slot.rem_euclid(self.period as i64) as usize];
         let mut maxima = Maxima::default();
         let mut present: VecDeque<(i64, usize, f64)> = VecDeque::new();
@@ -360,7 +361,7 @@ impl Run<'_> {
         let (times, values): (Vec<i64>, Vec<f64>) = present_points(points).map(|(_, point)| point).unzip();
         let pieces = match (options.longterm_period, options.longterm) {
             (Some(piece), _) => pieces_of_points(values.len(), piece),
-            (None, true) => pieces_of_weeks(&times, options.weeks, self.period, self.grid.step_ms >= DAY_MS),
+            (None, true) => pieces_of_weeks(&times, options.weeks, self.period, self.slots.step_ms >= DAY_MS),
             (None, false) => one_piece(values.len()),
         };
         let mut critical = CriticalValues::new(options.alpha, options.side);
@@ -414,7 +415,7 @@ impl Run<'_> {
 
     /// That so many points are fewer than two seasons, in words.
     fn lacking(&self, points: usize) -> String {
-        let season = DurationMs::from_millis(self.grid.step_ms.saturating_mul(self.period as i64));
+        let season = DurationMs::from_millis(self.slots.step_ms.saturating_mul(self.period as i64));
         let seasons = (points as f64 / self.period as f64 * 10.0).floor() / 10.0;
         format!("{seasons:.1} of 2 seasons of {season} are available")
     }

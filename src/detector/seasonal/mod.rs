@@ -2,7 +2,7 @@
 //!
 //! The training window is fitted once a block (`model.rs` says how, with its sources) and the judged points are compared
 //! with what it lets expect, so that neither later nor earlier points of the block have a say. [`Model::at`] gives the
-//! same forecast for any time, also beyond the data.
+//! same expectation for any time, also beyond the data, which is the forecast.
 //!
 //! Score: d/(1 + d), where d is the distance from the expected value in widths of the band on that side: 0 at the
 //! expected value, 0.5 at the end of the band.
@@ -18,12 +18,12 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::short::Short;
-use super::{Detector, Judgement, Points, Verdict, wall_clock};
+use super::{Detector, Forecast, Judgement, Points, Verdict, wall_clock};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs};
 use model::Settings;
 
-pub use model::{Forecast, Method, Model};
+pub use model::{Expectation, Method, Model};
 
 /// The seasonal detector with the options of one query.
 #[derive(Debug, Clone)]
@@ -93,29 +93,16 @@ impl Detector for Seasonal {
     }
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
-        let model = match self.fit(training) {
-            Ok(model) => model,
-            Err(shortage) => return Judgement::none(judged.values, shortage),
-        };
-        let mut judgement = Judgement::default();
-        for (index, (time, value)) in judged.times.iter().zip(judged.values.iter().copied()).enumerate() {
-            let forecast = model.at(*time);
-            let (verdict, score) = self.verdict(value, &forecast);
-            let end = |end: f64, judged: bool| if judged { end } else { f64::NAN };
-            let lower = end(forecast.lower, self.direction != Direction::High);
-            let upper = end(forecast.upper, self.direction != Direction::Low);
-            if verdict.is_outlier() {
-                let reason =
-                    Reason { value, forecast, lower, upper, coverage: self.settings.coverage, verdict };
-                judgement.reasons.push((index, reason.to_string()));
-            }
-            judgement.verdicts.push(verdict);
-            judgement.scores.push(score);
-            judgement.expected.push(forecast.expected);
-            judgement.lower.push(lower);
-            judgement.upper.push(upper);
+        self.judge_ahead(training, judged, &[]).0
+    }
+
+    const FORECASTS: bool = true;
+
+    fn judge_ahead(&self, training: Points<'_>, judged: Points<'_>, ahead: &[i64]) -> (Judgement, Forecast) {
+        match self.fit(training) {
+            Ok(model) => (self.judge_by(&model, judged), self.forecast(&model, ahead)),
+            Err(shortage) => (Judgement::none(judged.values, shortage), Forecast::default()),
         }
-        judgement
     }
 }
 
@@ -128,23 +115,59 @@ impl Seasonal {
         Model::fit(training, &self.settings)
     }
 
-    fn verdict(&self, value: f64, forecast: &Forecast) -> (Verdict, f64) {
+    fn judge_by(&self, model: &Model, judged: Points<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        for (index, (time, value)) in judged.times.iter().zip(judged.values.iter().copied()).enumerate() {
+            let usual = model.at(*time);
+            let (verdict, score) = self.verdict(value, &usual);
+            let (lower, upper) = self.band(&usual);
+            if verdict.is_outlier() {
+                let reason = Reason { value, usual, lower, upper, coverage: self.settings.coverage, verdict };
+                judgement.reasons.push((index, reason.to_string()));
+            }
+            judgement.push(verdict, score, usual.expected, (lower, upper));
+        }
+        judgement
+    }
+
+    fn forecast(&self, model: &Model, ahead: &[i64]) -> Forecast {
+        let mut forecast = Forecast { times: ahead.to_vec(), ..Forecast::default() };
+        for time in ahead {
+            let usual = model.at(*time);
+            let (lower, upper) = self.band(&usual);
+            forecast.expected.push(usual.expected);
+            forecast.lower.push(lower);
+            forecast.upper.push(upper);
+        }
+        forecast
+    }
+
+    /// The ends of the band that are judged by; NaN for the other.
+    fn band(&self, usual: &Expectation) -> (f64, f64) {
+        let end = |end: f64, judged: bool| if judged { end } else { f64::NAN };
+        (
+            end(usual.lower, self.direction != Direction::High),
+            end(usual.upper, self.direction != Direction::Low),
+        )
+    }
+
+    fn verdict(&self, value: f64, usual: &Expectation) -> (Verdict, f64) {
         if value.is_nan() {
             return (Verdict::Missing, f64::NAN);
         }
-        if forecast.expected.is_nan() {
+        if usual.expected.is_nan() {
             return (Verdict::NotJudged, f64::NAN);
         }
-        let side = if value > forecast.expected { Verdict::High } else { Verdict::Low };
-        let outside = value < forecast.lower || value > forecast.upper;
+        let side = if value > usual.expected { Verdict::High } else { Verdict::Low };
+        let outside = value < usual.lower || value > usual.upper;
         let wanted = match self.direction {
             Direction::Both => true,
             Direction::High => side == Verdict::High,
             Direction::Low => side == Verdict::Low,
         };
-        let end = if side == Verdict::High { forecast.upper } else { forecast.lower };
-        let distance = (value - forecast.expected).abs();
-        let width = (end - forecast.expected).abs();
+        let end = if side == Verdict::High { usual.upper } else { usual.lower };
+        let distance = (value - usual.expected).abs();
+        let width = (end - usual.expected).abs();
         // Of a band without width only the very value is within.
         let score = if distance <= 0.0 { 0.0 } else { 1.0 / (1.0 + width / distance) };
         (if outside && wanted { side } else { Verdict::Normal }, score)
@@ -154,7 +177,7 @@ impl Seasonal {
 /// Why a point is flagged, in plain words.
 struct Reason {
     value: f64,
-    forecast: Forecast,
+    usual: Expectation,
     lower: f64,
     upper: f64,
     coverage: f64,
@@ -163,16 +186,16 @@ struct Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { value, forecast, lower, upper, .. } = *self;
+        let Self { value, usual, lower, upper, .. } = *self;
         let side = if self.verdict == Verdict::Low { "low" } else { "high" };
-        let distance = (value - forecast.expected).abs();
+        let distance = (value - usual.expected).abs();
         write!(f, "{} is {side}: ", Short(value))?;
-        if forecast.sigma > 0.0 {
-            write!(f, "{:.1} robust sigmas", distance / forecast.sigma)?;
+        if usual.sigma > 0.0 {
+            write!(f, "{:.1} robust sigmas", distance / usual.sigma)?;
         } else {
             write!(f, "{}", Short(distance))?;
         }
-        write!(f, " from the {} expected at this time", Short(forecast.expected))?;
+        write!(f, " from the {} expected at this time", Short(usual.expected))?;
         let share = Short(100.0 * self.coverage);
         match (lower.is_finite(), upper.is_finite()) {
             (true, true) => {

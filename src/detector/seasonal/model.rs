@@ -22,8 +22,8 @@ use serde::Deserialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::super::Points;
-use super::super::grid::{Grid, filled};
 use super::super::robust::{MAD_TO_SIGMA, MEAN_DEVIATION_TO_SIGMA, median};
+use super::super::slots::{Slots, filled};
 use super::super::wall_clock::on_the_wall;
 use crate::query::DurationMs;
 
@@ -51,7 +51,7 @@ pub(super) struct Settings {
 
 /// What is expected at one time; NaN where the training says nothing about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Forecast {
+pub struct Expectation {
     /// The expected value.
     pub expected: f64,
     /// Lower end of the band.
@@ -66,7 +66,7 @@ pub struct Forecast {
 #[derive(Debug, Clone)]
 pub struct Model {
     zone: Tz,
-    grid: Grid,
+    slots: Slots,
     /// The values of each season; their sum with `level` is expected.
     seasons: Vec<Vec<f64>>,
     level: Level,
@@ -106,13 +106,13 @@ impl Model {
     /// In plain words what is lacking.
     pub(super) fn fit(training: Points<'_>, settings: &Settings) -> Result<Self, String> {
         let local: Vec<i64> = training.times.iter().map(|time| on_the_wall(*time, settings.zone)).collect();
-        let grid = Grid::of(Points { times: &local, values: training.values })?;
-        let periods_ms = usable_periods(&grid, &settings.periods_ms)?;
-        let lengths: Vec<usize> = periods_ms.iter().map(|period| points_in(*period, &grid)).collect();
-        let largest = grid.values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let slots = Slots::of(Points { times: &local, values: training.values })?;
+        let periods_ms = usable_periods(&slots, &settings.periods_ms)?;
+        let lengths: Vec<usize> = periods_ms.iter().map(|period| points_in(*period, &slots)).collect();
+        let largest = slots.values.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
         let Fit { seasons, level, residuals } = match settings.method {
-            Method::Mstl => fit(&grid.values, &lengths, Some(&trend(&grid.values, &lengths)?)),
-            Method::Quantiles => fit(&grid.values, &lengths[lengths.len() - 1..], None),
+            Method::Mstl => fit(&slots.values, &lengths, Some(&trend(&slots.values, &lengths)?)),
+            Method::Quantiles => fit(&slots.values, &lengths[lengths.len() - 1..], None),
         };
         let shortest = lengths.first().copied().unwrap_or(1);
         let scale = scale_by_phase(&residuals, shortest);
@@ -124,18 +124,18 @@ impl Model {
             .collect();
         let reach = reach(standard, settings.coverage);
         let resolution = ROUNDING * largest;
-        Ok(Self { zone: settings.zone, grid, seasons, level, scale, reach, resolution, periods_ms })
+        Ok(Self { zone: settings.zone, slots, seasons, level, scale, reach, resolution, periods_ms })
     }
 
     /// What is expected at `time_ms`, within the training window, after it, or before it.
     #[must_use]
-    pub fn at(&self, time_ms: i64) -> Forecast {
-        let slot = self.grid.slot(on_the_wall(time_ms, self.zone));
+    pub fn at(&self, time_ms: i64) -> Expectation {
+        let slot = self.slots.slot(on_the_wall(time_ms, self.zone));
         let phase = |length: usize| slot.rem_euclid(length as i64) as usize;
         let season: f64 = self.seasons.iter().map(|season| season[phase(season.len())]).sum();
         let expected = self.level.of(slot as f64) + season;
         let sigma = self.scale[phase(self.scale.len())];
-        Forecast {
+        Expectation {
             expected,
             lower: expected + sigma * self.reach.0 - self.resolution,
             upper: expected + sigma * self.reach.1 + self.resolution,
@@ -151,13 +151,13 @@ impl Model {
 }
 
 /// Points in a period: at least 1.
-fn points_in(period_ms: i64, grid: &Grid) -> usize {
-    usize::try_from((period_ms + grid.step_ms / 2) / grid.step_ms).unwrap_or(1).max(1)
+fn points_in(period_ms: i64, slots: &Slots) -> usize {
+    usize::try_from((period_ms + slots.step_ms / 2) / slots.step_ms).unwrap_or(1).max(1)
 }
 
 /// The periods asked for, or of the usual ones those that the window is long enough for.
-fn usable_periods(grid: &Grid, asked: &[i64]) -> Result<Vec<i64>, String> {
-    let seasons = |period: i64| grid.values.len() as f64 / points_in(period, grid) as f64;
+fn usable_periods(slots: &Slots, asked: &[i64]) -> Result<Vec<i64>, String> {
+    let seasons = |period: i64| slots.values.len() as f64 / points_in(period, slots) as f64;
     let lacking = |period: i64| {
         let there = (seasons(period) * 10.0).floor() / 10.0;
         format!("{there:.1} of {SEASONS} seasons of {} are available", DurationMs::from_millis(period))
@@ -165,11 +165,11 @@ fn usable_periods(grid: &Grid, asked: &[i64]) -> Result<Vec<i64>, String> {
     let too_far = |period: i64| {
         format!(
             "the points are {} apart, too far for a season of {}",
-            DurationMs::from_millis(grid.step_ms),
+            DurationMs::from_millis(slots.step_ms),
             DurationMs::from_millis(period)
         )
     };
-    let is_fine = |period: &i64| *period >= grid.step_ms.saturating_mul(2);
+    let is_fine = |period: &i64| *period >= slots.step_ms.saturating_mul(2);
     let is_long = |period: &i64| seasons(*period) >= SEASONS_ENOUGH;
     if asked.is_empty() {
         let fine: Vec<i64> = USUAL_PERIODS_MS.into_iter().filter(is_fine).collect();

@@ -183,8 +183,8 @@ fn the_future_is_forecast() {
     assert_eq!(model.periods_ms(), [DAY, 7 * DAY]);
     let outside = (cut..values.len())
         .filter(|index| {
-            let forecast = model.at(times[*index]);
-            !(forecast.lower..=forecast.upper).contains(&values[*index])
+            let expectation = model.at(times[*index]);
+            !(expectation.lower..=expectation.upper).contains(&values[*index])
         })
         .count();
     assert!(outside <= 7, "{outside} of 672");

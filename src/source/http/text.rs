@@ -17,7 +17,7 @@ pub(in crate::source) struct Secrets {
 impl Secrets {
     /// The secrets of `settings`, and the `Authorization` that `headers` made of them, in the spellings in which an
     /// upstream may echo them.
-    pub(super) fn of(settings: &Settings, headers: &HeaderMap) -> Self {
+    pub(in crate::source) fn of(settings: &Settings, headers: &HeaderMap) -> Self {
         let mut plain: Vec<String> = Vec::new();
         match &settings.auth {
             Auth::None => {}

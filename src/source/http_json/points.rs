@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::cells::MAX_POINTERS;
 use super::pointer::Pointer;
 use super::{DEFAULT_NAME, Options};
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, list_names};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
@@ -106,13 +106,23 @@ impl<'l> Points<'l> {
             Some(id) => *id,
             None => {
                 let named: Labels = layout.label_names.iter().cloned().zip(labels.iter().cloned()).collect();
-                let id = self.collector.series(&layout.name, named)?;
+                let id = self.collector.series(&layout.name, named).map_err(|_| self.too_many_series())?;
                 self.collector.set_unit(id, &layout.unit);
                 self.by_labels.insert(labels, id);
                 id
             }
         };
         self.collector.push(id, time, value)
+    }
+
+    fn too_many_series(&self) -> Error {
+        let labels = list_names(self.layout.label_names.iter().map(String::as_str));
+        let max = self.limits.max_series;
+        Error::new(
+            Category::Limit,
+            format!("the labels {labels} split the answer into more than {max} series"),
+        )
+        .hint("take a label with fewer values out of the option labels, or raise the setting maxSeries")
     }
 
     /// The series, sorted by their labels, and notices of what was left out or mended.

@@ -4,7 +4,7 @@ use super::Points;
 
 /// Finite values in slots of even length, from the first of them to the last; NaN where there is none.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Grid {
+pub(super) struct Slots {
     /// Time of the first slot, ms since the epoch.
     pub(super) origin_ms: i64,
     /// Length of a slot in ms, above 0: the median distance of the points.
@@ -16,8 +16,8 @@ pub(super) struct Grid {
 /// The fewest points a step is inferred from.
 const MIN_POINTS: usize = 3;
 
-impl Grid {
-    /// Lays `points` on a grid.
+impl Slots {
+    /// Lays `points` in slots.
     ///
     /// # Errors
     /// In plain words what is lacking: too few values, or more gaps than values.
@@ -41,20 +41,20 @@ impl Grid {
         let middle = distances.len() / 2;
         let (_, &mut step_ms, _) = distances.select_nth_unstable(middle);
         let step_ms = step_ms.max(1);
-        let mut grid = Self { origin_ms: *first, step_ms, values: Vec::new() };
-        let slots = usize::try_from(grid.slot(*last)).unwrap_or(usize::MAX).saturating_add(1);
-        if slots / 2 > present.len() {
-            return Err(format!("{}, as it has more gaps than values", too_few(present.len(), slots / 2)));
+        let mut laid = Self { origin_ms: *first, step_ms, values: Vec::new() };
+        let count = usize::try_from(laid.slot(*last)).unwrap_or(usize::MAX).saturating_add(1);
+        if count / 2 > present.len() {
+            return Err(format!("{}, as it has more gaps than values", too_few(present.len(), count / 2)));
         }
-        grid.values = vec![f64::NAN; slots];
+        laid.values = vec![f64::NAN; count];
         for (time, value) in present {
             if let Some(slot) =
-                usize::try_from(grid.slot(time)).ok().and_then(|slot| grid.values.get_mut(slot))
+                usize::try_from(laid.slot(time)).ok().and_then(|slot| laid.values.get_mut(slot))
             {
                 *slot = value;
             }
         }
-        Ok(grid)
+        Ok(laid)
     }
 
     /// The slot nearest to a time; negative before the first.
@@ -67,7 +67,7 @@ fn too_few(there: usize, needed: usize) -> String {
     format!("{there} of the {needed} training points needed are available")
 }
 
-/// Fills the gaps of a grid, so that it can be decomposed: with the median of the values at the same phase of the
+/// Fills the gaps of a series in slots, so that it can be decomposed: with the median of the values at the same phase of the
 /// season, or, where a phase has none, on the line between its neighbours.
 pub(super) fn filled(values: &[f64], period: usize) -> Vec<f64> {
     let mut filled = values.to_vec();
@@ -112,17 +112,17 @@ mod tests {
     #[test]
     fn points_find_their_slots_and_gaps_stay() {
         let times = [100, 1_100, 2_150, 5_090, 6_100];
-        let grid = Grid::of(Points { times: &times, values: &[1.0, 2.0, f64::NAN, 4.0, 5.0] }).unwrap();
-        assert_eq!((grid.origin_ms, grid.step_ms, grid.values.len()), (100, 1_050, 7));
-        assert_eq!(grid.values[1], 2.0);
-        assert!(grid.values[2].is_nan());
-        assert_eq!(grid.values[6], 5.0);
-        assert_eq!(grid.slot(-1_000), -1);
+        let laid = Slots::of(Points { times: &times, values: &[1.0, 2.0, f64::NAN, 4.0, 5.0] }).unwrap();
+        assert_eq!((laid.origin_ms, laid.step_ms, laid.values.len()), (100, 1_050, 7));
+        assert_eq!(laid.values[1], 2.0);
+        assert!(laid.values[2].is_nan());
+        assert_eq!(laid.values[6], 5.0);
+        assert_eq!(laid.slot(-1_000), -1);
     }
 
     #[test]
     fn too_little_is_said() {
-        let said = |times: &[i64], values: &[f64]| Grid::of(Points { times, values }).unwrap_err();
+        let said = |times: &[i64], values: &[f64]| Slots::of(Points { times, values }).unwrap_err();
         assert_eq!(said(&[], &[]), "0 of the 3 training points needed are available");
         assert_eq!(said(&[1, 2], &[1.0, 2.0]), "2 of the 3 training points needed are available");
         let times: Vec<i64> = (0..40).collect();
@@ -136,7 +136,7 @@ mod tests {
             said(&times, &values)
         );
         assert!(said(&[0, 1, 2, 1_000_000], &[1.0; 4]).contains("more gaps than values"));
-        let _does_not_overflow = Grid::of(Points { times: &[i64::MIN, 0, 1, i64::MAX], values: &[1.0; 4] });
+        let _does_not_overflow = Slots::of(Points { times: &[i64::MIN, 0, 1, i64::MAX], values: &[1.0; 4] });
     }
 
     #[test]

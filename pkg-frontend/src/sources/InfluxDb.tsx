@@ -1,0 +1,272 @@
+import { type SelectableValue } from '@grafana/data';
+import { InlineFieldRow, MultiSelect } from '@grafana/ui';
+import React, { useState } from 'react';
+
+import { type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
+import { type FieldProps, Labelled } from '../fields/Labelled';
+import { type KindEditorProps } from '../kinds';
+import { inputId, selectors } from '../selectors';
+import {
+  type AdhocFilter,
+  type Choice,
+  type InfluxAggregate,
+  type InfluxDbOptions,
+  type InfluxFormat,
+  type InfluxLanguage,
+} from '../types';
+import { type Validator } from '../validation';
+
+const ids = selectors.influxDb;
+
+/** An empty value stands for null, which a select cannot hold. */
+const LANGUAGES: Array<SelectableValue<InfluxLanguage | ''>> = [
+  { value: '', label: 'As the settings', description: 'What the data source settings say' },
+  { value: 'influxql', label: 'InfluxQL', description: 'InfluxDB 1, and later ones through it' },
+  { value: 'flux', label: 'Flux', description: 'InfluxDB 2' },
+  { value: 'sql', label: 'SQL', description: 'InfluxDB 3' },
+];
+
+type Mode = 'form' | 'text';
+const MODES: Array<SelectableValue<Mode>> = [
+  { value: 'form', label: 'Form' },
+  { value: 'text', label: 'Text' },
+];
+
+const AGGREGATES: Array<SelectableValue<InfluxAggregate>> = [
+  { value: 'mean', label: 'Mean' },
+  { value: 'max', label: 'Max' },
+  { value: 'min', label: 'Min' },
+  { value: 'sum', label: 'Sum' },
+  { value: 'count', label: 'Count' },
+  { value: 'p95', label: '95th percentile' },
+  { value: 'last', label: 'Last' },
+  { value: 'none', label: 'None', description: 'Raw values as they are' },
+];
+
+const FORMATS: Array<SelectableValue<InfluxFormat>> = [
+  { value: 'json', label: 'JSON' },
+  { value: 'csv', label: 'CSV', description: 'Shorter, but errors in the middle of an answer are lost' },
+];
+
+const MACROS =
+  'Macros: $timeFilter or $__timeFilter(time) (the range with the ad-hoc filters), $__timeGroup(time), $__interval, ' +
+  '$__adhocFilters; in Flux v.timeRangeStart, v.timeRangeStop, v.windowPeriod and v.defaultBucket. They span the ' +
+  'training window too, not only the visible range.';
+
+const EXAMPLES: Record<InfluxLanguage, string> = {
+  influxql: 'SELECT mean("load") FROM "cpu" WHERE $timeFilter GROUP BY time($__interval), "host" fill(none)',
+  flux:
+    'from(bucket: v.defaultBucket) |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n' +
+    '  |> aggregateWindow(every: v.windowPeriod, fn: mean, timeSrc: "_start", createEmpty: false)',
+  sql: 'SELECT $__timeGroup(time) AS time, host, avg(load) AS load FROM cpu WHERE $__timeFilter(time) GROUP BY 1, 2',
+};
+
+export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
+  const { options, set, datasource, scope } = props;
+  const [chosen, setChosen] = useState<Mode>('form');
+  const language = options.language ?? datasource.jsonData.queryLanguage ?? 'influxql';
+  const hasForm = language === 'influxql';
+  const isText = !hasForm || options.text !== '' || chosen === 'text';
+  const format = (
+    <SelectField
+      testId={ids.format}
+      scope={scope}
+      width={14}
+      label="Format"
+      labelWidth={10}
+      tooltip="How InfluxQL's answers travel. Default: JSON."
+      value={options.format}
+      options={FORMATS}
+      onCommit={(value) => set('format', value)}
+    />
+  );
+
+  return (
+    <>
+      <InlineFieldRow>
+        <SelectField
+          testId={ids.language}
+          scope={scope}
+          label="Language"
+          tooltip="What the query is written in. The form makes InfluxQL. Default: as the data source settings say."
+          value={options.language ?? ''}
+          options={LANGUAGES}
+          onCommit={(value) => set('language', value === '' ? null : value)}
+        />
+        {hasForm && (
+          <RadioField
+            testId={ids.mode}
+            scope={scope}
+            label="Query"
+            labelWidth={10}
+            tooltip="Choose from lists, or write the query. A written query counts until its text is empty again."
+            value={isText ? 'text' : 'form'}
+            options={MODES}
+            onCommit={(mode) => {
+              setChosen(mode);
+              if (mode === 'form') {
+                set('text', '');
+              }
+            }}
+          />
+        )}
+        {hasForm && format}
+      </InlineFieldRow>
+      {isText ? (
+        <InlineFieldRow>
+          <TextField
+            testId={ids.text}
+            scope={scope}
+            grow
+            rows={4}
+            label="Text"
+            tooltip={`One statement that only reads. ${MACROS}`}
+            placeholder={EXAMPLES[language]}
+            value={options.text}
+            onCommit={(text) => set('text', text)}
+          />
+        </InlineFieldRow>
+      ) : (
+        <Form {...props} />
+      )}
+    </>
+  );
+}
+
+function Form({ options, set, datasource, scope }: KindEditorProps<InfluxDbOptions>) {
+  const narrow: Record<string, string> = {
+    ...(options.measurement !== '' && { measurement: options.measurement }),
+    ...(options.policy !== '' && { policy: options.policy }),
+  };
+  const load =
+    (question: string, params: Record<string, string> = {}) =>
+    (search: string) =>
+      datasource.getChoices(question, { ...params, ...(search !== '' && { search }) });
+
+  return (
+    <>
+      <InlineFieldRow>
+        <SuggestField
+          testId={ids.measurement}
+          scope={scope}
+          label="Measurement"
+          tooltip="What to read; in slashes a regular expression, /^cpu/."
+          value={options.measurement}
+          load={load('measurements')}
+          onCommit={(measurement) => set('measurement', measurement)}
+        />
+        <SuggestField
+          testId={ids.policy}
+          scope={scope}
+          width={20}
+          label="Policy"
+          labelWidth={10}
+          tooltip="Retention policy. Default: that of the database."
+          placeholder="default"
+          value={options.policy}
+          load={load('retention-policies')}
+          onCommit={(policy) => set('policy', policy)}
+        />
+      </InlineFieldRow>
+      <InlineFieldRow>
+        <NamesField
+          testId={ids.fields}
+          scope={scope}
+          label="Fields"
+          tooltip="A series each."
+          value={options.fields}
+          load={load('fields', narrow)}
+          onCommit={(fields) => set('fields', fields)}
+        />
+        <SelectField
+          testId={ids.aggregate}
+          scope={scope}
+          width={20}
+          label="Aggregate"
+          labelWidth={12}
+          tooltip="What InfluxDB makes of the values of one step. Default: Mean."
+          value={options.aggregate}
+          options={AGGREGATES}
+          onCommit={(aggregate) => set('aggregate', aggregate)}
+        />
+      </InlineFieldRow>
+      <InlineFieldRow>
+        <NamesField
+          testId={ids.tags}
+          scope={scope}
+          label="Group by"
+          tooltip="Tags whose values split the points into series; * for all. Default: none."
+          value={options.tags}
+          load={load('tag-keys', narrow)}
+          onCommit={(tags) => set('tags', tags)}
+        />
+        <TextField
+          testId={ids.fill}
+          scope={scope}
+          width={20}
+          label="Fill"
+          labelWidth={12}
+          tooltip="What stands for a step without values: none (nothing), null (a gap) or a number. Default: none."
+          placeholder="none"
+          value={options.fill}
+          validate={fill}
+          onCommit={(text) => set('fill', text.trim() || 'none')}
+        />
+      </InlineFieldRow>
+      <InlineFieldRow>
+        <PairsField
+          testId={ids.where}
+          scope={scope}
+          label="Where"
+          tooltip="Conditions on tags and fields, all of which must hold: = web-1, != web-1, =~ ^web, !~ ^web, < 5, > 5. Default: none."
+          noun="Condition"
+          columns={[
+            { name: 'key', placeholder: 'host' },
+            { name: 'condition', placeholder: '= web-1' },
+          ]}
+          value={options.where.map(({ key, operator, value }): Pair => [key, `${operator} ${value}`])}
+          onCommit={(pairs) => set('where', pairs.map(readCondition))}
+        />
+      </InlineFieldRow>
+    </>
+  );
+}
+
+/** A condition as it is typed; without an operator, “is” is meant. */
+export function readCondition([key, text]: Pair): AdhocFilter {
+  const [, operator = '=', value = ''] = /^\s*(=~|!~|!=|=|<|>)?\s*([^]*?)\s*$/.exec(text) ?? [];
+  return { key, operator, value };
+}
+
+const fill: Validator = (text) => {
+  const word = text.trim();
+  const isGood = word === '' || word === 'none' || word === 'null' || Number.isFinite(Number(word));
+  return isGood || word.includes('$') ? undefined : 'Write none, null or a number.';
+};
+
+interface NamesProps extends FieldProps {
+  value: string[];
+  /** What fits the text typed so far. Must not fail. */
+  load: (search: string) => Promise<Choice[]>;
+  onCommit: (names: string[]) => void;
+}
+
+/** Names, with suggestions of the upstream. */
+function NamesField({ value, load, onCommit, ...field }: NamesProps) {
+  const [options, setOptions] = useState<Choice[]>([]);
+  return (
+    <Labelled {...field}>
+      <MultiSelect
+        inputId={inputId(field.testId, field.scope)}
+        aria-label={field.label}
+        value={value.map((name) => ({ value: name, label: name }))}
+        options={options}
+        onOpenMenu={() => void load('').then(setOptions)}
+        onChange={(chosen) => onCommit(chosen.flatMap(({ value: name }) => (name === undefined ? [] : [name])))}
+        allowCustomValue
+        width={32}
+        menuShouldPortal
+      />
+    </Labelled>
+  );
+}

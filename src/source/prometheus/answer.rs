@@ -1,0 +1,769 @@
+//! From the JSON of Prometheus' HTTP API to series, read sample by sample.
+//!
+//! Input is the body of an answer to `query_range` (a matrix) or `query` (vector, scalar, string); output are series
+//! and notices. Times are seconds with a fraction, values are text as Go writes numbers (`1e+06`, `NaN`, `+Inf`):
+//! both come out as the nearest ms and the very `f64` that the server has. NaN, stale markers among them, and
+//! infinities are gaps. Native histograms are no numbers: they are left out with a notice.
+//!
+//! Source: "HTTP API" of the Prometheus documentation, "Format overview" and "Expression query result formats".
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+use super::legend::Legend;
+use crate::error::{Category, Error, Result};
+use crate::series::{Labels, Series};
+use crate::settings::Limits;
+use crate::source::collect::{Collector, SeriesId};
+use crate::source::http::Secrets;
+use crate::source::json::{not_json, without_mark};
+
+/// Label that holds the name of a metric.
+pub(super) const METRIC_NAME: &str = "__name__";
+/// How much of the server's words is quoted, and of how many notices.
+const QUOTED_CHARS: usize = 300;
+const MOST_NOTICES: usize = 5;
+
+/// How the series of an answer are named.
+#[derive(Debug, Clone)]
+pub(super) struct Naming {
+    /// Says the name; where it is empty, the name of the metric does.
+    pub(super) legend: Legend,
+    /// Name of a series that has none.
+    pub(super) fallback: String,
+    /// Grafana unit id, may be empty.
+    pub(super) unit: String,
+}
+
+/// The series in an answer, and notices of what was left out and of what the server warns.
+///
+/// # Errors
+/// [`Category::Protocol`] if the answer is not what the API answers, [`Category::Query`] if it is text,
+/// [`Category::Limit`] if there are too many samples or series, or what the server says went wrong.
+pub(super) fn decode(
+    bytes: &[u8],
+    naming: &Naming,
+    limits: &Limits,
+    secrets: &Secrets,
+) -> Result<(Vec<Series>, Vec<String>)> {
+    let bytes = without_mark(bytes);
+    let mut reader = Reader {
+        naming,
+        collector: Collector::new(limits),
+        failure: None,
+        histograms: 0,
+        is_text: false,
+        result_seen: false,
+    };
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = Answer { reader: &mut reader }.deserialize(&mut json);
+    let read = read.and_then(|said| json.end().map(|()| said));
+    if let Some(error) = reader.failure {
+        return Err(error);
+    }
+    let said = read.map_err(|error| not_understood(bytes, &error, secrets))?;
+    if said.status == "error" {
+        return Err(of_error(&said.error_type, &said.error, None, secrets));
+    }
+    if reader.is_text {
+        return Err(Error::new(Category::Query, "the PromQL gives a text, not numbers")
+            .hint("ask for an expression that gives numbers"));
+    }
+    if !reader.result_seen {
+        return Err(strange("it holds no data.result"));
+    }
+    let (series, mut notices) =
+        reader.collector.finish("check that the URL is that of a Prometheus-compatible API")?;
+    if reader.histograms > 0 {
+        notices.push(format!(
+            "Native histograms are left out, because they are no numbers (samples: {}): take histogram_quantile, \
+             histogram_avg or another function that makes numbers of them",
+            reader.histograms
+        ));
+    }
+    let said = said.warnings.iter().chain(&said.infos);
+    notices.extend(
+        said.take(MOST_NOTICES).map(|text| format!("Prometheus says: {}", secrets.quote(text, QUOTED_CHARS))),
+    );
+    Ok((series, notices))
+}
+
+/// The `data` of an answer that is no query's, such as a list of labels, and the warnings with it.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn decode_data<T: DeserializeOwned>(bytes: &[u8], secrets: &Secrets) -> Result<T> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", bound = "T: DeserializeOwned")]
+    struct Envelope<T> {
+        #[serde(default)]
+        status: String,
+        #[serde(default)]
+        error_type: String,
+        #[serde(default)]
+        error: String,
+        data: Option<T>,
+    }
+    let bytes = without_mark(bytes);
+    let envelope: Envelope<T> =
+        serde_json::from_slice(bytes).map_err(|error| not_understood(bytes, &error, secrets))?;
+    if envelope.status == "error" {
+        return Err(of_error(&envelope.error_type, &envelope.error, None, secrets));
+    }
+    envelope.data.ok_or_else(|| strange("it holds no data"))
+}
+
+/// The error in a body that came with a bad status; `None` if it is not in the form of the API.
+pub(super) fn explain(status: u16, body: &str, secrets: &Secrets) -> Option<Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Refusal {
+        error_type: String,
+        #[serde(default)]
+        error: String,
+    }
+    if matches!(status, 401 | 403) {
+        // Mimir and Cortex, in plain text.
+        return body.to_lowercase().contains("no org id").then(|| {
+            Error::new(Category::Auth, "the server wants to know the tenant (X-Scope-OrgID)")
+                .hint("set the tenant in the data source settings")
+        });
+    }
+    let refusal: Refusal = serde_json::from_str(body).ok()?;
+    Some(of_error(&refusal.error_type, &refusal.error, Some(status), secrets))
+}
+
+/// What an error of the API means. VictoriaMetrics writes the status as its type.
+fn of_error(error_type: &str, error: &str, status: Option<u16>, secrets: &Secrets) -> Error {
+    let says = secrets.quote(error, QUOTED_CHARS);
+    let says = if says.is_empty() { String::new() } else { format!(": \"{says}\"") };
+    let too_much = [
+        "too many samples",
+        "exceeded maximum resolution",
+        "exceeds the limit",
+        "err-mimir-max",
+        "-search.max",
+    ]
+    .iter()
+    .any(|part| error.contains(part));
+    match (error_type, status) {
+        ("timeout", _) => Error::new(Category::Connection, format!("Prometheus gave the query up after its time-out{says}"))
+            .hint("ask for fewer series, a longer step or a shorter training window, or raise the setting timeout and the server's own (--query.timeout)"),
+        ("canceled", _) => Error::new(Category::Connection, format!("Prometheus cancelled the query{says}"))
+            .hint("try again, and look into the log of the server if it happens often"),
+        ("unavailable" | "503", _) => Error::new(Category::Connection, format!("Prometheus is not ready{says}"))
+            .hint("wait until the server has started, and look into its log"),
+        ("too_many_requests" | "429", _) | (_, Some(429)) => {
+            Error::new(Category::Limit, format!("the server refuses more queries for now{says}"))
+                .hint("refresh less often, or raise the limits of the server")
+        }
+        ("execution" | "bad_data" | "422" | "400", _) if too_much => {
+            Error::new(Category::Limit, format!("the query is beyond a limit of the server{says}"))
+                .hint("ask for fewer series or a longer step, or raise the limit of the server that it names")
+        }
+        ("bad_data" | "400", _) => Error::new(Category::Query, format!("Prometheus does not understand the query{says}"))
+            .hint("correct the PromQL of the query"),
+        ("execution" | "422", _) => Error::new(Category::Query, format!("Prometheus cannot carry out the query{says}"))
+            .hint("correct the PromQL of the query"),
+        ("not_found" | "404", _) => Error::new(Category::Protocol, format!("the server has no such endpoint{says}"))
+            .hint("check the URL in the data source settings: it ends before /api/v1"),
+        _ => Error::new(Category::Protocol, format!("Prometheus failed{says}")).hint("look into the log of the server"),
+    }
+}
+
+fn strange(what: &str) -> Error {
+    Error::new(Category::Protocol, format!("the answer is not that of a Prometheus-compatible API: {what}"))
+        .hint("check the URL in the data source settings: it ends before /api/v1")
+}
+
+fn not_understood(bytes: &[u8], error: &serde_json::Error, secrets: &Secrets) -> Error {
+    if error.is_data() {
+        strange(&secrets.quote(&error.to_string(), QUOTED_CHARS))
+    } else {
+        not_json(bytes, error)
+    }
+}
+
+/// What is gathered while an answer is read.
+struct Reader<'n> {
+    naming: &'n Naming,
+    collector: Collector,
+    /// Why reading stopped, where it was not for the JSON.
+    failure: Option<Error>,
+    histograms: usize,
+    is_text: bool,
+    result_seen: bool,
+}
+
+impl Reader<'_> {
+    /// The value, or an error for serde, with the real one kept.
+    fn keep<T, E: serde::de::Error>(&mut self, result: Result<T>) -> Result<T, E> {
+        result.map_err(|error| {
+            let told = E::custom("stopped");
+            self.failure = Some(error);
+            told
+        })
+    }
+
+    fn series<E: serde::de::Error>(&mut self, mut labels: Labels) -> Result<SeriesId, E> {
+        let metric = labels.get(METRIC_NAME).cloned();
+        let name = match self.naming.legend.name(&labels) {
+            // The label stays: without it, two metrics could become one series.
+            Some(name) => name,
+            None => {
+                labels.remove(METRIC_NAME);
+                metric.unwrap_or_else(|| self.naming.fallback.clone())
+            }
+        };
+        let id = self.collector.series(&name, labels);
+        let id = self.keep(id)?;
+        self.collector.set_unit(id, &self.naming.unit);
+        Ok(id)
+    }
+
+    fn push<E: serde::de::Error>(&mut self, id: SeriesId, Sample(time, value): Sample) -> Result<(), E> {
+        let pushed = self.collector.push(id, time, value);
+        self.keep(pushed)
+    }
+}
+
+/// What an answer says besides its data.
+#[derive(Debug, Default)]
+struct Said {
+    status: String,
+    error_type: String,
+    error: String,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+}
+
+/// The whole answer.
+struct Answer<'a, 'n> {
+    reader: &'a mut Reader<'n>,
+}
+
+impl<'de> DeserializeSeed<'de> for Answer<'_, '_> {
+    type Value = Said;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Said, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Answer<'_, '_> {
+    type Value = Said;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a status")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said, A::Error> {
+        let mut said = Said::default();
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            match &*key {
+                "status" => said.status = map.next_value()?,
+                "errorType" => said.error_type = map.next_value()?,
+                "error" => said.error = map.next_value()?,
+                "warnings" => {
+                    said.warnings.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten());
+                }
+
+                "infos" => {
+                    said.infos.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten());
+                }
+
+                "isPartial" => {
+                    // Of VictoriaMetrics and Thanos' kin: some of the storage did not answer.
+                    if map.next_value::<bool>()? {
+                        said.warnings.push(
+                            "the answer is partial, because a part of the storage did not answer".into(),
+                        );
+                    }
+                }
+                "data" => map.next_value_seed(Data { reader: &mut *self.reader })?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// `data` of an answer; null in one that is an error.
+struct Data<'a, 'n> {
+    reader: &'a mut Reader<'n>,
+}
+
+impl<'de> DeserializeSeed<'de> for Data<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Data<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a result")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            match &*key {
+                "resultType" => self.reader.is_text |= map.next_value::<String>()? == "string",
+                "result" if self.reader.result_seen => return Err(A::Error::duplicate_field("result")),
+                "result" => {
+                    self.reader.result_seen = true;
+                    map.next_value_seed(Elements { reader: &mut *self.reader })?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `result`: series of a matrix or vector, or the two parts of a scalar.
+struct Elements<'a, 'n> {
+    reader: &'a mut Reader<'n>,
+}
+
+impl<'de> DeserializeSeed<'de> for Elements<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Elements<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    /// Some servers write null for no series.
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut time = None;
+        while let Some(element) = seq.next_element_seed(Element { reader: &mut *self.reader })? {
+            match (element, time) {
+                (Scalar::None, _) => {}
+                (Scalar::Number(seconds), None) => time = Some(seconds),
+                (Scalar::Text(text), Some(seconds)) => {
+                    // A text that is no number was announced as one, or is told by `is_text`.
+                    let Some(value) = number(&text) else {
+                        self.reader.is_text = true;
+                        continue;
+                    };
+                    let id = self.reader.series(Labels::new())?;
+                    let time = ms(seconds).ok_or_else(|| A::Error::custom("a time out of range"))?;
+                    self.reader.push(id, Sample(time, value))?;
+                }
+                _ => return Err(A::Error::custom("a list of neither series nor [time, value]")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One element of `result`, where it is no series.
+enum Scalar {
+    /// It was a series, and was taken.
+    None,
+    Number(f64),
+    Text(String),
+}
+
+struct Element<'a, 'n> {
+    reader: &'a mut Reader<'n>,
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
+    type Value = Scalar;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Scalar, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Element<'_, '_> {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a series")
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
+        Ok(Scalar::Number(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
+        Ok(Scalar::Number(number as f64))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar::Number(number as f64))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+        let mut id = None;
+        // Servers write the labels first; where one does not, its samples wait for them.
+        let mut waiting = Vec::new();
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            match &*key {
+                "metric" => {
+                    let labels: BTreeMap<String, String> = map.next_value()?;
+                    id = Some(self.reader.series(labels)?);
+                }
+                "values" => match id {
+                    Some(id) => map.next_value_seed(Samples { reader: &mut *self.reader, id })?,
+                    None => waiting.extend(map.next_value::<Vec<Sample>>()?),
+                },
+                "value" => waiting.push(map.next_value::<Sample>()?),
+                "histograms" => self.reader.histograms += map.next_value::<Vec<IgnoredAny>>()?.len(),
+                "histogram" => {
+                    map.next_value::<IgnoredAny>()?;
+                    self.reader.histograms += 1;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let id = id.ok_or_else(|| A::Error::missing_field("metric"))?;
+        for sample in waiting {
+            self.reader.push(id, sample)?;
+        }
+        Ok(Scalar::None)
+    }
+}
+
+/// The samples of a series of a matrix.
+struct Samples<'a, 'n> {
+    reader: &'a mut Reader<'n>,
+    id: SeriesId,
+}
+
+impl<'de> DeserializeSeed<'de> for Samples<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Samples<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of samples")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(sample) = seq.next_element::<Sample>()? {
+            self.reader.push(self.id, sample)?;
+        }
+        Ok(())
+    }
+}
+
+/// A time in ms and a value.
+struct Sample(i64, f64);
+
+impl<'de> Deserialize<'de> for Sample {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pair;
+
+        impl<'de> Visitor<'de> for Pair {
+            type Value = Sample;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("[time, value]")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Sample, A::Error> {
+                let seconds: f64 = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+                let time = ms(seconds).ok_or_else(|| A::Error::custom("a time out of range"))?;
+                let Value(value) = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(1, &self))?;
+                if seq.next_element::<IgnoredAny>()?.is_some() {
+                    return Err(A::Error::invalid_length(3, &self));
+                }
+                Ok(Sample(time, value))
+            }
+        }
+
+        deserializer.deserialize_seq(Pair)
+    }
+}
+
+/// A number written as text, or, by servers that are less strict, as a number or null.
+struct Value(f64);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number as text")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Value, E> {
+                number(text).map(Value).ok_or_else(|| E::custom("a value that is no number"))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+                Ok(Value(number))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+                Ok(Value(number as f64))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+                Ok(Value(number as f64))
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value(f64::NAN))
+            }
+        }
+
+        deserializer.deserialize_any(Text)
+    }
+}
+
+/// A number as Go writes it: `1e+06`, `NaN`, `+Inf`, `-Inf`.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// Seconds with a fraction in ms; rounded, because 1700000000.123 s is no whole number of ms in binary.
+fn ms(seconds: f64) -> Option<i64> {
+    let ms = (seconds * 1_000.0).round();
+    (ms.abs() < 9.2e18).then_some(ms as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn read_as(legend: &str, answer: &[u8]) -> Result<(Vec<Series>, Vec<String>)> {
+        let naming = Naming {
+            legend: Legend::from(legend.to_owned()),
+            fallback: "value".into(),
+            unit: "bytes".into(),
+        };
+        decode(answer, &naming, &Limits::default(), &Secrets::default())
+    }
+
+    fn read(answer: &str) -> Result<(Vec<Series>, Vec<String>)> {
+        read_as("", answer.as_bytes())
+    }
+
+    fn matrix(result: &Json) -> String {
+        json!({"status": "success", "data": {"resultType": "matrix", "result": result}}).to_string()
+    }
+
+    #[test]
+    fn a_matrix_becomes_series_with_the_very_values() {
+        let answer = matrix(&json!([
+            {"metric": {"__name__": "up", "job": "b"}, "values": [[1_700_000_000.123, "0.1"], [1_700_000_060, "1e+06"]]},
+            {"metric": {"job": "a"}, "values": [[0, "NaN"], [1, "+Inf"], [2, "-Inf"], [3, "5e-324"], [4, 7], [5, null]]},
+        ]));
+        let (series, notices) = read(&answer).unwrap();
+        assert_eq!(notices, Vec::<String>::new());
+        assert_eq!((series[0].name.as_str(), &series[0].labels["job"]), ("value", &"a".to_owned()));
+        assert!(series[0].values[..3].iter().all(|value| value.is_nan()) && series[0].values[5].is_nan());
+        assert_eq!(series[0].values[3..5], [5e-324, 7.0]);
+        assert_eq!((series[1].name.as_str(), series[1].labels.len()), ("up", 1));
+        assert_eq!(series[1].times, [1_700_000_000_123, 1_700_000_060_000]);
+        assert_eq!(series[1].values, [0.1, 1e6]);
+        assert_eq!(series[1].unit.as_deref(), Some("bytes"));
+    }
+
+    #[test]
+    fn vectors_scalars_and_no_result_at_all_are_read_too() {
+        let vector = json!({"status": "success", "data": {"resultType": "vector", "result": [
+            {"value": [1, "2"], "metric": {}}]}});
+        let (series, _) = read(&vector.to_string()).unwrap();
+        assert_eq!((&series[0].times[..], &series[0].values[..]), (&[1_000][..], &[2.0][..]));
+        let scalar = r#"{"status":"success","data":{"resultType":"scalar","result":[1.5,"3"]}}"#;
+        assert_eq!(read(scalar).unwrap().0[0].times, [1_500]);
+        for result in ["[]", "null"] {
+            let none =
+                format!(r#"{{"data":{{"result":{result},"resultType":"matrix"}},"status":"success"}}"#);
+            assert_eq!(read(&none).unwrap().0, []);
+        }
+        for (kind, text) in [("string", "1"), ("scalar", "x")] {
+            let text =
+                json!({"status": "success", "data": {"resultType": kind, "result": [1, text]}}).to_string();
+            assert_eq!(read(&text).unwrap_err().category(), Category::Query);
+        }
+    }
+
+    #[test]
+    fn a_legend_names_series_and_never_makes_two_of_them_one() {
+        let answer = matrix(&json!([
+            {"metric": {"__name__": "a", "job": "x"}, "values": [[1, "1"]]},
+            {"metric": {"__name__": "b", "job": "x"}, "values": [[1, "2"]]},
+        ]));
+        let (series, notices) = read_as("{{job}} {{ missing }}", answer.as_bytes()).unwrap();
+        assert_eq!(series.iter().map(|series| series.name.as_str()).collect::<Vec<_>>(), ["x", "x"]);
+        assert_eq!((series[0].values[0], series[1].values[0], notices.len()), (1.0, 2.0, 0));
+    }
+
+    #[test]
+    fn histograms_and_warnings_are_told() {
+        let answer = json!({"status": "success", "warnings": ["careful\nnow"], "infos": ["metric might not be a counter"],
+            "isPartial": true, "data": {"resultType": "matrix", "result": [
+            {"metric": {}, "values": [[1, "1"]], "histograms": [[1, {"count": "3", "sum": "2", "buckets": []}], [2, {}]]}]}});
+        let (series, notices) = read(&answer.to_string()).unwrap();
+        assert_eq!(series[0].len(), 1);
+        assert!(notices[0].contains("Native histograms are left out") && notices[0].contains("samples: 2"));
+        assert!(notices.contains(&"Prometheus says: careful now".to_owned()), "{notices:?}");
+        assert!(notices.iter().any(|notice| notice.contains("partial")) && notices.len() == 4, "{notices:?}");
+    }
+
+    #[test]
+    fn errors_of_the_server_get_their_category() {
+        for (kind, error, category) in [
+            ("bad_data", "parse error: unexpected end", Category::Query),
+            ("execution", "many-to-many matching not allowed", Category::Query),
+            ("execution", "query processing would load too many samples into memory", Category::Limit),
+            ("timeout", "query timed out", Category::Connection),
+            ("canceled", "context canceled", Category::Connection),
+            ("unavailable", "starting", Category::Connection),
+            ("internal", "disk", Category::Protocol),
+            ("not_found", "", Category::Protocol),
+            ("too_many_requests", "", Category::Limit),
+            ("422", "cannot parse", Category::Query),
+            ("never heard of", "", Category::Protocol),
+        ] {
+            let body = json!({"status": "error", "errorType": kind, "error": error}).to_string();
+            for found in [explain(400, &body, &Secrets::default()).unwrap(), read(&body).unwrap_err()] {
+                assert_eq!(found.category(), category, "{kind}");
+                assert!(found.message().contains(error), "{found}");
+            }
+            assert_eq!(
+                decode_data::<Vec<String>>(body.as_bytes(), &Secrets::default()).unwrap_err().category(),
+                category
+            );
+        }
+        assert_eq!(explain(401, "no org id", &Secrets::default()).unwrap().category(), Category::Auth);
+        for (status, body) in [(401, "Unauthorized"), (404, "<html>"), (502, "{}"), (500, "")] {
+            assert!(explain(status, body, &Secrets::default()).is_none());
+        }
+    }
+
+    #[test]
+    fn hostile_answers_are_protocol_errors() {
+        let deep = format!(r#"{{"status":"success","data":{{"result":{}"#, "[".repeat(100_000));
+        let deep_ignored = format!(r#"{{"x":{}"#, "[".repeat(100_000));
+        for (answer, says) in [
+            ("", "is empty"),
+            ("<!doctype html>", "is HTML"),
+            ("[]", "expected an object with a status"),
+            ("{}", "it holds no data.result"),
+            (r#"{"status":"success","data":{}}"#, "it holds no data.result"),
+            (r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,"2"#, "cut off"),
+            (r#"{"status":"success","data":{"result":[{"values":[[1,"2"]]}]}}"#, "missing field `metric`"),
+            (
+                r#"{"status":"success","data":{"result":[{"metric":{"a":1},"values":[]}]}}"#,
+                "expected a string",
+            ),
+            (
+                r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,"secret"]]}]}}"#,
+                "no number",
+            ),
+            (
+                r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,NaN]]}]}}"#,
+                "expected value",
+            ),
+            (
+                r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1e300,"1"]]}]}}"#,
+                "a time out of range",
+            ),
+            (
+                r#"{"status":"success","data":{"result":[{"metric":{},"values":[["1","1"]]}]}}"#,
+                "expected f64",
+            ),
+            (
+                r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,"1",2]]}]}}"#,
+                "expected [time, value]",
+            ),
+            (r#"{"status":"success","data":{"result":[],"result":[]}}"#, "duplicate field"),
+            (r#"{"status":"success","data":{"result":[]}} x"#, "trailing characters"),
+            (r#"{"status":"success","data":{"result":[true]}}"#, "expected a series"),
+            (deep.as_str(), ""),
+            (deep_ignored.as_str(), ""),
+        ] {
+            let error = read(answer).unwrap_err();
+            assert_eq!(error.category(), Category::Protocol, "{error}");
+            assert!(error.message().contains(says) && !error.message().contains("secret"), "{error}");
+        }
+        let invalid = b"{\"status\":\"success\",\"data\":{\"result\":[{\"metric\":{\"a\":\"\xff\"}}]}}";
+        assert_eq!(read_as("", invalid).unwrap_err().category(), Category::Protocol);
+    }
+
+    #[test]
+    fn too_many_series_and_samples_name_the_setting() {
+        let naming = Naming { legend: Legend::default(), fallback: "value".into(), unit: String::new() };
+        let all: Vec<Json> =
+            (0..3).map(|i| json!({"metric": {"i": i.to_string()}, "values": [[1, "1"], [2, "2"]]})).collect();
+        let answer = matrix(&json!(all));
+        for (limits, setting) in [
+            (Limits { max_series: 2, ..Limits::default() }, "maxSeries"),
+            (Limits { max_rows: 5, ..Limits::default() }, "maxRows"),
+        ] {
+            let error = decode(answer.as_bytes(), &naming, &limits, &Secrets::default()).unwrap_err();
+            assert!(error.category() == Category::Limit && error.to_string().contains(setting), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_comes_back_exactly(values in proptest::collection::vec(any::<f64>(), 1..50)) {
+            let samples: Vec<Json> = values.iter().zip(0..).map(|(value, at)| json!([at, value.to_string()])).collect();
+            let (series, _) = read(&matrix(&json!([{"metric": {}, "values": samples}]))).unwrap();
+            let bits = |values: &[f64]| -> Vec<u64> {
+                values.iter().map(|v| if v.is_finite() { v.to_bits() } else { f64::NAN.to_bits() }).collect()
+            };
+            prop_assert_eq!(bits(&series[0].values), bits(&values));
+        }
+
+        #[test]
+        fn no_answer_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64), cut in 0_usize..200, noise in any::<u8>()) {
+            let _ = read_as("{{a}}", &bytes);
+            let mut answer = matrix(&json!([{"metric": {"a": "b"}, "values": [[1, "1"]], "histograms": []}])).into_bytes();
+            if let Some(byte) = answer.get_mut(cut) {
+                *byte = noise;
+            }
+            let _ = read_as("{{a}}", &answer);
+            answer.truncate(cut);
+            let _ = read_as("{{a}}", &answer);
+        }
+    }
+}

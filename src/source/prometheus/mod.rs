@@ -1,0 +1,355 @@
+//! Prometheus, and what speaks its HTTP API: Mimir, Cortex, Thanos, VictoriaMetrics.
+//!
+//! A query is PromQL, written or built, evaluated by `query_range` at multiples of the step since the epoch. A point at t
+//! is what Prometheus evaluates at t, and so describes the time up to t: `(t - step, t]` for functions over the step.
+//! That is kept, because such a point is complete once t has passed, is the same in every request, and stands where
+//! Prometheus' own graphs show it. Nothing is evaluated at times to come, where a step would be half empty.
+//!
+//! Requests are POSTs of forms, since PromQL may be long; a server that answers 405 is asked by GET from then on. A range of
+//! more than 11,000 evaluations, which Prometheus refuses, is asked for in slices.
+//!
+//! - `expression`: options → PromQL; `promql`: names, strings and filters in it
+//! - `answer`: JSON → series, errors of the API; `legend`: names of series
+//! - `labels`: metrics, labels and their values
+
+mod answer;
+mod expression;
+mod labels;
+mod legend;
+mod promql;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use reqwest::StatusCode;
+use reqwest::header::HeaderName;
+use serde::Deserialize;
+
+use self::answer::Naming;
+use self::legend::Legend;
+use super::aggregate::Aggregate;
+use super::http::{Answer, Body, HttpClient};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Source};
+use crate::error::{Category, Error, Result};
+use crate::query::{AdhocFilter, DurationMs};
+use crate::settings::{SecretString, Settings};
+
+/// A server with Prometheus' HTTP API.
+#[derive(Debug)]
+pub struct Prometheus {
+    client: HttpClient,
+    scrape_ms: i64,
+    /// Whether the server was found to refuse POSTs.
+    only_gets: AtomicBool,
+}
+
+/// What a query can say to Prometheus. The doc comments are the user documentation.
+///
+/// Macros in `expr`: `$__interval` (the step, such as `5m`), `$__interval_ms`, `$__rate_interval` (at least the step and a
+/// scrape, and at least four scrapes) and `$__rate_interval_ms`. What would depend on the range of a request is refused:
+/// `$__range`, `$__from`, `$__to`, `$__maxDataPoints`, `@ start()` and `@ end()`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Options {
+    /// PromQL (or MetricsQL) to evaluate. If it is given, the options of the builder (`metric`, `matchers`, `aggregate`,
+    /// `rate`, `combine`, `by`) are not looked at. Default empty.
+    expr: String,
+    /// Name of the metric. Default empty.
+    metric: String,
+    /// Labels that series must have, all of them: `{"key": "job", "operator": "=", "value": "api"}` with `=`, `!=`, `=~` or
+    /// `!~`. Default none.
+    matchers: Vec<AdhocFilter>,
+    /// What a step makes of the samples within it, series by series: `mean`, `max`, `min`, `sum`, `count`, `p95`, `last`, or
+    /// `none` for the newest sample of the last five minutes (`<aggregate>_over_time(metric[step])`). Default `mean`.
+    aggregate: Aggregate,
+    /// For counters: the rise per second over `$__rate_interval` in the place of `aggregate`. Default false.
+    rate: bool,
+    /// What becomes of several series: `none` (they stay), `sum`, `avg`, `min`, `max` or `count`. Default `none`.
+    combine: Combine,
+    /// Labels that combined series keep. Default none: all become one.
+    by: Vec<String>,
+    /// Name of the series, with `{{label}}` for values of labels. Default: the name of the metric.
+    legend: Legend,
+    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    unit: String,
+    /// Filters of the dashboard, which go into every selector of the PromQL.
+    adhoc_filters: Vec<AdhocFilter>,
+}
+
+/// What becomes of several series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Combine {
+    #[default]
+    None,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+}
+
+/// The settings that only this kind knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnSettings {
+    /// Whose data is asked for, sent as `X-Scope-OrgID`. Default empty: the header is not sent.
+    tenant: String,
+    /// How often the server scrapes, for `$__rate_interval`. Default `15s`.
+    scrape_interval: String,
+}
+
+const DEFAULT_SCRAPE_MS: i64 = 15_000;
+const LONGEST_SCRAPE_MS: i64 = 24 * 3_600_000;
+const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
+/// Evaluations in one request; Prometheus refuses more than 11,000 points a series.
+const MAX_EVALUATIONS: i64 = 11_000;
+const DEFAULT_NAME: &str = "value";
+const QUERY_RANGE: &str = "/api/v1/query_range";
+/// How much of a query the inspector shows.
+const SHOWN_CHARS: usize = 4_000;
+
+#[async_trait]
+impl Source for Prometheus {
+    const KIND: &'static str = "prometheus";
+    const LABEL: &'static str = "Prometheus";
+    const DESCRIPTION: &'static str =
+        "Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API";
+    type Options = Options;
+    const QUESTIONS: &'static [&'static str] = &["metrics", "tag-keys", "tag-values", "series"];
+
+    fn connect(settings: &Settings) -> Result<Self> {
+        let own: OwnSettings = settings.own.parse()?;
+        let mut client = HttpClient::new(settings)?;
+        let tenant = own.tenant.trim();
+        if !tenant.is_empty() {
+            client = client.with_secret_header(TENANT_HEADER, &SecretString::from(tenant))?;
+        }
+        Ok(Self { client, scrape_ms: scrape_ms(&own.scrape_interval)?, only_gets: AtomicBool::new(false) })
+    }
+
+    async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
+        let step_ms = request.step_ms.max(1);
+        let expr = expression::expression(options, step_ms, self.scrape_ms)?;
+        let fetched = Fetched { step_ms: Some(step_ms), ..Fetched::default() };
+        let to_ms = request.range.to_ms.min(chrono::Utc::now().timestamp_millis());
+        let Some((start_ms, end_ms)) = evaluations(request.range.from_ms, to_ms, step_ms) else {
+            let executed = format!("nothing, because no multiple of the step lies in the range: {expr}");
+            return Ok(Fetched { executed: self.client.secrets().quote(&executed, SHOWN_CHARS), ..fetched });
+        };
+        let (start, end, step) = (seconds(start_ms), seconds(end_ms), seconds(step_ms));
+        let timeout = self.client.limits().timeout.as_secs_f64().to_string();
+        let fields =
+            [("query", &*expr), ("start", &*start), ("end", &*end), ("step", &*step), ("timeout", &*timeout)];
+        let Answer { bytes, .. } = self.ask(QUERY_RANGE, &fields).await?;
+        let executed = format!("{QUERY_RANGE} query={expr} start={start} end={end} step={step}");
+        let executed = self.client.secrets().quote(&executed, SHOWN_CHARS);
+        let naming = Naming {
+            legend: options.legend.clone(),
+            fallback: match options.metric.trim() {
+                metric if options.expr.trim().is_empty() && !metric.is_empty() => metric.to_owned(),
+                _ => DEFAULT_NAME.to_owned(),
+            },
+            unit: options.unit.clone(),
+        };
+        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
+        let (secrets, limits) = (self.client.secrets(), self.client.limits());
+        let decoded =
+            tokio::task::spawn_blocking(move || answer::decode(&bytes, &naming, &limits, &secrets)).await;
+        let (series, notices) =
+            decoded.map_err(|_| Error::panicked("the decoder of Prometheus' answers"))??;
+        Ok(Fetched { series, executed, notices, ..fetched })
+    }
+
+    async fn check(&self) -> Result<Reached> {
+        let build = match self.read("/api/v1/status/buildinfo", &[]).await {
+            Ok(Answer { bytes, .. }) => answer::decode_data::<BuildInfo>(&bytes, &self.client.secrets()).ok(),
+            Err(error) if matches!(error.category(), Category::Connection | Category::Tls) => {
+                return Err(error);
+            }
+            // Not every server has it, and it may be kept from those who may query.
+            Err(_) => None,
+        };
+        // The version is told to anyone; whether we may query is what matters.
+        let Answer { bytes, elapsed, .. } = self.ask("/api/v1/query", &[("query", "1")]).await?;
+        let naming =
+            Naming { legend: Legend::default(), fallback: DEFAULT_NAME.to_owned(), unit: String::new() };
+        let (series, _) = answer::decode(&bytes, &naming, &self.client.limits(), &self.client.secrets())?;
+        if !matches!(&series[..], [one] if one.values == [1.0]) {
+            return Err(Error::new(Category::Protocol, "the server says that 1 is something else")
+                .hint("check that the URL is that of a Prometheus-compatible API"));
+        }
+        let quote = |text: &str| self.client.secrets().quote(text, 80);
+        let name = match &build {
+            Some(BuildInfo { application, version, .. }) if !version.is_empty() => {
+                format!("{} {}", if application.is_empty() { "Prometheus" } else { application }, version)
+            }
+            _ => "a server with Prometheus' API".to_owned(),
+        };
+        let revision = build.map(|build| build.revision).filter(|revision| !revision.is_empty());
+        Ok(Reached {
+            message: format!(
+                "Reached {} at {} in {} ms",
+                quote(&name),
+                self.client.origin(),
+                elapsed.as_millis()
+            ),
+            details: match revision {
+                Some(revision) => {
+                    format!("The query \"1\" was answered with 1; revision {}", quote(&revision))
+                }
+                None => "The query \"1\" was answered with 1; the server does not say its version".to_owned(),
+            },
+        })
+    }
+
+    fn slice_ms(&self, _options: &Options, step_ms: i64) -> Option<i64> {
+        Some(step_ms.max(1).saturating_mul(MAX_EVALUATIONS))
+    }
+
+    async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
+        self.answer(question).await
+    }
+}
+
+/// Of `status/buildinfo`; Mimir says its name, too.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct BuildInfo {
+    application: String,
+    version: String,
+    revision: String,
+}
+
+impl Prometheus {
+    /// POSTs a form; asks by GET where the server does not take that.
+    async fn ask(&self, path: &str, fields: &[(&str, &str)]) -> Result<Answer> {
+        if !self.only_gets.load(Ordering::Relaxed) {
+            let not_allowed = AtomicBool::new(false);
+            let secrets = self.client.secrets();
+            let explain = |status: StatusCode, body: &str| {
+                not_allowed.fetch_or(status == StatusCode::METHOD_NOT_ALLOWED, Ordering::Relaxed);
+                answer::explain(status.as_u16(), body, &secrets)
+            };
+            let form = Body::form(fields.iter().copied());
+            let request = self.client.post(path, &[], form)?.that_only_reads();
+            let answer = self.client.send_explained(&request, &explain).await;
+            if !not_allowed.load(Ordering::Relaxed) {
+                return answer;
+            }
+            self.only_gets.store(true, Ordering::Relaxed);
+        }
+        self.read(path, fields).await
+    }
+
+    /// GETs.
+    async fn read(&self, path: &str, params: &[(&str, &str)]) -> Result<Answer> {
+        let params: Vec<(String, String)> =
+            params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let request = self.client.get(path, &params)?;
+        let secrets: Arc<_> = self.client.secrets();
+        let explain = |status: StatusCode, body: &str| answer::explain(status.as_u16(), body, &secrets);
+        self.client.send_explained(&request, &explain).await
+    }
+}
+
+fn scrape_ms(text: &str) -> Result<i64> {
+    if text.trim().is_empty() {
+        return Ok(DEFAULT_SCRAPE_MS);
+    }
+    let wrong = |why: String| {
+        Error::new(Category::Config, format!("scrapeInterval {why}"))
+            .hint("set it in the data source settings to how often Prometheus scrapes, such as 15s")
+    };
+    let ms =
+        text.parse::<DurationMs>().map_err(|error| wrong(format!("cannot be read: {error}")))?.as_millis();
+    if (1..=LONGEST_SCRAPE_MS).contains(&ms) {
+        Ok(ms)
+    } else {
+        Err(wrong("is not between 1ms and 1d".to_owned()))
+    }
+}
+
+/// The first and the last multiple of `step_ms` in a range with both ends included; `None` if there is none.
+fn evaluations(from_ms: i64, to_ms: i64, step_ms: i64) -> Option<(i64, i64)> {
+    let end_ms = to_ms.checked_sub(to_ms.rem_euclid(step_ms))?;
+    let start_ms = match from_ms.rem_euclid(step_ms) {
+        0 => from_ms,
+        beyond => from_ms.checked_add(step_ms - beyond)?,
+    };
+    (start_ms <= end_ms).then_some((start_ms, end_ms))
+}
+
+/// Ms as seconds with three digits of fraction where they are needed.
+fn seconds(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let (whole, fraction) = (ms.unsigned_abs() / 1_000, ms.unsigned_abs() % 1_000);
+    if fraction == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction:03}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::RawSettings;
+
+    fn connected(json_data: &serde_json::Value) -> Result<Prometheus> {
+        let json_data = json_data.to_string();
+        let raw = RawSettings {
+            url: "http://127.0.0.1:1/prom",
+            json_data: json_data.as_bytes(),
+            ..RawSettings::default()
+        };
+        Prometheus::connect(&Settings::parse(&raw).unwrap())
+    }
+
+    #[test]
+    fn evaluations_are_multiples_of_the_step() {
+        assert_eq!(evaluations(0, 299, 100), Some((0, 200)));
+        assert_eq!(evaluations(1, 200, 100), Some((100, 200)));
+        assert_eq!(evaluations(-150, -1, 100), Some((-100, -100)));
+        assert_eq!(evaluations(101, 199, 100), None);
+        assert_eq!(evaluations(i64::MAX, i64::MAX, 100), None);
+    }
+
+    #[test]
+    fn times_are_exact_to_the_millisecond() {
+        for (ms, text) in [
+            (0, "0"),
+            (1_500, "1.500"),
+            (1_700_000_000_123, "1700000000.123"),
+            (-1, "-0.001"),
+            (60_000, "60"),
+        ] {
+            assert_eq!(seconds(ms), text);
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        assert_eq!(connected(&json!({})).unwrap().scrape_ms, 15_000);
+        assert_eq!(connected(&json!({"scrapeInterval": "1m", "tenant": "a|b"})).unwrap().scrape_ms, 60_000);
+        for (settings, says) in [
+            (json!({"scrapeInterval": "soon"}), "scrapeInterval"),
+            (json!({"scrapeInterval": "0s"}), "scrapeInterval"),
+            (json!({"scrapeInterval": 15}), "scrapeInterval"),
+            (json!({"tenant": ["a"]}), "tenant"),
+            (json!({"tenant": "a\nb"}), "x-scope-orgid"),
+        ] {
+            let error = connected(&settings).unwrap_err();
+            assert!(error.category() == Category::Config && error.message().contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_slice_has_more_points_than_prometheus_gives() {
+        let source = connected(&json!({})).unwrap();
+        let slice_ms = source.slice_ms(&Options::default(), 60_000).unwrap();
+        let (start, end) = evaluations(0, slice_ms - 1, 60_000).unwrap();
+        assert_eq!((end - start) / 60_000 + 1, 11_000);
+        assert_eq!(source.slice_ms(&Options::default(), i64::MAX), Some(i64::MAX));
+    }
+}

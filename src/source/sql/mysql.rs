@@ -1,0 +1,290 @@
+//! MySQL and MariaDB.
+//!
+//! Sessions are read-only with a statement time-out on the server's side, and with a `sql_mode` in which quotes and
+//! backslashes mean what [`super::guard`] takes them for. A statement runs in `START TRANSACTION READ ONLY` and is rolled
+//! back. Statements are prepared, of which the servers take one at a time only.
+
+use async_trait::async_trait;
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use futures_util::TryStreamExt as _;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _, TypeInfo as _,
+    ValueRef as _,
+};
+
+use super::YIELD_ROWS;
+use super::dialect::Dialect;
+use super::pool::{Driver, Sink, Trouble};
+use super::rows::{Column, ColumnKind, Value};
+use super::server::{Server, SslMode};
+use super::statement::{Param, Statement};
+use crate::error::{Category, Error, Result};
+use crate::settings::{ExposeSecret as _, Settings};
+
+const PORT: u16 = 3306;
+/// "Unknown or incorrect time zone".
+const NO_SUCH_ZONE: u16 = 1298;
+
+/// A MySQL or MariaDB server.
+#[derive(Debug)]
+pub(super) struct Mysql {
+    server: Server,
+}
+
+/// A connection and its number in the server.
+pub(super) struct Session {
+    connection: MySqlConnection,
+    number: u64,
+}
+
+impl Mysql {
+    fn options(&self) -> MySqlConnectOptions {
+        let server = &self.server;
+        let mut options = MySqlConnectOptions::new()
+            .host(&server.host)
+            .port(server.port)
+            .username(&server.user)
+            .password(server.password.expose_secret())
+            .statement_cache_capacity(1)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            .ssl_mode(match server.mode {
+                SslMode::Disable => MySqlSslMode::Disabled,
+                SslMode::Require => MySqlSslMode::Required,
+                SslMode::VerifyCa => MySqlSslMode::VerifyCa,
+                SslMode::VerifyFull => MySqlSslMode::VerifyIdentity,
+            });
+        if !server.database.is_empty() {
+            options = options.database(&server.database);
+        }
+        if let Some(pem) = server.authority() {
+            options = options.ssl_ca_from_pem(pem);
+        }
+        if let Some(identity) = &server.tls.client_identity {
+            options = options
+                .ssl_client_cert_from_pem(identity.certificate.expose_secret())
+                .ssl_client_key_from_pem(identity.key.expose_secret());
+        }
+        options.disable_statement_logging()
+    }
+}
+
+#[async_trait]
+impl Driver for Mysql {
+    const KIND: &'static str = "mysql";
+    const LABEL: &'static str = "MySQL";
+    const DESCRIPTION: &'static str = "MySQL and MariaDB, tables or SQL";
+    const DIALECT: Dialect = Dialect::Mysql;
+    const VERSION: &'static str =
+        "SELECT IF(VERSION() LIKE '%MariaDB%', VERSION(), CONCAT('MySQL ', VERSION()))";
+    type Session = Session;
+
+    fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self { server: Server::of(settings, PORT)? })
+    }
+
+    fn place(&self) -> String {
+        format!("MySQL at {}", self.server.address())
+    }
+
+    fn zone(&self) -> chrono_tz::Tz {
+        self.server.zone
+    }
+
+    async fn open(&self) -> Result<Session, Trouble> {
+        let mut connection = self.options().connect().await?;
+        let row = connection.fetch_one(sqlx::raw_sql("SELECT CONNECTION_ID(), VERSION()")).await?;
+        let number: u64 = row.try_get_unchecked(0)?;
+        let version: String = row.try_get_unchecked(1)?;
+        let ms = self.server.timeout_ms;
+        let timeout = if version.contains("MariaDB") {
+            format!("max_statement_time = {}.{:03}", ms / 1_000, ms % 1_000)
+        } else {
+            format!("max_execution_time = {ms}")
+        };
+        let zone = match self.server.zone {
+            chrono_tz::Tz::UTC => "+00:00",
+            zone => zone.name(),
+        };
+        // Numbers and the name of a zone: nothing of the user's.
+        let set_up = format!(
+            "SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION', SESSION {timeout}, SESSION time_zone = '{zone}'"
+        );
+        connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(set_up)))
+            .await
+            .map_err(|error| no_zone(error, zone))?;
+        connection.execute(sqlx::raw_sql("SET SESSION TRANSACTION READ ONLY")).await?;
+        Ok(Session { connection, number })
+    }
+
+    async fn is_alive(&self, session: &mut Session) -> bool {
+        session.connection.ping().await.is_ok()
+    }
+
+    async fn run(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<(), Trouble> {
+        session.connection.execute(sqlx::raw_sql("START TRANSACTION READ ONLY")).await?;
+        let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str())).persistent(false);
+        for param in &statement.params {
+            query = match param {
+                Param::Text(text) => query.bind(text),
+                Param::Float(number) => query.bind(number),
+            };
+        }
+        {
+            let mut rows = query.fetch(&mut session.connection);
+            let mut count = 0_usize;
+            let mut readers = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                if count == 0 {
+                    readers =
+                        row.columns().iter().map(|column| Reader::of(column.type_info().name())).collect();
+                    sink.begin(columns(&row, &readers));
+                }
+                count += 1;
+                take(&row, &readers, sink)?;
+                if count.is_multiple_of(YIELD_ROWS) {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        Ok(())
+    }
+
+    async fn stop(&self, session: Session) {
+        // The number is still this session's: it is closed only afterwards.
+        if let Ok(mut other) = self.options().connect().await {
+            let kill = format!("KILL QUERY {}", session.number);
+            let _ = other.execute(sqlx::raw_sql(AssertSqlSafe(kill))).await;
+            let _ = other.close().await;
+        }
+        let _ = session.connection.close_hard().await;
+    }
+}
+
+/// What a server without tables of time zones says, for people.
+fn no_zone(error: sqlx::Error, zone: &str) -> Trouble {
+    let number = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
+        .map(sqlx::mysql::MySqlDatabaseError::number);
+    if number == Some(NO_SUCH_ZONE) {
+        Error::new(Category::Config, format!("the server does not know the time zone {zone}"))
+            .hint("load its tables with mysql_tzinfo_to_sql, or leave timeZone empty for UTC")
+            .into()
+    } else {
+        error.into()
+    }
+}
+
+/// How the values of a column are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Int,
+    Unsigned,
+    Float,
+    Single,
+    Decimal,
+    Datetime,
+    Date,
+    Text,
+    Bytes,
+    None,
+}
+
+impl Reader {
+    fn of(type_name: &str) -> Self {
+        match type_name {
+            "BOOLEAN" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => Self::Int,
+            "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED"
+            | "BIGINT UNSIGNED" | "BIT" | "YEAR" => Self::Unsigned,
+            "FLOAT" => Self::Single,
+            "DOUBLE" => Self::Float,
+            "DECIMAL" => Self::Decimal,
+            "DATETIME" | "TIMESTAMP" => Self::Datetime,
+            "DATE" => Self::Date,
+            "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET"
+            | "JSON" => Self::Text,
+            "BINARY" | "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => Self::Bytes,
+            _ => Self::None,
+        }
+    }
+
+    fn kind(self) -> ColumnKind {
+        match self {
+            Self::Int | Self::Unsigned | Self::Float | Self::Single | Self::Decimal => ColumnKind::Number,
+            Self::Datetime | Self::Date => ColumnKind::Time,
+            Self::Text | Self::Bytes => ColumnKind::Text,
+            Self::None => ColumnKind::Unreadable,
+        }
+    }
+}
+
+fn columns(row: &MySqlRow, readers: &[Reader]) -> Vec<Column> {
+    let columns = row.columns().iter().zip(readers).map(|(column, reader)| Column {
+        name: column.name().to_owned(),
+        kind: reader.kind(),
+        type_name: column.type_info().name().to_owned(),
+    });
+    columns.collect()
+}
+
+fn take(row: &MySqlRow, readers: &[Reader], sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
+    let mut values = Vec::with_capacity(readers.len());
+    for (at, reader) in readers.iter().enumerate() {
+        let value = if row.try_get_raw(at)?.is_null() {
+            Value::Null
+        } else {
+            // A value of the type that is none of it, such as the date 0000-00-00.
+            read(row, at, *reader).unwrap_or(Value::Unreadable)
+        };
+        values.push(value);
+    }
+    sink.row(&values)?;
+    Ok(())
+}
+
+fn read(row: &MySqlRow, at: usize, reader: Reader) -> Result<Value<'_>, sqlx::Error> {
+    Ok(match reader {
+        Reader::Int => Value::Int(row.try_get_unchecked(at)?),
+        Reader::Unsigned => {
+            let number: u64 = row.try_get_unchecked(at)?;
+            i64::try_from(number).map_or(Value::Float(number as f64), Value::Int)
+        }
+        Reader::Float => Value::Float(row.try_get_unchecked(at)?),
+        // The shortest decimal that is this single, as the server shows it: 0.1 and not 0.10000000149.
+        Reader::Single => {
+            let single: f32 = row.try_get_unchecked(at)?;
+            Value::Float(single.to_string().parse().unwrap_or(f64::from(single)))
+        }
+        Reader::Decimal => {
+            let text: &str = row.try_get_unchecked(at)?;
+            text.parse().map_or(Value::Unreadable, Value::Float)
+        }
+        Reader::Datetime => {
+            let time: NaiveDateTime = row.try_get_unchecked(at)?;
+            Value::Wall(time.and_utc().timestamp_millis())
+        }
+        Reader::Date => {
+            let date: NaiveDate = row.try_get_unchecked(at)?;
+            Value::Wall(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+        }
+        Reader::Text => {
+            let text: &str = row.try_get_unchecked(at)?;
+            Value::Text(text.into())
+        }
+        Reader::Bytes => {
+            let bytes: &[u8] = row.try_get_unchecked(at)?;
+            std::str::from_utf8(bytes).map_or(Value::Unreadable, |text| Value::Text(text.into()))
+        }
+        Reader::None => Value::Unreadable,
+    })
+}

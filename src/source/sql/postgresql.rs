@@ -1,0 +1,347 @@
+//! PostgreSQL, and what speaks like it: TimescaleDB, and with them most hosted ones.
+//!
+//! Sessions are read-only with a statement time-out on the server's side; a statement runs in `BEGIN READ ONLY` and is
+//! rolled back, so that not even settings it changed survive it. Statements are prepared, of which PostgreSQL takes one at
+//! a time only.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{
+    PgConnectOptions, PgConnection, PgRow, PgSslMode, PgTypeInfo, PgTypeKind, PgValueFormat,
+};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _, TypeInfo as _,
+    ValueRef as _,
+};
+
+use super::YIELD_ROWS;
+use super::dialect::Dialect;
+use super::pool::{Driver, Sink, Trouble};
+use super::rows::{Column, ColumnKind, Value};
+use super::server::{Server, SslMode};
+use super::statement::{Param, Statement};
+use crate::error::Result;
+use crate::settings::{ExposeSecret as _, Settings};
+
+const PORT: u16 = 5432;
+/// What PostgreSQL counts times from: 2000-01-01, in ms and days since 1970.
+const EPOCH_MS: i64 = 946_684_800_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// A PostgreSQL server.
+#[derive(Debug)]
+pub(super) struct Postgresql {
+    server: Server,
+}
+
+/// A connection and the number of its process in the server.
+pub(super) struct Session {
+    connection: PgConnection,
+    process: i32,
+}
+
+impl Postgresql {
+    fn options(&self) -> PgConnectOptions {
+        let server = &self.server;
+        let mut options = PgConnectOptions::new_without_pgpass()
+            .host(&server.host)
+            .port(server.port)
+            .username(&server.user)
+            .password(server.password.expose_secret())
+            .application_name("outrider")
+            .statement_cache_capacity(1)
+            .ssl_mode(match server.mode {
+                SslMode::Disable => PgSslMode::Disable,
+                SslMode::Require => PgSslMode::Require,
+                SslMode::VerifyCa => PgSslMode::VerifyCa,
+                SslMode::VerifyFull => PgSslMode::VerifyFull,
+            });
+        // Without one, PostgreSQL takes that of the user's name.
+        let database = if server.database.is_empty() { &server.user } else { &server.database };
+        options = options.database(database);
+        if let Some(pem) = server.authority() {
+            options = options.ssl_root_cert_from_pem(pem);
+        }
+        if let Some(identity) = &server.tls.client_identity {
+            options = options
+                .ssl_client_cert_from_pem(identity.certificate.expose_secret())
+                .ssl_client_key_from_pem(identity.key.expose_secret());
+        }
+        options.disable_statement_logging()
+    }
+}
+
+#[async_trait]
+impl Driver for Postgresql {
+    const KIND: &'static str = "postgresql";
+    const LABEL: &'static str = "PostgreSQL";
+    const DESCRIPTION: &'static str = "PostgreSQL and TimescaleDB, tables or SQL";
+    const DIALECT: Dialect = Dialect::Postgresql;
+    const VERSION: &'static str = "SELECT 'PostgreSQL ' || current_setting('server_version')";
+    type Session = Session;
+
+    fn new(settings: &Settings) -> Result<Self> {
+        Ok(Self { server: Server::of(settings, PORT)? })
+    }
+
+    fn place(&self) -> String {
+        format!("PostgreSQL at {}", self.server.address())
+    }
+
+    fn zone(&self) -> chrono_tz::Tz {
+        self.server.zone
+    }
+
+    async fn open(&self) -> Result<Session, Trouble> {
+        let mut connection = self.options().connect().await?;
+        // A number and the name of a zone: nothing of the user's.
+        let set_up = format!(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SET statement_timeout = {}; SET TimeZone = '{}'",
+            self.server.timeout_ms,
+            self.server.zone.name()
+        );
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(set_up))).await?;
+        let row = connection.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?;
+        let process = row.try_get_unchecked(0)?;
+        Ok(Session { connection, process })
+    }
+
+    async fn is_alive(&self, session: &mut Session) -> bool {
+        session.connection.ping().await.is_ok()
+    }
+
+    async fn run(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<(), Trouble> {
+        session.connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
+        let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str())).persistent(false);
+        for param in &statement.params {
+            query = match param {
+                Param::Text(text) => query.bind(text),
+                Param::Float(number) => query.bind(number),
+            };
+        }
+        {
+            let mut rows = query.fetch(&mut session.connection);
+            let mut count = 0_usize;
+            let mut readers = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                if count == 0 {
+                    readers = row.columns().iter().map(|column| Reader::of(column.type_info())).collect();
+                    sink.begin(columns(&row, &readers));
+                }
+                count += 1;
+                take(&row, &readers, sink)?;
+                if count.is_multiple_of(YIELD_ROWS) {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+        Ok(())
+    }
+
+    async fn stop(&self, session: Session) {
+        // The process is still this session's: it is closed only afterwards.
+        if let Ok(mut other) = self.options().connect().await {
+            let query = sqlx::query("SELECT pg_cancel_backend($1)").bind(session.process);
+            let _ = other.execute(query).await;
+            let _ = other.close().await;
+        }
+        let _ = session.connection.close_hard().await;
+    }
+}
+
+/// How the values of a column are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Bool,
+    Int,
+    Oid,
+    Float,
+    Numeric,
+    Timestamp,
+    Timestamptz,
+    Date,
+    Text,
+    Jsonb,
+    Uuid,
+    None,
+}
+
+impl Reader {
+    fn of(of: &PgTypeInfo) -> Self {
+        match of.kind() {
+            PgTypeKind::Enum(_) => return Self::Text,
+            PgTypeKind::Domain(inner) => return Self::of(inner),
+            _ => {}
+        }
+        match of.name() {
+            "BOOL" => Self::Bool,
+            "INT2" | "INT4" | "INT8" => Self::Int,
+            "OID" => Self::Oid,
+            "FLOAT4" | "FLOAT8" => Self::Float,
+            "NUMERIC" => Self::Numeric,
+            "TIMESTAMP" => Self::Timestamp,
+            "TIMESTAMPTZ" => Self::Timestamptz,
+            "DATE" => Self::Date,
+            "TEXT" | "VARCHAR" | "CHAR" | "\"CHAR\"" | "NAME" | "JSON" | "UNKNOWN" | "XML" => Self::Text,
+            "JSONB" => Self::Jsonb,
+            "UUID" => Self::Uuid,
+            name if name.eq_ignore_ascii_case("citext") => Self::Text,
+            _ => Self::None,
+        }
+    }
+
+    fn kind(self) -> ColumnKind {
+        match self {
+            Self::Bool | Self::Int | Self::Oid | Self::Float | Self::Numeric => ColumnKind::Number,
+            Self::Timestamp | Self::Timestamptz | Self::Date => ColumnKind::Time,
+            Self::Text | Self::Jsonb | Self::Uuid => ColumnKind::Text,
+            Self::None => ColumnKind::Unreadable,
+        }
+    }
+}
+
+fn columns(row: &PgRow, readers: &[Reader]) -> Vec<Column> {
+    let columns = row.columns().iter().zip(readers).map(|(column, reader)| Column {
+        name: column.name().to_owned(),
+        kind: reader.kind(),
+        type_name: column.type_info().name().to_owned(),
+    });
+    columns.collect()
+}
+
+fn take(row: &PgRow, readers: &[Reader], sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
+    let mut values = Vec::with_capacity(readers.len());
+    for (at, reader) in readers.iter().enumerate() {
+        let raw = row.try_get_raw(at)?;
+        let value = if raw.is_null() {
+            Value::Null
+        } else if *reader == Reader::None || raw.format() == PgValueFormat::Text {
+            raw.as_str().map_or(Value::Unreadable, |text| match reader {
+                Reader::None => Value::Unreadable,
+                _ => Value::Text(text.into()),
+            })
+        } else {
+            raw.as_bytes().ok().and_then(|bytes| decode(*reader, bytes)).unwrap_or(Value::Unreadable)
+        };
+        values.push(value);
+    }
+    sink.row(&values)?;
+    Ok(())
+}
+
+/// A value in PostgreSQL's binary format; `None` if it is no such value, or one that stands for no number or time.
+fn decode(reader: Reader, bytes: &[u8]) -> Option<Value<'_>> {
+    Some(match (reader, bytes.len()) {
+        (Reader::Bool, 1) => Value::Bool(bytes[0] != 0),
+        (Reader::Int, 2) => Value::Int(i16::from_be_bytes(bytes.try_into().ok()?).into()),
+        (Reader::Int, 4) => Value::Int(i32::from_be_bytes(bytes.try_into().ok()?).into()),
+        (Reader::Int, 8) => Value::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
+        (Reader::Oid, 4) => Value::Int(u32::from_be_bytes(bytes.try_into().ok()?).into()),
+        (Reader::Float, 4) => Value::Float(f32::from_be_bytes(bytes.try_into().ok()?).into()),
+        (Reader::Float, 8) => Value::Float(f64::from_be_bytes(bytes.try_into().ok()?)),
+        (Reader::Numeric, _) => Value::Float(numeric(bytes)?),
+        (Reader::Timestamp, 8) => Value::Wall(time(bytes)?),
+        (Reader::Timestamptz, 8) => Value::Instant(time(bytes)?),
+        (Reader::Date, 4) => {
+            let days = i32::from_be_bytes(bytes.try_into().ok()?);
+            // The ends of the range stand for infinity.
+            if days == i32::MAX || days == i32::MIN {
+                return None;
+            }
+            Value::Wall(i64::from(days) * DAY_MS + EPOCH_MS)
+        }
+        (Reader::Text, _) => Value::Text(std::str::from_utf8(bytes).ok()?.into()),
+        // A version before the text.
+        (Reader::Jsonb, _) => Value::Text(std::str::from_utf8(bytes.get(1..)?).ok()?.into()),
+        (Reader::Uuid, 16) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+            Value::Text(parts.join("-").into())
+        }
+        _ => return None,
+    })
+}
+
+fn time(bytes: &[u8]) -> Option<i64> {
+    let us = i64::from_be_bytes(bytes.try_into().ok()?);
+    // The ends of the range stand for infinity.
+    (us != i64::MAX && us != i64::MIN).then(|| us.div_euclid(1_000) + EPOCH_MS)
+}
+
+/// The number nearest to a NUMERIC: four `u16` (count of digits, weight of the first, sign, scale), then digits to the
+/// base of 10,000. See `numeric_send` in PostgreSQL's `numeric.c`.
+fn numeric(bytes: &[u8]) -> Option<f64> {
+    let word = |at: usize| Some(u16::from_be_bytes(bytes.get(2 * at..2 * at + 2)?.try_into().ok()?));
+    let (count, weight, sign) = (word(0)?, word(1)?.cast_signed(), word(2)?);
+    let sign = match sign {
+        0x0000 => "",
+        0x4000 => "-",
+        0xC000 => return Some(f64::NAN),
+        0xD000 => return Some(f64::INFINITY),
+        0xF000 => return Some(f64::NEG_INFINITY),
+        _ => return None,
+    };
+    let mut text = String::with_capacity(usize::from(count) * 4 + 8);
+    text.push_str(sign);
+    text.push('0');
+    for at in 0..usize::from(count) {
+        let digit = word(4 + at).filter(|digit| *digit < 10_000)?;
+        text.push_str(&format!("{digit:04}"));
+    }
+    let exponent = 4 * (i32::from(weight) + 1 - i32::from(count));
+    text.push_str(&format!("e{exponent}"));
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(words: &[u16]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    #[test]
+    fn decimals_become_the_nearest_number() {
+        for (digits, number) in [
+            (&[0, 0, 0, 0][..], Some(0.0)),
+            (&[2, 0, 0, 2, 12, 3400], Some(12.34)),
+            (&[2, 0, 0x4000, 2, 12, 3400], Some(-12.34)),
+            (&[1, 1, 0, 0, 5], Some(50_000.0)),
+            (&[1, (-1_i16).cast_unsigned(), 0, 4, 1], Some(0.0001)),
+            (&[0, 0, 0xD000, 0], Some(f64::INFINITY)),
+            (&[1, 0, 0, 0, 10_000], None),
+            (&[2, 0, 0, 0, 1], None),
+            (&[0, 0, 7, 0], None),
+        ] {
+            assert_eq!(numeric(&words(digits)), number, "{digits:?}");
+        }
+        assert!(numeric(&words(&[0, 0, 0xC000, 0])).unwrap().is_nan());
+    }
+
+    #[test]
+    fn infinite_times_are_none() {
+        assert_eq!(decode(Reader::Timestamptz, &i64::MAX.to_be_bytes()), None);
+        assert_eq!(decode(Reader::Date, &i32::MIN.to_be_bytes()), None);
+        assert_eq!(decode(Reader::Timestamptz, &1_500_i64.to_be_bytes()), Some(Value::Instant(EPOCH_MS + 1)));
+        assert_eq!(decode(Reader::Timestamp, &(-1_i64).to_be_bytes()), Some(Value::Wall(EPOCH_MS - 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            use Reader::{Bool, Date, Float, Int, Jsonb, None, Numeric, Oid, Text, Timestamp, Timestamptz, Uuid};
+            for reader in [Bool, Int, Oid, Float, Numeric, Timestamp, Timestamptz, Date, Text, Jsonb, Uuid, None] {
+                let _ = decode(reader, &bytes);
+            }
+        }
+    }
+}

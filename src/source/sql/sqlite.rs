@@ -1,0 +1,255 @@
+//! SQLite: a file on this machine, read only.
+//!
+//! Which files may be opened is the operator's decision: those below `allowedDirectories` and no others. The path and the
+//! directories are resolved (symbolic links, too) before they are compared, again before every new session. The file is
+//! opened with `SQLITE_OPEN_READONLY` and `query_only`; the SQL function `load_extension` is off, as SQLite has it by
+//! default and nothing here changes; and [`super::guard`] lets no `ATTACH` or `PRAGMA` pass.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use serde::Deserialize;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _,
+};
+
+use super::YIELD_ROWS;
+use super::dialect::Dialect;
+use super::pool::{Driver, Sink, Trouble};
+use super::rows::{Column, ColumnKind, Value};
+use super::server::zone_of;
+use super::statement::{Param, Statement};
+use crate::error::{Category, Error, Result};
+use crate::settings::Settings;
+
+/// How many steps of SQLite's machine pass between two looks at whether anyone still waits.
+const STEPS_PER_LOOK: i32 = 10_000;
+/// How long a lock of a writer is waited for, at most.
+const BUSY: Duration = Duration::from_secs(5);
+/// Rows between SQLite's thread and ours.
+const ROWS_UNDER_WAY: usize = 512;
+
+/// A database file.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    path: PathBuf,
+    allowed: Vec<PathBuf>,
+    immutable: bool,
+    zone: chrono_tz::Tz,
+    busy: Duration,
+}
+
+/// The keys of `jsonData` that only SQLite knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Json {
+    path: String,
+    allowed_directories: Vec<String>,
+    immutable: bool,
+    time_zone: String,
+}
+
+/// A connection with its brake.
+pub(super) struct Session {
+    connection: SqliteConnection,
+    given_up: Arc<AtomicBool>,
+}
+
+/// The file to open, without symbolic links.
+///
+/// # Errors
+/// [`Category::Config`] if it is outside of the directories, or not there. Of what is outside, the message says nothing,
+/// not even whether it exists.
+fn resolve(path: &Path, directories: &[PathBuf]) -> Result<PathBuf> {
+    let outside = || {
+        Error::new(Category::Config, "the path of the SQLite database is not below an allowed directory")
+            .hint("list its directory, as absolute path, in allowedDirectories of the data source settings")
+    };
+    let resolved: Vec<PathBuf> = directories.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    // As typed, or through a link on the way to the directory itself; anything else is not even looked at.
+    if !directories.iter().chain(&resolved).any(|directory| path.starts_with(directory)) {
+        return Err(outside());
+    }
+    let path = path.canonicalize().map_err(|error| {
+        Error::new(Category::Config, format!("the SQLite database cannot be opened: {error}"))
+            .hint("check path in the data source settings, and that this process may read it")
+    })?;
+    if !resolved.iter().any(|directory| path.starts_with(directory)) {
+        return Err(outside());
+    }
+    if !path.is_file() {
+        return Err(Error::new(Category::Config, "the path of the SQLite database is no file")
+            .hint("set path in the data source settings to a database file"));
+    }
+    Ok(path)
+}
+
+/// A path of the settings: absolute, and without `..`.
+fn checked(name: &str, path: &str) -> Result<PathBuf> {
+    let path = Path::new(path.trim());
+    let wrong =
+        |what: &str, hint: &str| Err(Error::new(Category::Config, format!("{name} {what}")).hint(hint));
+    if path.as_os_str().is_empty() {
+        return wrong("is empty", "write an absolute path");
+    }
+    if !path.is_absolute() {
+        return wrong("is no absolute path", "write it from the root on, as in /var/lib/data/metrics.db");
+    }
+    if path.components().any(|part| part == Component::ParentDir) || path.to_string_lossy().contains('\0') {
+        return wrong("holds ..", "write the path itself");
+    }
+    Ok(path.to_owned())
+}
+
+#[async_trait]
+impl Driver for Sqlite {
+    const KIND: &'static str = "sqlite";
+    const LABEL: &'static str = "SQLite";
+    const DESCRIPTION: &'static str = "A SQLite database file on Grafana's machine, opened read-only";
+    const DIALECT: Dialect = Dialect::Sqlite;
+    // The second column makes SQLite read the file.
+    const VERSION: &'static str =
+        "SELECT 'SQLite ' || sqlite_version(), (SELECT count(*) FROM sqlite_schema)";
+    type Session = Session;
+
+    fn new(settings: &Settings) -> Result<Self> {
+        let json: Json = settings.own.parse()?;
+        if json.allowed_directories.iter().all(|path| path.trim().is_empty()) {
+            return Err(Error::new(Category::Config, "no directory is allowed for SQLite databases").hint(
+                "list the directories whose databases may be read in allowedDirectories of the data source settings",
+            ));
+        }
+        let allowed = json
+            .allowed_directories
+            .iter()
+            .filter(|path| !path.trim().is_empty())
+            .map(|path| checked("a directory of allowedDirectories", path))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            path: checked("path", &json.path)?,
+            allowed,
+            immutable: json.immutable,
+            zone: zone_of(&json.time_zone)?,
+            busy: settings.limits.timeout.min(BUSY),
+        })
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn zone(&self) -> chrono_tz::Tz {
+        self.zone
+    }
+
+    async fn open(&self) -> Result<Session, Trouble> {
+        let (path, allowed) = (self.path.clone(), self.allowed.clone());
+        let resolved = tokio::task::spawn_blocking(move || resolve(&path, &allowed)).await;
+        let path = resolved.map_err(|_| Error::panicked("looking for the SQLite database"))??;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .read_only(true)
+            .create_if_missing(false)
+            .immutable(self.immutable)
+            .busy_timeout(self.busy)
+            .statement_cache_capacity(1)
+            .row_buffer_size(ROWS_UNDER_WAY)
+            .pragma("query_only", "ON")
+            // What a hostile file could otherwise make its views and triggers do.
+            .pragma("trusted_schema", "OFF")
+            .pragma("cell_size_check", "ON")
+            .pragma("mmap_size", "0")
+            .with_regexp()
+            .disable_statement_logging();
+        let mut connection = options.connect().await?;
+        let given_up = Arc::new(AtomicBool::new(false));
+        let looked_at = Arc::clone(&given_up);
+        connection
+            .lock_handle()
+            .await?
+            .set_progress_handler(STEPS_PER_LOOK, move || !looked_at.load(Ordering::Relaxed));
+        Ok(Session { connection, given_up })
+    }
+
+    async fn is_alive(&self, _session: &mut Session) -> bool {
+        // A file that was replaced would still be the old one to a session: not worth a look older than this.
+        false
+    }
+
+    async fn run(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        sink: &mut (dyn Sink + Send),
+    ) -> Result<(), Trouble> {
+        let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str())).persistent(false);
+        for param in &statement.params {
+            query = match param {
+                Param::Text(text) => query.bind(text),
+                Param::Float(number) => query.bind(number),
+            };
+        }
+        let mut rows = query.fetch(&mut session.connection);
+        let mut count = 0_usize;
+        while let Some(row) = rows.try_next().await? {
+            if count == 0 {
+                sink.begin(columns(&row));
+            }
+            count += 1;
+            take(&row, sink)?;
+            if count.is_multiple_of(YIELD_ROWS) {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop(&self, session: Session) {
+        session.given_up.store(true, Ordering::Relaxed);
+        // Waits for the thread, which now stops soon.
+        let _ = session.connection.close().await;
+    }
+}
+
+fn columns(row: &SqliteRow) -> Vec<Column> {
+    row.columns()
+        .iter()
+        .map(|column| {
+            let type_name = column.type_info().name();
+            let kind = match type_name {
+                "DATE" | "DATETIME" => ColumnKind::Time,
+                _ => ColumnKind::Open,
+            };
+            Column { name: column.name().to_owned(), kind, type_name: type_name.to_owned() }
+        })
+        .collect()
+}
+
+fn take(row: &SqliteRow, sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
+    let mut values = Vec::with_capacity(row.len());
+    for at in 0..row.len() {
+        let raw = row.try_get_raw(at)?;
+        let value = if raw.is_null() {
+            Value::Null
+        } else {
+            // The type of the value itself, whatever its column was declared as.
+            match raw.type_info().name() {
+                "INTEGER" => Value::Int(row.try_get_unchecked(at)?),
+                "REAL" => Value::Float(row.try_get_unchecked(at)?),
+                // Text that is no UTF-8 is not readable.
+                "TEXT" => row
+                    .try_get_unchecked::<&str, _>(at)
+                    .map_or(Value::Unreadable, |text| Value::Text(text.into())),
+                _ => Value::Unreadable,
+            }
+        };
+        values.push(value);
+    }
+    sink.row(&values)?;
+    Ok(())
+}

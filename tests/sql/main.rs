@@ -1,0 +1,24 @@
+//! The SQL sources against real databases, written to by their own means and read through the public API of the library
+//! and through the plugin.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test shall fail it")]
+
+mod failures;
+mod fixture;
+mod injection;
+mod questions;
+mod sqlite_files;
+mod tls;
+mod values;
+
+#[path = "../support/host.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
+mod host;
+#[path = "../support/servers.rs"]
+mod servers;
+#[path = "../support/upstream_server.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
+mod upstream_server;
+#[path = "../support/upstream_tls.rs"]
+#[expect(dead_code, reason = "shared with tests that need more of it")]
+mod upstream_tls;
