@@ -324,9 +324,9 @@ export type SecretKey =
   | 'serviceAccountToken'
   | 'password'
   | 'token'
-  | 'password'
-  | 'basicAuthPassword'
-  | 'bearerToken'
+   
+   
+   
   | 'tlsCACert'
   | 'tlsClientCert'
   | 'tlsClientKey'
