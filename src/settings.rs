@@ -17,6 +17,8 @@ use crate::error::{Category, Error, Result};
 /// How the upstream is reached; built once per saved version of the data source.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Grafana's name for the data source itself; empty outside Grafana.
+    pub uid: String,
     /// Kind of the upstream, a name of [`crate::source::SOURCES`]. Default `generator`.
     pub source: String,
     /// Base URL of the upstream, as typed. Empty where the kind needs none.
@@ -106,6 +108,8 @@ pub struct ClientIdentity {
 #[expect(missing_debug_implementations, reason = "holds decrypted secrets")]
 #[derive(Default)]
 pub struct RawSettings<'a> {
+    /// Protocol field `uid`.
+    pub uid: &'a str,
     /// Protocol field `url`.
     pub url: &'a str,
     /// Protocol field `user`.
@@ -187,6 +191,7 @@ impl Default for Settings {
     /// A data source on which nothing was typed: the generator.
     fn default() -> Self {
         Self {
+            uid: String::new(),
             source: DEFAULT_SOURCE.to_owned(),
             url: String::new(),
             user: String::new(),
@@ -252,6 +257,7 @@ impl Settings {
         let limits = json.limits()?;
         let database = if json.database.is_empty() { raw.database } else { &json.database };
         Ok(Self {
+            uid: raw.uid.to_owned(),
             source: if json.source.is_empty() { DEFAULT_SOURCE.to_owned() } else { json.source },
             url: raw.url.trim().to_owned(),
             user: raw.user.to_owned(),

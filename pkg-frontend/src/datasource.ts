@@ -2,16 +2,20 @@ import {
   type AdHocVariableFilter,
   type AnnotationQuery,
   type AnnotationSupport,
+  type DataQueryRequest,
+  type DataQueryResponse,
   type DataSourceInstanceSettings,
   type MetricFindValue,
   type ScopedVars,
 } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
+import { from, type Observable, switchMap } from 'rxjs';
 
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
 import { type ReplaceAs } from './kinds';
 import { migrateQuery } from './migrations';
+import { interpolateOther, loadOthers } from './otherDataSource';
 import { SOURCES } from './sources';
 import {
   type AdhocFilter,
@@ -48,6 +52,14 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     return !query.hide;
   }
 
+  /** Variables are replaced at once, and other data sources come when they are asked for: they must be there before. */
+  override query(request: DataQueryRequest<OutriderQuery>): Observable<DataQueryResponse> {
+    const others = request.targets.flatMap(({ source }) => (source?.kind === 'grafana' ? [source] : []));
+    return others.length === 0
+      ? super.query(request)
+      : from(loadOthers(others)).pipe(switchMap(() => super.query(request)));
+  }
+
   /** `filters` are those of ad-hoc filter variables; before Grafana 11 they must be asked for. */
   override applyTemplateVariables(
     query: OutriderQuery,
@@ -56,7 +68,8 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
   ): OutriderQuery {
     const templateSrv = getTemplateSrv();
     const migrated = migrateQuery(query);
-    const kind = migrated.source?.kind ?? this.sourceKind;
+    const { source } = migrated;
+    const kind = source?.kind ?? this.sourceKind;
     const own = Object.hasOwn(SOURCES, kind) ? SOURCES[kind].interpolate : undefined;
     const replace: ReplaceAs = (text, format) => templateSrv.replace(text, scopedVars, format);
     const interpolated = interpolateQuery(
@@ -64,7 +77,13 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
       (text) => replace(text),
       own && ((source) => own(source, replace, this.jsonData)),
     );
-    return withFilters(interpolated, filters ?? adhocFilters(templateSrv, this.name), this.sourceKind);
+    const all = filters ?? adhocFilters(templateSrv, this.name);
+    const other = source?.kind === 'grafana' ? interpolateOther(source, scopedVars, all) : undefined;
+    if (other === undefined) {
+      return withFilters(interpolated, all, this.sourceKind);
+    }
+    const asked = { ...interpolated, source: { ...interpolated.source, kind: 'grafana' as const, query: other.query } };
+    return withFilters(asked, other.filtered ? [] : all, this.sourceKind);
   }
 
   /** What can be chosen: an answer of the upstream in the settings. Empty where it cannot be asked. */

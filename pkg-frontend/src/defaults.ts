@@ -29,6 +29,8 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsSkipVerify: false,
   tlsAuthWithCACert: false,
   tlsAuth: false,
+  oauthPassThru: false,
+  keepCookies: [],
   queryLanguage: 'influxql',
   organization: '',
   sslmode: 'verify-full',
@@ -91,6 +93,7 @@ export const SOURCE_DEFAULTS: SourceOptions = {
     unit: '',
   },
   'simple-json': { target: '', type: 'timeserie', payload: {}, annotation: '', unit: '' },
+  grafana: { datasourceUid: '', datasourceType: '', query: {}, keepRunningStep: false },
   prometheus: {
     expr: '',
     metric: '',

@@ -26,6 +26,9 @@ export const selectors = {
     headerName: 'outrider-config-header-name',
     headerValue: 'outrider-config-header-value',
     addHeader: 'outrider-config-add-header',
+    serviceAccountToken: 'outrider-config-service-account-token',
+    oauthPassThru: 'outrider-config-oauth-pass-thru',
+    keepCookies: 'outrider-config-keep-cookies',
     influxDatabase: 'outrider-config-influx-database',
     influxLanguage: 'outrider-config-influx-language',
     influxUser: 'outrider-config-influx-user',
@@ -83,6 +86,11 @@ export const selectors = {
     payload: 'outrider-simple-json-payload',
     annotation: 'outrider-simple-json-annotation',
     unit: 'outrider-simple-json-unit',
+  },
+  grafana: {
+    datasource: 'outrider-grafana-datasource',
+    query: 'outrider-grafana-query',
+    keepRunningStep: 'outrider-grafana-keep-running-step',
   },
   prometheus: {
     mode: 'outrider-prometheus-mode',

@@ -53,6 +53,17 @@ export interface SimpleJsonOptions {
   unit: string;
 }
 
+/** The saved query of another data source: what is in it, only that data source knows. */
+export type OtherQuery = DataQuery & Record<string, unknown>;
+
+export interface GrafanaOptions {
+  /** Uid of the other data source, where its query does not say it. */
+  datasourceUid: string;
+  datasourceType: string;
+  query: Partial<OtherQuery>;
+  keepRunningStep: boolean;
+}
+
 export type PrometheusAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
 export type PrometheusCombine = 'none' | 'sum' | 'avg' | 'min' | 'max' | 'count';
 
@@ -113,6 +124,7 @@ export interface SourceOptions {
   generator: GeneratorOptions;
   'http-json': HttpJsonOptions;
   'simple-json': SimpleJsonOptions;
+  grafana: GrafanaOptions;
   prometheus: PrometheusOptions;
   influxdb: InfluxDbOptions;
   postgresql: SqlOptions;
@@ -286,6 +298,9 @@ export interface SettingsOptions {
   tlsSkipVerify: boolean;
   tlsAuthWithCACert: boolean;
   tlsAuth: boolean;
+  /** Grafana's own keys: who the user is goes along with requests. */
+  oauthPassThru: boolean;
+  keepCookies: string[];
   /** Of InfluxDB: the language of queries that name none. */
   queryLanguage: InfluxLanguage;
   /** Of InfluxDB 2, for Flux. */
@@ -306,8 +321,12 @@ export type OutriderJsonData = DataSourceJsonData &
 export type SecretKey =
   | 'basicAuthPassword'
   | 'bearerToken'
+  | 'serviceAccountToken'
   | 'password'
   | 'token'
+   
+   
+   
   | 'tlsCACert'
   | 'tlsClientCert'
   | 'tlsClientKey'

@@ -131,6 +131,15 @@ impl Scope {
     pub fn of(identity: &[u8]) -> Self {
         Self(Sha256::digest(identity).into())
     }
+
+    /// A scope within this one, such as that of one user of the data source.
+    #[must_use]
+    pub fn within(&self, identity: &[u8]) -> Self {
+        let mut narrower = Sha256::new();
+        narrower.update(self.0);
+        narrower.update(identity);
+        Self(narrower.finalize().into())
+    }
 }
 
 /// A history with the first instant wanted of it and the one after the last.

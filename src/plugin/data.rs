@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 
 use super::instances::Connected;
 use super::metrics::QueryKinds;
-use super::{Shared, arrow, instances};
+use super::{Shared, arrow, caller, instances};
 use crate::detector;
 use crate::engine::Job;
 use crate::error::{Category, Error, Result};
@@ -44,8 +44,11 @@ impl Data for DataService {
         request: Request<QueryDataRequest>,
     ) -> std::result::Result<Response<QueryDataResponse>, Status> {
         let QueryDataRequest { plugin_context, headers, queries } = request.into_inner();
-        let for_expression = is_for_expression(&headers);
+        let for_expression = caller::is_for_expression(&headers);
+        let caller =
+            caller::of(plugin_context.as_ref(), headers.iter().map(|(name, value)| (name, Some(value))));
         let connected = self.shared.instances.get(plugin_context.as_ref(), &self.shared.metrics);
+        let connected = connected.and_then(|connected| connected.for_caller(&caller));
         let datasource = instances::uid(plugin_context.as_ref());
         // Dropped with this future when Grafana goes away, and every task with it.
         let mut tasks = JoinSet::new();
@@ -90,19 +93,6 @@ impl DataService {
             }
         }
     }
-}
-
-/// Whether an alert rule or another server-side expression asks: both reduce and compare numbers, and must get the
-/// same ones.
-///
-/// Grafana has sent `FromAlert` in several spellings, with and without a prefix. Expressions of dashboards carry the
-/// other header in newer versions; Grafana 9 sends none, and its expressions need `output: alert`.
-fn is_for_expression(headers: &HashMap<String, String>) -> bool {
-    headers.iter().any(|(name, value)| {
-        let name = name.to_ascii_lowercase();
-        let name = name.strip_prefix("http_").unwrap_or(&name);
-        matches!(name, "fromalert" | "x-grafana-from-expr") && value.trim().eq_ignore_ascii_case("true")
-    })
 }
 
 /// Answers one query with encoded frames, and says which kinds it turned out to be of.
@@ -297,25 +287,6 @@ mod tests {
         let responses = service.query_data(request).await.unwrap().into_inner().responses;
         for ref_id in ["A", "B"] {
             assert_eq!(responses[ref_id].error, "");
-        }
-    }
-
-    #[test]
-    fn the_headers_of_alerts_and_expressions_are_seen_in_any_spelling() {
-        for (name, value, expected) in [
-            ("FromAlert", "true", true),
-            ("fromalert", "True", true),
-            ("http_FromAlert", "true", true),
-            ("FROMALERT", "false", false),
-            ("X-FromAlert", "true", false),
-            ("X-Grafana-From-Expr", "true", true),
-            ("http_X-Grafana-From-Expr", "true", true),
-        ] {
-            assert_eq!(
-                is_for_expression(&HashMap::from([(name.to_owned(), value.to_owned())])),
-                expected,
-                "{name}"
-            );
         }
     }
 

@@ -6,12 +6,12 @@ use grafana_plugin_sdk::pluginv2::check_health_response::HealthStatus;
 use grafana_plugin_sdk::pluginv2::collect_metrics_response::Payload;
 use grafana_plugin_sdk::pluginv2::diagnostics_server::Diagnostics;
 use grafana_plugin_sdk::pluginv2::{
-    CheckHealthRequest, CheckHealthResponse, CollectMetricsRequest, CollectMetricsResponse, PluginContext,
+    CheckHealthRequest, CheckHealthResponse, CollectMetricsRequest, CollectMetricsResponse,
 };
 use serde_json::json;
 use tonic::{Request, Response, Status};
 
-use super::{Shared, instances};
+use super::{Shared, caller, instances};
 use crate::error::Result;
 use crate::source::Reached;
 
@@ -25,8 +25,11 @@ impl DiagnosticsService {
         Self { shared }
     }
 
-    async fn check(&self, context: Option<&PluginContext>) -> Result<Reached> {
-        self.shared.instances.get(context, &self.shared.metrics)?.source.check().await
+    async fn check(&self, request: &CheckHealthRequest) -> Result<Reached> {
+        let context = request.plugin_context.as_ref();
+        let caller = caller::of(context, request.headers.iter().map(|(name, value)| (name, Some(value))));
+        let connected = self.shared.instances.get(context, &self.shared.metrics)?.for_caller(&caller)?;
+        connected.source.check().await
     }
 }
 
@@ -38,7 +41,7 @@ impl Diagnostics for DiagnosticsService {
     ) -> std::result::Result<Response<CheckHealthResponse>, Status> {
         let started = Instant::now();
         let context = request.get_ref().plugin_context.as_ref();
-        let checked = self.check(context).await;
+        let checked = self.check(request.get_ref()).await;
         let latency_ms = started.elapsed().as_secs_f64() * 1e3;
         let (status, message, details) = match checked {
             Ok(Reached { message, details }) => {

@@ -10,7 +10,7 @@ use super::metrics::{INSTANCES, Metrics};
 use crate::engine::Scope;
 use crate::error::Result;
 use crate::settings::{RawSettings, Settings};
-use crate::source::{self, AnySource};
+use crate::source::{self, AnySource, Caller};
 
 /// The most data sources kept connected; beyond that an arbitrary one is dropped and connects again when it is asked.
 const MAX_INSTANCES: usize = 256;
@@ -40,6 +40,19 @@ pub(super) struct Connected {
     pub(super) scope: Scope,
 }
 
+impl Connected {
+    /// The same for one caller: where the source asks with the rights of who asks it, nobody else shares the answers.
+    ///
+    /// # Errors
+    /// Those of [`source::Source::for_caller`].
+    pub(super) fn for_caller(self, caller: &Caller) -> Result<Self> {
+        Ok(match self.source.for_caller(caller)? {
+            None => self,
+            Some(source) => Self { source, scope: self.scope.within(&caller.digest()) },
+        })
+    }
+}
+
 impl Instances {
     /// The source of the data source that `context` names, connected. Without a context, or without data source
     /// settings in it, that is the generator.
@@ -65,6 +78,7 @@ impl Instances {
             return Ok(instance.connected);
         }
         let settings = Settings::parse(&RawSettings {
+            uid: &stored.uid,
             url: &stored.url,
             user: &stored.user,
             database: &stored.database,

@@ -5,6 +5,7 @@
 //! tests that guard each). A better SDK release can replace this folder without touching the rest.
 
 mod arrow;
+mod caller;
 mod controller;
 mod data;
 mod diagnostics;

@@ -13,7 +13,7 @@ use grafana_plugin_sdk::pluginv2::{
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
-use super::Shared;
+use super::{Shared, caller};
 use crate::detector::DETECTORS;
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::Kind;
@@ -39,7 +39,7 @@ impl ResourceService {
         }
         // The path comes without its parameters, which are in the URL.
         let params = request.url.split_once('?').map_or("", |(_, params)| params);
-        match self.ask_source(request.plugin_context.as_ref(), path, params).await {
+        match self.ask_source(request, path, params).await {
             Ok(Ok(choices)) => (200, json!(choices)),
             Ok(Err(there_are)) => (404, problem("there is no such resource", &format!("use {there_are}"))),
             Err(error) => (error.category().http_status(), json!({"error": error.to_string()})),
@@ -49,7 +49,7 @@ impl ResourceService {
     /// The source's answer; or, if there is no such question, which ones there are.
     async fn ask_source(
         &self,
-        context: Option<&pluginv2::PluginContext>,
+        request: &CallResourceRequest,
         path: &str,
         params: &str,
     ) -> Result<std::result::Result<Vec<Choice>, String>> {
@@ -59,7 +59,10 @@ impl ResourceService {
         };
         let known = path.split_once('/').filter(|(kind, _)| SOURCES.iter().any(|entry| entry.kind == *kind));
         let Some((kind, question)) = known else { return Ok(Err(there_is("generator", &["series"]))) };
-        let own = self.shared.instances.get(context, &self.shared.metrics)?;
+        let context = request.plugin_context.as_ref();
+        let caller =
+            caller::of(context, request.headers.iter().map(|(name, list)| (name, list.values.first())));
+        let own = self.shared.instances.get(context, &self.shared.metrics)?.for_caller(&caller)?;
         let wanted: Kind = serde_json::from_value(json!({"kind": kind}))
             .map_err(|error| Error::new(Category::Internal, error.to_string()))?;
         let source = source::select(&own.source, &wanted)?;

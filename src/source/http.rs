@@ -32,7 +32,8 @@ use url::Url;
 
 use self::base_url::BaseUrl;
 pub(super) use self::text::Secrets;
-use self::text::{first_line, one_line};
+use self::text::first_line;
+pub(super) use self::text::one_line;
 use crate::error::{Category, Error, Result};
 use crate::settings::{Auth, Limits, SecretString, Settings};
 
@@ -163,6 +164,28 @@ impl HttpClient {
             .insert(name, connector::secret_value(&format!("the value of the header {shown}"), value)?);
         self.authenticates = true;
         Ok(self)
+    }
+
+    /// The same client, connections and limits included, that sends `headers` too, instead of those with the same name:
+    /// who a user is.
+    ///
+    /// # Errors
+    /// [`Category::Config`] if a header holds characters that it cannot carry.
+    pub(super) fn with_identity(&self, headers: &[(HeaderName, SecretString)]) -> Result<Self> {
+        let mut all = self.headers.clone();
+        for (name, value) in headers {
+            let what = format!("the header {name} of the user");
+            all.insert(name.clone(), connector::secret_value(&what, value)?);
+        }
+        Ok(Self {
+            client: self.client.clone(),
+            base: self.base.clone(),
+            headers: all,
+            authenticates: true,
+            limits: self.limits,
+            under_way: Arc::clone(&self.under_way),
+            secrets: Arc::new(self.secrets.and(headers.iter().map(|(_, value)| value))),
+        })
     }
 
     /// A request to GET `path` below the URL of the settings.

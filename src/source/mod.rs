@@ -5,10 +5,12 @@
 //! detectors or of Grafana.
 
 mod aggregate;
+mod caller;
 mod cell;
 mod collect;
 mod discovery;
 mod generator;
+mod grafana;
 mod http;
 mod http_json;
 mod influxdb;
@@ -24,8 +26,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
+pub use caller::{Caller, Identity};
 pub use discovery::{Choice, Question};
 pub use generator::Generator;
+pub use grafana::Grafana;
 pub use http_json::HttpJson;
 pub use influxdb::InfluxDb;
 pub use prometheus::Prometheus;
@@ -127,6 +131,20 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// [`Category::Config`] if the settings cannot work.
     fn connect(settings: &Settings) -> Result<Self>;
 
+    /// The same source with the rights of `caller`, where it has none of its own; `None` where all callers get the same
+    /// answers.
+    ///
+    /// # Errors
+    /// Of the category that fits, if that caller cannot be served at all.
+    fn for_caller(&self, _caller: &Caller) -> Result<Option<Self>> {
+        Ok(None)
+    }
+
+    /// As [`Source::WORTH_KEEPING`], where that depends on the settings or on the caller.
+    fn worth_keeping(&self) -> bool {
+        Self::WORTH_KEEPING
+    }
+
     /// The step of a query that leaves it open, where this kind has one of its own.
     fn default_step_ms(&self, _options: &Self::Options) -> Option<i64> {
         None
@@ -183,6 +201,12 @@ pub trait AnySource: Send + Sync {
     /// [`Category::Query`], naming the option.
     fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>>;
 
+    /// See [`Source::for_caller`].
+    ///
+    /// # Errors
+    /// See there.
+    fn for_caller(&self, caller: &Caller) -> Result<Option<Arc<dyn AnySource>>>;
+
     /// See [`Source::check`].
     ///
     /// # Errors
@@ -214,7 +238,7 @@ pub trait PreparedQuery: Send + Sync {
     /// See [`Source::default_step_ms`].
     fn default_step_ms(&self) -> Option<i64>;
 
-    /// See [`Source::WORTH_KEEPING`].
+    /// See [`Source::worth_keeping`].
     fn worth_keeping(&self) -> bool;
 
     /// See [`Source::slice_ms`].
@@ -256,7 +280,7 @@ impl<S: Source> PreparedQuery for Prepared<S> {
     }
 
     fn worth_keeping(&self) -> bool {
-        S::WORTH_KEEPING
+        self.source.worth_keeping()
     }
 
     fn slice_ms(&self, step_ms: i64) -> Option<i64> {
@@ -281,6 +305,10 @@ impl<S: Source> AnySource for S {
     fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>> {
         let Parsed { options, unknown } = options.parse("source")?;
         Ok(Box::new(Prepared { source: self, options, unknown }))
+    }
+
+    fn for_caller(&self, caller: &Caller) -> Result<Option<Arc<dyn AnySource>>> {
+        Ok(Source::for_caller(self, caller)?.map(|source| Arc::new(source) as Arc<dyn AnySource>))
     }
 
     async fn check(&self) -> Result<Reached> {
@@ -333,6 +361,7 @@ pub const SOURCES: &[SourceEntry] = &[
     sql::POSTGRESQL,
     sql::MYSQL,
     entry::<Prometheus>(),
+    entry::<Grafana>(),
 ];
 
 /// Connects a source of the kind the settings name.

@@ -3,7 +3,6 @@
 //! Shared by the process tests and the examples; the full conformance host, built on Grafana's own Go code, is in
 //! `tests/conformance`.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -75,6 +74,18 @@ impl Plugin {
         range: (i64, i64),
         json: &Value,
     ) -> Result<Answer, Error> {
+        self.query_with(context, range, json, &[]).await
+    }
+
+    /// As `query`, with headers as Grafana sends them along.
+    pub(crate) async fn query_with(
+        &self,
+        context: PluginContext,
+        range: (i64, i64),
+        json: &Value,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Error> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let query = DataQuery {
             ref_id: "A".to_owned(),
             max_data_points: 1_000,
@@ -83,8 +94,7 @@ impl Plugin {
             json: serde_json::to_vec(json)?,
             query_type: String::new(),
         };
-        let request =
-            QueryDataRequest { plugin_context: Some(context), headers: HashMap::new(), queries: vec![query] };
+        let request = QueryDataRequest { plugin_context: Some(context), headers, queries: vec![query] };
         let mut client = DataClient::new(self.channel.clone()).max_decoding_message_size(usize::MAX);
         let mut responses = client.query_data(request).await?.into_inner().responses;
         let response = responses.remove("A").ok_or("no answer for refId A")?;

@@ -1,5 +1,6 @@
 import { inFormat } from '../interpolate';
 import { type Source } from '../kinds';
+import { GrafanaSettings } from '../settings/GrafanaSettings';
 import { DatabaseSettings } from '../settings/DatabaseSettings';
 import { HttpSettings } from '../settings/HttpSettings';
 import { PrometheusSettings } from '../settings/PrometheusSettings';
@@ -8,6 +9,7 @@ import { SqliteSettings } from '../settings/SqliteSettings';
 import { type SourceOptions } from '../types';
 
 import { GeneratorEditor } from './Generator';
+import { GrafanaEditor } from './Grafana';
 import { HttpJsonEditor } from './HttpJson';
 import { PrometheusEditor } from './Prometheus';
 import { formatFor } from './promql';
@@ -35,6 +37,12 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
     description: "A server with the protocol of Grafana's SimpleJSON or JSON data source",
     component: SimpleJsonEditor,
     settings: HttpSettings,
+  },
+  grafana: {
+    label: 'Grafana data source',
+    description: 'Any other data source of the same Grafana, with its own query',
+    component: GrafanaEditor,
+    settings: GrafanaSettings,
   },
   influxdb: {
     label: 'InfluxDB',

@@ -35,13 +35,31 @@ impl Secrets {
         Self { needles: needles.into_iter().map(SecretString::from).collect() }
     }
 
+    /// These and the values of headers that say who a user is, of which each part may be echoed.
+    pub(super) fn and<'a>(&self, values: impl Iterator<Item = &'a SecretString>) -> Self {
+        // What is shorter is no secret, but a preference; hiding it everywhere would spoil messages.
+        const SHORTEST: usize = 8;
+        let part = |text: &'a str| {
+            text.split([';', ' ']).map(|part| part.split_once('=').map_or(part, |(_, rest)| rest))
+        };
+        let mut needles: Vec<String> = values
+            .flat_map(|value| std::iter::once(value.expose_secret()).chain(part(value.expose_secret())))
+            .filter(|part| part.len() >= SHORTEST)
+            .flat_map(|part| spellings(part.trim()))
+            .chain(self.needles.iter().map(|needle| needle.expose_secret().to_owned()))
+            .collect();
+        needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        needles.dedup();
+        Self { needles: needles.into_iter().map(SecretString::from).collect() }
+    }
+
     /// `text` without secrets, in one line of at most `max_chars`: fit to be quoted in a message.
     pub(in crate::source) fn quote(&self, text: &str, max_chars: usize) -> String {
         one_line(&self.scrub(text), max_chars)
     }
 
     /// `text` without secrets.
-    pub(super) fn scrub(&self, text: &str) -> String {
+    pub(in crate::source) fn scrub(&self, text: &str) -> String {
         self.needles.iter().fold(text.to_owned(), |text, needle| {
             if text.contains(needle.expose_secret()) {
                 text.replace(needle.expose_secret(), REDACTED)
@@ -72,7 +90,7 @@ fn spellings(secret: &str) -> [String; 3] {
 }
 
 /// `text` in one line of at most `max_chars`, whatever it holds.
-pub(super) fn one_line(text: &str, max_chars: usize) -> String {
+pub(in crate::source) fn one_line(text: &str, max_chars: usize) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     let mut line = String::new();
     let mut left = max_chars;

@@ -1,0 +1,87 @@
+//! What Grafana tells the plugin's process about itself: where it is, and a token if it made a service account for us.
+
+use url::Url;
+
+use crate::error::{Category, Error, Result};
+use crate::settings::SecretString;
+
+/// Grafana's own address. From Grafana itself, where it made a service account for the plugin (`GF_APP_URL`), or from
+/// `grafana_url` in the section `[plugin.outrider-outliers-datasource]` of its configuration, which wins: the public
+/// address need not be one that this machine can reach.
+const ADDRESSES: [&str; 2] = ["GF_PLUGIN_GRAFANA_URL", "GF_APP_URL"];
+/// The token of the service account that Grafana made for the plugin; the name is older than such accounts.
+const TOKEN: &str = "GF_PLUGIN_APP_CLIENT_SECRET";
+
+/// The Grafana that runs this process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Host {
+    pub(super) url: Option<String>,
+    pub(super) token: Option<SecretString>,
+}
+
+impl Host {
+    pub(super) fn of_this_process() -> Self {
+        let var = |name: &str| {
+            std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
+        Self { url: ADDRESSES.iter().find_map(|name| var(name)), token: var(TOKEN).map(SecretString::from) }
+    }
+
+    /// Where to ask: the URL of the settings, or Grafana's own.
+    ///
+    /// # Errors
+    /// [`Category::Config`] if there is neither.
+    pub(super) fn address(&self, of_settings: &str) -> Result<String> {
+        if !of_settings.is_empty() {
+            return Ok(of_settings.to_owned());
+        }
+        self.url.clone().ok_or_else(|| {
+            Error::new(Category::Config, "the data source has no URL, and Grafana does not tell its own")
+                .hint("enter the URL of this Grafana in the data source settings, such as http://localhost:3000")
+        })
+    }
+
+    /// The plugin's token, but for Grafana's own address only: whoever may edit a data source could have it sent
+    /// elsewhere otherwise.
+    pub(super) fn token_for(&self, url: &str) -> Option<SecretString> {
+        let same = |own: &str| Some(plain(own)? == plain(url)?);
+        self.url.as_deref().and_then(same).filter(|same| *same).and(self.token.clone())
+    }
+}
+
+fn plain(url: &str) -> Option<String> {
+    Some(Url::parse(url).ok()?.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::ExposeSecret;
+
+    #[test]
+    fn the_plugins_token_is_for_grafanas_own_address_only() {
+        let host = Host { url: Some("https://g.example/sub/".into()), token: Some("t".into()) };
+        let token = |url: &str| host.token_for(url).map(|token| token.expose_secret().to_owned());
+        for own in ["https://g.example/sub/", "https://g.example/sub", "https://G.example:443/sub"] {
+            assert_eq!(token(own).as_deref(), Some("t"), "{own}");
+        }
+        for other in [
+            "https://g.example/",
+            "https://g.example/sub/x",
+            "http://g.example/sub",
+            "https://evil.example/sub",
+            "",
+        ] {
+            assert_eq!(token(other), None, "{other}");
+        }
+        assert!(Host { url: None, ..host }.token_for("https://g.example/sub/").is_none());
+    }
+
+    #[test]
+    fn the_settings_come_first_and_something_must_be_there() {
+        let host = Host { url: Some("http://own".into()), token: None };
+        assert_eq!(host.address("http://typed").unwrap(), "http://typed");
+        assert_eq!(host.address("").unwrap(), "http://own");
+        assert_eq!(Host::default().address("").unwrap_err().category(), Category::Config);
+    }
+}
