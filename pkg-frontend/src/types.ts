@@ -324,9 +324,6 @@ export type SecretKey =
   | 'serviceAccountToken'
   | 'password'
   | 'token'
-   
-   
-   
   | 'tlsCACert'
   | 'tlsClientCert'
   | 'tlsClientKey'
