@@ -79,6 +79,11 @@ const BAND_SURPRISE: f64 = 2.5;
 /// Alarm of a value that is zero, or not the constant, for the first time.
 const NEVER_BEFORE_ALARM: f64 = 3.0;
 
+/// Points for which the value must not change before it counts as frozen; so many times longer than the longest runs of
+/// the training window, the run itself aside.
+const FROZEN_POINTS: usize = 12;
+const FROZEN_FACTOR: f64 = 5.0;
+
 /// The automatic detector with the options of one query.
 #[derive(Debug, Clone)]
 pub struct Auto {
@@ -293,11 +298,16 @@ impl<'a> Calibrator<'a> {
         }
         let (lowest, highest) = (self.values.nth(0), self.values.nth(training_points - 1));
         let mut noise = [None, None];
+        let mut longest_flat = 0.0;
         let tails = self
             .statistics
             .iter_mut()
             .map(|(kind, values)| {
                 values.move_to(training.start, training.end);
+                if *kind == Kind::Flat && values.len() > FROZEN_POINTS {
+                    // What the run itself has left in the training window is below this rank at first.
+                    longest_flat = values.nth(values.len() - 1 - FROZEN_POINTS);
+                }
                 if let Some(slot) = shift::WATCHED.iter().position(|watched| watched == kind) {
                     noise[slot] = Noise::of(values);
                 }
@@ -307,6 +317,7 @@ impl<'a> Calibrator<'a> {
         Some(Calibration {
             tails,
             noise,
+            longest_flat,
             lowest,
             highest,
             training_points,
@@ -322,6 +333,8 @@ struct Calibration {
     tails: Vec<(Option<Tail>, Option<Tail>)>,
     /// The noise of [`shift::WATCHED`].
     noise: [Option<Noise>; 2],
+    /// Points for which a value has stayed the same before, but for the very longest.
+    longest_flat: f64,
     /// The lowest and the highest training value.
     lowest: f64,
     highest: f64,
@@ -388,6 +401,14 @@ impl Calibration {
         {
             seen.is_high = false;
             seen.beyond_doubt = Some("it was never zero in the training window");
+        }
+        let flat = series.statistics.iter().find(|statistic| statistic.kind == Kind::Flat);
+        let flat = flat.map_or(0.0, |flat| flat.values[index]);
+        if flat >= FROZEN_POINTS as f64
+            && flat > FROZEN_FACTOR * self.longest_flat
+            && self.lowest < self.highest
+        {
+            seen.beyond_doubt = Some("it has never stayed the same for so long");
         }
         if seen.beyond_doubt.is_some() {
             seen.alarm = seen.alarm.max(NEVER_BEFORE_ALARM);

@@ -112,7 +112,8 @@ mod tests {
         for (value, high) in [(10.0, true), (-100.0, false), (1_000.0, true)] {
             let (surprise, is_high) = noise.surprise(value);
             let truth = -(0.5 / f64::abs(value)).log10();
-            assert!((surprise - truth).abs() < 0.1, "{value}: {surprise} {truth}");
+            // The exponent is a little off, as the median is not 0.
+            assert!((surprise - truth).abs() < 0.3, "{value}: {surprise} {truth}");
             assert_eq!(is_high, high);
         }
         assert_eq!(noise.surprise(0.5), (0.0, true));
@@ -125,7 +126,7 @@ mod tests {
         // A fiftieth.
         values.extend([5.0; 20]);
         let among_others = noise(&values).unwrap().surprise(5.0).0;
-        assert!(alone > 4.0 && among_others > 4.0, "{alone} {among_others}");
+        assert!(alone > THRESHOLD && among_others > THRESHOLD, "{alone} {among_others}");
     }
 
     #[test]

@@ -276,14 +276,14 @@ fn sensitivity_means_a_number_of_false_alarms_a_day() {
 
 #[test]
 fn a_shift_of_level_is_told_even_where_levels_shift_often() {
-    // Another level every 400 points, up and down in turn by different heights.
+    // Another level every 800 points, up and down in turn by different heights.
     let level = |index: usize| {
-        let number = index / 400;
+        let number = index / 800;
         if number.is_multiple_of(2) { 0.0 } else { 8.0 + (number % 3) as f64 }
     };
-    let values: Vec<f64> = (0..16_000).map(|index| level(index) + gaussian(index)).collect();
+    let values: Vec<f64> = (0..24_000).map(|index| level(index) + gaussian(index)).collect();
     let found = incidents(&judge(&values));
-    let rises = (21..40).step_by(2).map(|number| number * 400);
+    let rises = (11..30).step_by(2).map(|number| number * 800);
     let told = rises.filter(|at| found.iter().any(|range| (*at..at + 12).contains(&range.start))).count();
     assert!(told >= 8, "{told} of 10: {found:?}");
 }
