@@ -44,7 +44,11 @@ const TRAINING_POINTS: i64 = 4_032;
 const REFIT_POINTS: i64 = 12;
 
 /// Points that means, spreads and levels look back, so that those before them must have been forecast too.
-const ROLLING_POINTS: usize = 288;
+const ROLLING_POINTS: usize = 300;
+
+/// Points that a block may have without the forecasts looking less far back: which forecast is believed is settled where a
+/// block begins, and the point that is looked at may be its last.
+const BLOCK_POINTS: usize = 100;
 
 /// Points before the training window that are read at most.
 const MAX_LOOKBACK_POINTS: usize = 8_640;
@@ -159,10 +163,10 @@ impl Detector for Auto {
             // As far as the seasons reach, but no more points than a month has at five minutes.
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
-                .saturating_add(points(ROLLING_POINTS))
+                .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS))
                 .max(points(LOOKBACK_POINTS)),
-            // What opened an incident that goes on depends on the refractory time before it.
-            run_in_ms: points(self.refractory + MAX_ONGOING + 1),
+            // An incident can have begun one refractory time ago, and what opened it depends on the one before.
+            run_in_ms: points(2 * self.refractory),
         }
     }
 
@@ -487,7 +491,8 @@ impl Timing {
     /// How far back forecasts may look.
     fn forecast_lookback_ms(self) -> Option<i64> {
         let rolling_ms = self.step_ms.unwrap_or(0).saturating_mul(ROLLING_POINTS as i64);
-        self.lookback_ms.map(|lookback_ms| lookback_ms.saturating_sub(rolling_ms).max(0))
+        let block_ms = self.refit_ms.unwrap_or(0);
+        self.lookback_ms.map(|ms| ms.saturating_sub(rolling_ms).saturating_sub(block_ms).max(0))
     }
 }
 
