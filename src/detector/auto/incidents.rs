@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 /// Points after the onset that belong to an incident at most.
-pub(super) const MAX_ONGOING: usize = 12;
+const MAX_ONGOING: usize = 12;
 
 /// What an alarm is in the course of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

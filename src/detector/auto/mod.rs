@@ -29,7 +29,7 @@ use serde::Deserialize;
 
 use self::calibration::{SortedRange, Tail};
 use self::expectation::Expectation;
-use self::incidents::{Incidents, MAX_ONGOING, Part};
+use self::incidents::{Incidents, Part};
 use self::shift::Noise;
 use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
 use super::short::Short;
