@@ -88,6 +88,8 @@ func TestAlertAndPanelAgree(t *testing.T) {
 	asked := query(JSON{"source": everySeries}, 24*time.Hour)
 	panel := host(t).frames(t, generator, asked).bits(t, "outlier")
 	alert := host(t).framesWith(t, generator, map[string]string{"FromAlert": "true"}, asked).bits(t, "outlier")
+	// Alert rules get no nulls: where there is no value, a panel shows a gap and they have no row.
+	maps.DeleteFunc(panel, func(_ Instant, bits uint64) bool { return bits == null })
 	if !maps.Equal(panel, alert) {
 		t.Errorf("the panel has %d verdicts, the alert %d, and not the same", len(panel), len(alert))
 	}
