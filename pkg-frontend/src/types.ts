@@ -42,6 +42,9 @@ export interface HttpJsonOptions {
   unit: string;
 }
 
+/** What an upstream makes of the raw values of one step. */
+export type Aggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
+
 export type SimpleJsonType = 'timeserie' | 'table';
 
 export interface SimpleJsonOptions {
@@ -64,7 +67,6 @@ export interface GrafanaOptions {
   keepRunningStep: boolean;
 }
 
-export type PrometheusAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
 export type PrometheusCombine = 'none' | 'sum' | 'avg' | 'min' | 'max' | 'count';
 
 export interface PrometheusOptions {
@@ -72,7 +74,7 @@ export interface PrometheusOptions {
   expr: string;
   metric: string;
   matchers: AdhocFilter[];
-  aggregate: PrometheusAggregate;
+  aggregate: Aggregate;
   rate: boolean;
   combine: PrometheusCombine;
   by: string[];
@@ -81,7 +83,6 @@ export interface PrometheusOptions {
 }
 
 export type InfluxLanguage = 'influxql' | 'flux' | 'sql';
-export type InfluxAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
 export type InfluxFormat = 'json' | 'csv';
 
 export interface InfluxDbOptions {
@@ -92,7 +93,7 @@ export interface InfluxDbOptions {
   policy: string;
   measurement: string;
   fields: string[];
-  aggregate: InfluxAggregate;
+  aggregate: Aggregate;
   tags: string[];
   /** `none`, `null` or a number. */
   fill: string;
@@ -102,7 +103,6 @@ export interface InfluxDbOptions {
 
 export type SqlMode = 'builder' | 'text';
 export type SqlFormat = 'time-series' | 'table';
-export type SqlAggregate = 'mean' | 'max' | 'min' | 'sum' | 'count' | 'p95' | 'last' | 'none';
 
 export interface SqlOptions {
   mode: SqlMode;
@@ -113,7 +113,7 @@ export interface SqlOptions {
   timeColumn: string;
   timeFormat: TimeFormat;
   valueColumns: string[];
-  aggregate: SqlAggregate;
+  aggregate: Aggregate;
   labelColumns: string[];
   filters: AdhocFilter[];
   unit: string;

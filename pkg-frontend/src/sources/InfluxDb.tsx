@@ -9,7 +9,7 @@ import { inputId, selectors } from '../selectors';
 import {
   type AdhocFilter,
   type Choice,
-  type InfluxAggregate,
+  type Aggregate,
   type InfluxDbOptions,
   type InfluxFormat,
   type InfluxLanguage,
@@ -32,7 +32,7 @@ const MODES: Array<SelectableValue<Mode>> = [
   { value: 'text', label: 'Text' },
 ];
 
-const AGGREGATES: Array<SelectableValue<InfluxAggregate>> = [
+const AGGREGATES: Array<SelectableValue<Aggregate>> = [
   { value: 'mean', label: 'Mean' },
   { value: 'max', label: 'Max' },
   { value: 'min', label: 'Min' },

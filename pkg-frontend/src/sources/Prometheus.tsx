@@ -5,7 +5,7 @@ import React, { useState } from 'react';
 import { RadioField, SelectField, SuggestField, SwitchField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
-import { type AdhocFilter, type PrometheusAggregate, type PrometheusCombine, type PrometheusOptions } from '../types';
+import { type AdhocFilter, type Aggregate, type PrometheusCombine, type PrometheusOptions } from '../types';
 import { listed } from '../validation';
 
 const ids = selectors.prometheus;
@@ -17,7 +17,7 @@ const MODES: Array<SelectableValue<Mode>> = [
   { value: 'code', label: 'Code' },
 ];
 
-const AGGREGATES: Array<SelectableValue<PrometheusAggregate>> = [
+const AGGREGATES: Array<SelectableValue<Aggregate>> = [
   { value: 'mean', label: 'Mean', description: 'avg_over_time of the step' },
   { value: 'max', label: 'Max', description: 'max_over_time of the step' },
   { value: 'min', label: 'Min', description: 'min_over_time of the step' },

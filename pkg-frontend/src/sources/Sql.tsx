@@ -7,7 +7,7 @@ import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import {
   type AdhocFilter,
-  type SqlAggregate,
+  type Aggregate,
   type SqlFormat,
   type SqlMode,
   type SqlOptions,
@@ -27,7 +27,7 @@ const FORMATS: Array<SelectableValue<SqlFormat>> = [
   { value: 'table', label: 'Table', description: 'The columns named here count' },
 ];
 
-const AGGREGATES: Array<SelectableValue<SqlAggregate>> = [
+const AGGREGATES: Array<SelectableValue<Aggregate>> = [
   { value: 'mean', label: 'Mean' },
   { value: 'max', label: 'Maximum' },
   { value: 'min', label: 'Minimum' },

@@ -177,7 +177,7 @@ impl Detector for Auto {
         let expectation =
             Expectation::new(points.times, &filled, &cells, self.zone, grid.forecast_lookback_ms());
         let statistics = statistics::all(points.values, &filled, &expectation.expected, first_training);
-        let series = Watch { points, expectation: &expectation, statistics: &statistics };
+        let series = Watch::new(points, &expectation, &statistics);
         let mut calibrator = Calibrator::new(points.values, &statistics);
         let mut events = Events {
             alarms: Incidents::new(THRESHOLD - self.eased, self.refractory),
@@ -277,6 +277,19 @@ struct Watch<'a> {
     points: Points<'a>,
     expectation: &'a Expectation,
     statistics: &'a [Statistic],
+    /// For how many points the value has not changed.
+    flat: &'a [f64],
+    /// The statistics of [`shift::WATCHED`].
+    shifts: [&'a [f64]; 2],
+}
+
+impl<'a> Watch<'a> {
+    fn new(points: Points<'a>, expectation: &'a Expectation, statistics: &'a [Statistic]) -> Self {
+        let of = |kind: Kind| -> &'a [f64] {
+            statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
+        };
+        Self { points, expectation, statistics, flat: of(Kind::Flat), shifts: shift::WATCHED.map(of) }
+    }
 }
 
 /// Calibrates block after block.
@@ -406,8 +419,7 @@ impl Calibration {
             seen.is_high = false;
             seen.beyond_doubt = Some("it was never zero in the training window");
         }
-        let flat = series.statistics.iter().find(|statistic| statistic.kind == Kind::Flat);
-        let flat = flat.map_or(0.0, |flat| flat.values[index]);
+        let flat = series.flat.get(index).copied().unwrap_or(0.0);
         if flat >= FROZEN_POINTS as f64
             && flat > FROZEN_FACTOR * self.longest_flat
             && self.lowest < self.highest
@@ -423,12 +435,11 @@ impl Calibration {
     /// How surprising a shift of level at `index` is, and whether it is one upwards.
     fn shift(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
         let mut least = (f64::INFINITY, true);
-        for (kind, noise) in shift::WATCHED.iter().zip(&self.noise) {
-            let statistic = series.statistics.iter().find(|statistic| statistic.kind == *kind);
+        for (values, noise) in series.shifts.iter().zip(&self.noise) {
             let surprise = noise
                 .as_ref()
-                .zip(statistic)
-                .map_or((0.0, true), |(noise, statistic)| noise.surprise(statistic.values[index]));
+                .zip(values.get(index))
+                .map_or((0.0, true), |(noise, value)| noise.surprise(*value));
             if surprise.0 < least.0 {
                 least = surprise;
             }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::error::Category as JsonCategory;
 use serde_json::value::RawValue;
 
@@ -75,10 +75,10 @@ pub(super) fn table(bytes: &[u8], secrets: &Secrets) -> Result<Vec<BTreeMap<Stri
         }
         for series in statement.series.into_iter().flatten() {
             let Some(values) = series.values else { continue };
-            let rows: Vec<Vec<JsonCell<'_>>> =
+            let rows: Vec<Vec<Cell<'_>>> =
                 serde_json::from_str(values.get()).map_err(|error| not_json(bytes, &error))?;
             all.extend(rows.into_iter().map(|row| {
-                let cells = row.into_iter().map(|cell| cell.0.label());
+                let cells = row.into_iter().map(|cell| cell.label());
                 series.columns.iter().cloned().zip(cells).collect::<BTreeMap<String, String>>()
             }));
         }
@@ -130,7 +130,7 @@ struct OneSeries<'a> {
     #[serde(default)]
     name: String,
     #[serde(borrow)]
-    tags: Option<BTreeMap<String, JsonCell<'a>>>,
+    tags: Option<BTreeMap<String, Cell<'a>>>,
     #[serde(default)]
     columns: Vec<String>,
     /// The rows, read when all of the rest is known.
@@ -185,7 +185,7 @@ impl Reader {
 
     fn take_series(&mut self, series: OneSeries<'_>) -> Result<()> {
         let Some(values) = series.values else { return Ok(()) };
-        let labels = series.tags.into_iter().flatten().map(|(name, cell)| (name, cell.0.label()));
+        let labels = series.tags.into_iter().flatten().map(|(name, cell)| (name, cell.label()));
         // A tag that a series does not have is an empty text here, and absent in CSV.
         let labels = labels.filter(|(_, text)| !text.is_empty()).collect();
         let table = Table::new(&series.name, labels, series.columns, self.rows.layout());
@@ -271,68 +271,10 @@ impl<'de> Visitor<'de> for Row<'_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         self.0.clear();
-        while let Some(cell) = seq.next_element::<JsonCell<'de>>()? {
-            self.0.push(cell.0);
+        while let Some(cell) = seq.next_element::<Cell<'de>>()? {
+            self.0.push(cell);
         }
         Ok(())
-    }
-}
-
-/// A scalar of JSON; of arrays and objects only that they are there.
-#[derive(Debug)]
-pub(super) struct JsonCell<'de>(pub(super) Cell<'de>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for JsonCell<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor).map(JsonCell)
-    }
-}
-
-struct CellVisitor;
-
-impl<'de> Visitor<'de> for CellVisitor {
-    type Value = Cell<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
-        Ok(Cell::Null)
-    }
-
-    fn visit_bool<E>(self, yes: bool) -> Result<Cell<'de>, E> {
-        Ok(Cell::Bool(yes))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Int(number))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Cell<'de>, E> {
-        Ok(i64::try_from(number).map_or(Cell::Float(number as f64), Cell::Int))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Cell<'de>, E> {
-        Ok(Cell::Float(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Cell<'de>, E> {
-        Ok(Cell::Text(text.to_owned().into()))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cell<'de>, E> {
-        Ok(Cell::Text(text.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell<'de>, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Cell::Array)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Cell::Object)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::answer::{JsonCell, not_json};
+use super::answer::not_json;
 use super::failure;
 use super::influxql::{group_step_ms, unused_filters};
 use super::options::{Language, Options};
@@ -158,7 +158,7 @@ impl<'de> Visitor<'de> for Line<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             let at = self.table.column(&name);
-            let JsonCell(cell) = map.next_value()?;
+            let cell = map.next_value()?;
             if at >= self.cells.len() {
                 self.cells.resize(at + 1, Cell::Missing);
             }
