@@ -178,7 +178,7 @@ export const selectors = {
     eValue: 'outrider-s-h-esd-e-value',
     period: 'outrider-s-h-esd-period',
     longterm: 'outrider-s-h-esd-longterm',
-    weeks: 'outrider-s-h-esd-piecewise-median-period-weeks',
+    piecewiseMedianPeriodWeeks: 'outrider-s-h-esd-piecewise-median-period-weeks',
     longtermPeriod: 'outrider-s-h-esd-longterm-period',
   },
   seasonal: {

@@ -1,6 +1,7 @@
 import React from 'react';
 
 import { LIMITS } from '../defaults';
+import { bindOptions } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import { type IqrOptions } from '../types';
@@ -9,27 +10,21 @@ import { ThresholdEditor } from './ThresholdEditor';
 
 const ids = selectors.iqr;
 
-export function IqrEditor({ options, defaults, set, scope }: KindEditorProps<IqrOptions>) {
+export function IqrEditor(props: KindEditorProps<IqrOptions>) {
+  const { defaults, scope } = props;
+  const { option, number } = bindOptions(ids, props);
   return (
     <ThresholdEditor
       scope={scope}
       threshold={{
-        testId: ids.factor,
+        ...number('factor'),
         label: 'Factor',
         tooltip:
           'A point further than this outside the quartiles is an outlier, in interquartile ranges. 3 are the outer ' +
           'fences of Tukey, 1.5 his inner ones, which flag one ordinary point in 140.',
-        value: options.factor,
-        byDefault: defaults.factor,
         limits: LIMITS.factor,
-        onCommit: (value) => set('factor', value ?? defaults.factor),
       }}
-      window={{
-        testId: ids.window,
-        value: options.window,
-        byDefault: defaults.window,
-        onCommit: (value) => set('window', value),
-      }}
+      window={{ ...option('window'), byDefault: defaults.window }}
     />
   );
 }

@@ -3,7 +3,7 @@ import { InlineFieldRow, MultiSelect } from '@grafana/ui';
 import React from 'react';
 
 import { LIMITS } from '../defaults';
-import { Labelled, NumberField, TextField } from '../fields';
+import { bindOptions, Labelled, NumberField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { FOREST_FEATURES } from '../queryOptions';
 import { inputId, selectors } from '../selectors';
@@ -18,8 +18,10 @@ function dimensions({ features, shingle }: IsolationForestOptions): number {
   return (features.length - clocks) * shingle + 2 * clocks;
 }
 
-export function IsolationForestEditor({ options, defaults, set, scope }: KindEditorProps<IsolationForestOptions>) {
-  const knob = { scope, width: 14 };
+export function IsolationForestEditor(props: KindEditorProps<IsolationForestOptions>) {
+  const { options, defaults, set, scope } = props;
+  const { number } = bindOptions(ids, props);
+  const knob = { width: 14 };
   const { features } = options;
   const isRolling = features.some((feature) => feature === 'rolling-mean' || feature === 'rolling-std');
   const extensionLevel = { min: 0, max: dimensions(options) - 1, integer: true };
@@ -49,14 +51,11 @@ export function IsolationForestEditor({ options, defaults, set, scope }: KindEdi
         </Labelled>
         {isRolling && (
           <NumberField
+            {...number('featureWindow')}
             {...knob}
-            testId={ids.featureWindow}
             label="Feature window"
             tooltip="Points that rolling mean and deviation look at, the judged one among them. Half may be missing."
-            value={options.featureWindow}
-            byDefault={defaults.featureWindow}
             limits={LIMITS.featureWindow}
-            onCommit={(value) => set('featureWindow', value ?? defaults.featureWindow)}
           />
         )}
         {features.includes('time-of-day') && (
@@ -73,93 +72,72 @@ export function IsolationForestEditor({ options, defaults, set, scope }: KindEdi
       </InlineFieldRow>
       <InlineFieldRow>
         <NumberField
+          {...number('shingle')}
           {...knob}
-          testId={ids.shingle}
           label="Shingle"
           tooltip={
             'Consecutive points that are judged as one, so that shapes count: 8 or 16, with the highest extension ' +
             'level and a contamination. A run with a gap is not judged.'
           }
-          value={options.shingle}
-          byDefault={defaults.shingle}
           limits={LIMITS.shingle}
-          onCommit={(value) => set('shingle', value ?? defaults.shingle)}
         />
         <NumberField
+          {...number('extensionLevel')}
           {...knob}
-          testId={ids.extensionLevel}
           label="Extension level"
           tooltip={
             'Numbers of a row that a cut looks at besides the first. 0: one at a time, axis-parallel. The most: cuts in ' +
             'any direction, which rank shapes better and cost more.'
           }
-          value={options.extensionLevel}
-          byDefault={defaults.extensionLevel}
           limits={extensionLevel}
-          onCommit={(value) => set('extensionLevel', value ?? defaults.extensionLevel)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
         <NumberField
+          {...number('threshold')}
           {...knob}
-          testId={ids.threshold}
           label="Threshold"
           tooltip={
             'A point whose score is above this is an outlier. Scores run from 0 to 1; ordinary points have about 0.5. ' +
             'Without effect where a contamination is set.'
           }
-          value={options.threshold}
-          byDefault={defaults.threshold}
           limits={LIMITS.threshold}
           disabled={options.contamination !== null}
-          onCommit={(value) => set('threshold', value ?? defaults.threshold)}
         />
         <NumberField
+          {...number('contamination')}
           {...knob}
-          testId={ids.contamination}
           label="Contamination"
           tooltip={
             'The share of outliers to expect in the training window. The threshold is then taken from the scores of ' +
             'that window. Empty: the threshold counts.'
           }
-          value={options.contamination}
-          byDefault={defaults.contamination}
           limits={LIMITS.contamination}
           placeholder="off"
-          onCommit={(value) => set('contamination', value)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
         <NumberField
+          {...number('nTrees')}
           {...knob}
-          testId={ids.nTrees}
           label="Trees"
           tooltip="Trees in the forest. More make the scores steadier and the query slower."
-          value={options.nTrees}
-          byDefault={defaults.nTrees}
           limits={LIMITS.nTrees}
-          onCommit={(value) => set('nTrees', value ?? defaults.nTrees)}
         />
         <NumberField
+          {...number('sampleSize')}
           {...knob}
-          testId={ids.sampleSize}
           label="Sample size"
           tooltip="Training points that each tree is grown from, drawn without replacement."
-          value={options.sampleSize}
-          byDefault={defaults.sampleSize}
           limits={LIMITS.sampleSize}
-          onCommit={(value) => set('sampleSize', value ?? defaults.sampleSize)}
         />
         <NumberField
+          {...number('seed')}
           {...knob}
-          testId={ids.seed}
           label="Seed"
           labelWidth={10}
           tooltip="Start of the random numbers. The same seed gives the same scores, always."
-          value={options.seed}
-          byDefault={defaults.seed}
           limits={LIMITS.seed}
-          onCommit={(value) => set('seed', value ?? defaults.seed)}
         />
       </InlineFieldRow>
     </>

@@ -3,7 +3,7 @@ import { InlineFieldRow, MultiSelect } from '@grafana/ui';
 import React from 'react';
 
 import { LIMITS } from '../defaults';
-import { Labelled, NumberField, SelectField } from '../fields';
+import { bindOptions, Labelled, NumberField, SelectField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { inputId, selectors } from '../selectors';
 import { type PeersMethod, type PeersOptions } from '../types';
@@ -17,56 +17,46 @@ const METHODS: Array<SelectableValue<PeersMethod>> = [
   { value: 'forest', label: 'Isolation forest', description: 'Forests on how each series departs from the group' },
 ];
 
-export function PeersEditor({ options, defaults, set, scope }: KindEditorProps<PeersOptions>) {
-  const knob = { scope, width: 14 };
+export function PeersEditor(props: KindEditorProps<PeersOptions>) {
+  const { options, set, scope } = props;
+  const { option, number } = bindOptions(ids, props);
+  const knob = { width: 14 };
   const isDbscan = options.method === 'dbscan';
   return (
     <>
       <InlineFieldRow>
         <SelectField
-          scope={scope}
-          testId={ids.method}
+          {...option('method')}
           label="Method"
           tooltip="How series are compared with each other. Default: Auto."
-          value={options.method}
           options={METHODS}
-          onCommit={(value) => set('method', value)}
         />
         <NumberField
+          {...number('sensitivity')}
           {...knob}
-          testId={ids.sensitivity}
           label="Sensitivity"
           tooltip="How easily a point is flagged, from 0 to 1. Auto: 12 group sigmas at 0, 6 at 0.5, 3 at 1."
-          value={options.sensitivity}
-          byDefault={defaults.sensitivity}
           limits={LIMITS.sensitivity}
           disabled={isDbscan && options.eps !== null}
-          onCommit={(value) => set('sensitivity', value ?? defaults.sensitivity)}
         />
       </InlineFieldRow>
       {isDbscan && (
         <InlineFieldRow>
           <NumberField
+            {...number('eps')}
             {...knob}
-            testId={ids.eps}
             label="Eps"
             tooltip="Series at most this far apart, in the unit of the values, belong together. Empty: from the sensitivity."
-            value={options.eps}
-            byDefault={defaults.eps}
             limits={LIMITS.eps}
             placeholder="auto"
-            onCommit={(value) => set('eps', value)}
           />
           <NumberField
+            {...number('minSamples')}
             {...knob}
-            testId={ids.minSamples}
             label="Min samples"
             tooltip="A cluster of at least this many series is normal. Empty: more than half of the series."
-            value={options.minSamples}
-            byDefault={defaults.minSamples}
             limits={LIMITS.minSamples}
             placeholder="half"
-            onCommit={(value) => set('minSamples', value)}
           />
         </InlineFieldRow>
       )}

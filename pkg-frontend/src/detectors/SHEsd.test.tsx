@@ -54,5 +54,7 @@ it('asks for the length of a piece in one way only', async () => {
   await user.clear(weeks);
   await user.type(weeks, '1');
   await user.tab();
-  expect(within(screen.getByTestId(selectors.sHEsd.weeks)).getByRole('alert')).toHaveTextContent('2 to 520 weeks');
+  expect(within(screen.getByTestId(selectors.sHEsd.piecewiseMedianPeriodWeeks)).getByRole('alert')).toHaveTextContent(
+    '2 to 520 weeks',
+  );
 });

@@ -2,7 +2,7 @@ import { InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
 import { LIMITS } from '../defaults';
-import { NumberField, RadioField, TextField } from '../fields';
+import { bindOptions, NumberField, RadioField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { SEASONAL_METHODS } from '../queryOptions';
 import { selectors } from '../selectors';
@@ -12,29 +12,24 @@ import { durations, listed, timeZone } from '../validation';
 const ids = selectors.seasonal;
 const MOST_PERIODS = 4;
 
-export function SeasonalEditor({ options, defaults, set, scope }: KindEditorProps<SeasonalOptions>) {
+export function SeasonalEditor(props: KindEditorProps<SeasonalOptions>) {
+  const { options, defaults, set, scope } = props;
+  const { option, number } = bindOptions(ids, props);
   return (
     <>
       <InlineFieldRow>
         <RadioField
-          scope={scope}
-          testId={ids.method}
+          {...option('method')}
           label="Method"
           tooltip="MSTL follows a trend; quantiles take the median at the same time of the longest season."
-          value={options.method}
           options={SEASONAL_METHODS}
-          onCommit={(method) => set('method', method)}
         />
         <NumberField
-          scope={scope}
+          {...number('coverage')}
           width={14}
-          testId={ids.coverage}
           label="Coverage"
           tooltip="Share of ordinary points within the band; the rest is flagged."
-          value={options.coverage}
-          byDefault={defaults.coverage}
           limits={LIMITS.coverage}
-          onCommit={(value) => set('coverage', value ?? defaults.coverage)}
         />
       </InlineFieldRow>
       <InlineFieldRow>

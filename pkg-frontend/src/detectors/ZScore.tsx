@@ -1,6 +1,7 @@
 import React from 'react';
 
 import { LIMITS } from '../defaults';
+import { bindOptions } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import { type ZScoreOptions } from '../types';
@@ -9,25 +10,19 @@ import { ThresholdEditor } from './ThresholdEditor';
 
 const ids = selectors.zScore;
 
-export function ZScoreEditor({ options, defaults, set, scope }: KindEditorProps<ZScoreOptions>) {
+export function ZScoreEditor(props: KindEditorProps<ZScoreOptions>) {
+  const { defaults, scope } = props;
+  const { option, number } = bindOptions(ids, props);
   return (
     <ThresholdEditor
       scope={scope}
       threshold={{
-        testId: ids.threshold,
+        ...number('threshold'),
         label: 'Threshold',
         tooltip: 'A point further than this from the mean is an outlier, in standard deviations.',
-        value: options.threshold,
-        byDefault: defaults.threshold,
         limits: LIMITS.sigmas,
-        onCommit: (value) => set('threshold', value ?? defaults.threshold),
       }}
-      window={{
-        testId: ids.window,
-        value: options.window,
-        byDefault: defaults.window,
-        onCommit: (value) => set('window', value),
-      }}
+      window={{ ...option('window'), byDefault: defaults.window }}
     />
   );
 }

@@ -1,3 +1,4 @@
+export { bindOptions } from './bindOptions';
 export * from './ChoiceField';
 export { INPUT_WIDTH, LABEL_WIDTH, Labelled } from './Labelled';
 export * from './PairsField';

@@ -3,7 +3,7 @@ import { InlineFieldRow, MultiSelect } from '@grafana/ui';
 import React, { useEffect, useState } from 'react';
 
 import { DURATION_LIMITS, GENERATOR_SERIES, LIMITS } from '../defaults';
-import { DurationField, Labelled, NumberField, SwitchField } from '../fields';
+import { bindOptions, DurationField, Labelled, NumberField, SwitchField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { inputId, selectors } from '../selectors';
 import { type GeneratorOptions, type GeneratorSeries } from '../types';
@@ -19,7 +19,9 @@ const SHAPES: Partial<Record<keyof GeneratorOptions, GeneratorSeries[]>> = {
   period: ['sine', 'cosine'],
 };
 
-export function GeneratorEditor({ options, defaults, set, datasource, scope }: KindEditorProps<GeneratorOptions>) {
+export function GeneratorEditor(props: KindEditorProps<GeneratorOptions>) {
+  const { options, defaults, set, datasource, scope } = props;
+  const { option, number } = bindOptions(ids, props);
   const [offered, setOffered] = useState(GENERATOR_SERIES);
   useEffect(() => {
     let mounted = true;
@@ -31,14 +33,6 @@ export function GeneratorEditor({ options, defaults, set, datasource, scope }: K
 
   const choices: Array<SelectableValue<GeneratorSeries>> = offered;
   const has = (option: keyof GeneratorOptions) => SHAPES[option]?.some((series) => options.series.includes(series));
-  const numeric = (key: 'median' | 'err' | 'outlierErr' | 'outlierShare' | 'seed') => ({
-    scope,
-    width: 14,
-    testId: ids[key],
-    value: options[key],
-    byDefault: defaults[key],
-    onCommit: (value: number | null) => set(key, value ?? defaults[key]),
-  });
 
   return (
     <>
@@ -63,26 +57,25 @@ export function GeneratorEditor({ options, defaults, set, datasource, scope }: K
           />
         </Labelled>
         <NumberField
-          {...numeric('seed')}
+          {...number('seed')}
+          width={14}
           label="Data seed"
           labelWidth={14}
           tooltip="Start of the random numbers. The same seed makes the same series, always."
           limits={LIMITS.seed}
         />
         <SwitchField
-          testId={ids.truth}
-          scope={scope}
+          {...option('truth')}
           label="Truth"
           labelWidth={10}
           tooltip="Adds a field that is 1 where an outlier was put and 0 elsewhere, to judge a detector by. Default: off."
-          value={options.truth}
-          onCommit={(truth) => set('truth', truth)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
         {has('median') && (
           <NumberField
-            {...numeric('median')}
+            {...number('median')}
+            width={14}
             label="Median"
             tooltip="The value that the median series lies around."
             limits={LIMITS.median}
@@ -90,7 +83,8 @@ export function GeneratorEditor({ options, defaults, set, datasource, scope }: K
         )}
         {has('err') && (
           <NumberField
-            {...numeric('err')}
+            {...number('err')}
+            width={14}
             label="Spread"
             tooltip="How far ordinary points of the median series stray from the median, to both sides."
             limits={LIMITS.err}
@@ -98,7 +92,8 @@ export function GeneratorEditor({ options, defaults, set, datasource, scope }: K
         )}
         {has('outlierErr') && (
           <NumberField
-            {...numeric('outlierErr')}
+            {...number('outlierErr')}
+            width={14}
             label="Outlier spread"
             tooltip="How far outliers of the median series lie outside the ordinary points, at most."
             limits={LIMITS.outlierErr}
@@ -106,7 +101,8 @@ export function GeneratorEditor({ options, defaults, set, datasource, scope }: K
         )}
         {has('outlierShare') && (
           <NumberField
-            {...numeric('outlierShare')}
+            {...number('outlierShare')}
+            width={14}
             label="Outlier share"
             tooltip="The share of points that are outliers, half of them below and half above."
             limits={LIMITS.outlierShare}

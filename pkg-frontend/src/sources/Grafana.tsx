@@ -3,7 +3,7 @@ import { DataSourcePicker, getDataSourceSrv } from '@grafana/runtime';
 import { Alert, ErrorBoundaryAlert, InlineFieldRow } from '@grafana/ui';
 import React, { useEffect, useRef, useState } from 'react';
 
-import { Labelled, SwitchField, TextField } from '../fields';
+import { bindOptions, Labelled, SwitchField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { canBeAsked, hasBackend, loadOther, type OtherDataSource, otherUid } from '../otherDataSource';
 import { inputId, selectors } from '../selectors';
@@ -12,7 +12,9 @@ import { type Validator } from '../validation';
 
 const ids = selectors.grafana;
 
-export function GrafanaEditor({ options, set, datasource, scope }: KindEditorProps<GrafanaOptions>) {
+export function GrafanaEditor(props: KindEditorProps<GrafanaOptions>) {
+  const { options, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props);
   const uid = otherUid(options);
   const choose = async (chosen: DataSourceInstanceSettings) => {
     const ref = { uid: chosen.uid, type: chosen.type };
@@ -42,12 +44,9 @@ export function GrafanaEditor({ options, set, datasource, scope }: KindEditorPro
           />
         </Labelled>
         <SwitchField
-          testId={ids.keepRunningStep}
-          scope={scope}
+          {...option('keepRunningStep')}
           label="Running step"
           tooltip="Keep the point of the step that is still running. For queries that do not aggregate; else its value changes until the step is over. Default: off."
-          value={options.keepRunningStep}
-          onCommit={(keep) => set('keepRunningStep', keep)}
         />
       </InlineFieldRow>
       {uid !== '' && (

@@ -2,7 +2,7 @@ import { type SelectableValue } from '@grafana/data';
 import { InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
-import { type Pair, PairsField, RadioField, SelectField, TextField } from '../fields';
+import { bindOptions, type Pair, PairsField, RadioField, SelectField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import { type HttpJsonOptions, type HttpMethod, type TimeFormat } from '../types';
@@ -28,15 +28,11 @@ const MACROS =
   'Macros: ${__from} and ${__to} (milliseconds since the epoch; ${__from:date:seconds}, ${__from:date:iso}), ' +
   '$__interval, $__interval_ms, $__maxDataPoints. They span the training window too, not only the visible range.';
 
-export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProps<HttpJsonOptions>) {
-  const text = (key: 'path' | 'body' | 'rows' | 'time' | 'value' | 'name' | 'unit') => ({
-    scope,
-    testId: ids[key],
-    value: options[key],
-    onCommit: (value: string) => set(key, value),
-  });
+export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
+  const { options, defaults, set, scope } = props;
+  const { option } = bindOptions(ids, props);
   const orDefault = (key: 'path' | 'name') => ({
-    ...text(key),
+    ...option(key),
     onCommit: (value: string) => set(key, value === '' ? defaults[key] : value),
   });
 
@@ -44,13 +40,10 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
     <>
       <InlineFieldRow>
         <RadioField
-          testId={ids.method}
-          scope={scope}
+          {...option('method')}
           label="Method"
           tooltip={`How to ask. Default: ${defaults.method}.`}
-          value={options.method}
           options={METHODS}
-          onCommit={(method) => set('method', method)}
         />
         <TextField
           {...orDefault('path')}
@@ -85,7 +78,7 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
       {options.method === 'POST' && (
         <InlineFieldRow>
           <TextField
-            {...text('body')}
+            {...option('body')}
             grow
             rows={4}
             label="Body"
@@ -96,7 +89,7 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
       )}
       <InlineFieldRow>
         <TextField
-          {...text('rows')}
+          {...option('rows')}
           width={24}
           label="Rows"
           tooltip={`JSON pointer to the array of rows in the answer; empty where the answer is the array. Default: ${defaults.rows}.`}
@@ -104,7 +97,7 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
           validate={jsonPointer}
         />
         <TextField
-          {...text('time')}
+          {...option('time')}
           width={14}
           label="Time"
           labelWidth={10}
@@ -112,7 +105,7 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
           validate={jsonPointer}
         />
         <TextField
-          {...text('value')}
+          {...option('value')}
           width={14}
           label="Value"
           labelWidth={10}
@@ -122,14 +115,11 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
       </InlineFieldRow>
       <InlineFieldRow>
         <SelectField
-          testId={ids.timeFormat}
-          scope={scope}
+          {...option('timeFormat')}
           width={24}
           label="Time format"
           tooltip={`How the time is written. Default: ${defaults.timeFormat}.`}
-          value={options.timeFormat}
           options={TIME_FORMATS}
-          onCommit={(timeFormat) => set('timeFormat', timeFormat)}
         />
         <TextField
           {...orDefault('name')}
@@ -140,7 +130,7 @@ export function HttpJsonEditor({ options, defaults, set, scope }: KindEditorProp
           placeholder={defaults.name}
         />
         <TextField
-          {...text('unit')}
+          {...option('unit')}
           width={14}
           label="Unit"
           labelWidth={10}

@@ -2,7 +2,7 @@ import { type SelectableValue } from '@grafana/data';
 import { InlineFieldRow, MultiSelect } from '@grafana/ui';
 import React, { useState } from 'react';
 
-import { type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
+import { bindOptions, type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
 import { type FieldProps, Labelled } from '../fields/Labelled';
 import { type KindEditorProps } from '../kinds';
 import { inputId, selectors } from '../selectors';
@@ -63,21 +63,19 @@ const EXAMPLES: Record<InfluxLanguage, string> = {
 
 export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
   const { options, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props);
   const [chosen, setChosen] = useState<Mode>('form');
   const language = options.language ?? datasource.jsonData.queryLanguage ?? 'influxql';
   const hasForm = language === 'influxql';
   const isText = !hasForm || options.text !== '' || chosen === 'text';
   const format = (
     <SelectField
-      testId={ids.format}
-      scope={scope}
+      {...option('format')}
       width={14}
       label="Format"
       labelWidth={10}
       tooltip="How InfluxQL's answers travel. Default: JSON."
-      value={options.format}
       options={FORMATS}
-      onCommit={(value) => set('format', value)}
     />
   );
 
@@ -115,15 +113,12 @@ export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
       {isText ? (
         <InlineFieldRow>
           <TextField
-            testId={ids.text}
-            scope={scope}
+            {...option('text')}
             grow
             rows={4}
             label="Text"
             tooltip={`One statement that only reads. ${MACROS}`}
             placeholder={EXAMPLES[language]}
-            value={options.text}
-            onCommit={(text) => set('text', text)}
           />
         </InlineFieldRow>
       ) : (
@@ -133,7 +128,9 @@ export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
   );
 }
 
-function Form({ options, set, datasource, scope }: KindEditorProps<InfluxDbOptions>) {
+function Form(props: KindEditorProps<InfluxDbOptions>) {
+  const { options, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props);
   const narrow: Record<string, string> = {
     ...(options.measurement !== '' && { measurement: options.measurement }),
     ...(options.policy !== '' && { policy: options.policy }),
@@ -147,58 +144,38 @@ function Form({ options, set, datasource, scope }: KindEditorProps<InfluxDbOptio
     <>
       <InlineFieldRow>
         <SuggestField
-          testId={ids.measurement}
-          scope={scope}
+          {...option('measurement')}
           label="Measurement"
           tooltip="What to read; in slashes a regular expression, /^cpu/."
-          value={options.measurement}
           load={load('measurements')}
-          onCommit={(measurement) => set('measurement', measurement)}
         />
         <SuggestField
-          testId={ids.policy}
-          scope={scope}
+          {...option('policy')}
           width={20}
           label="Policy"
           labelWidth={10}
           tooltip="Retention policy. Default: that of the database."
           placeholder="default"
-          value={options.policy}
           load={load('retention-policies')}
-          onCommit={(policy) => set('policy', policy)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
-        <NamesField
-          testId={ids.fields}
-          scope={scope}
-          label="Fields"
-          tooltip="A series each."
-          value={options.fields}
-          load={load('fields', narrow)}
-          onCommit={(fields) => set('fields', fields)}
-        />
+        <NamesField {...option('fields')} label="Fields" tooltip="A series each." load={load('fields', narrow)} />
         <SelectField
-          testId={ids.aggregate}
-          scope={scope}
+          {...option('aggregate')}
           width={20}
           label="Aggregate"
           labelWidth={12}
           tooltip="What InfluxDB makes of the values of one step. Default: Mean."
-          value={options.aggregate}
           options={AGGREGATES}
-          onCommit={(aggregate) => set('aggregate', aggregate)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
         <NamesField
-          testId={ids.tags}
-          scope={scope}
+          {...option('tags')}
           label="Group by"
           tooltip="Tags whose values split the points into series; * for all. Default: none."
-          value={options.tags}
           load={load('tag-keys', narrow)}
-          onCommit={(tags) => set('tags', tags)}
         />
         <TextField
           testId={ids.fill}

@@ -2,7 +2,7 @@ import { type SelectableValue } from '@grafana/data';
 import { Button, IconButton, InlineFieldRow } from '@grafana/ui';
 import React, { useState } from 'react';
 
-import { RadioField, SelectField, SuggestField, SwitchField, TextField } from '../fields';
+import { bindOptions, RadioField, SelectField, SuggestField, SwitchField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import { type AdhocFilter, type Aggregate, type PrometheusCombine, type PrometheusOptions } from '../types';
@@ -47,6 +47,7 @@ type Props = KindEditorProps<PrometheusOptions>;
 
 export function PrometheusEditor(props: Props) {
   const { options, defaults, set, scope } = props;
+  const { option } = bindOptions(ids, props);
   const [mode, setMode] = useState<Mode>(options.expr === '' ? 'builder' : 'code');
   // Kept while the builder is open, so that a look at it costs nothing.
   const [kept, setKept] = useState('');
@@ -60,12 +61,6 @@ export function PrometheusEditor(props: Props) {
       set('expr', kept);
     }
   };
-  const text = (key: 'expr' | 'legend' | 'unit') => ({
-    scope,
-    testId: ids[key],
-    value: options[key],
-    onCommit: (value: string) => set(key, value),
-  });
 
   return (
     <>
@@ -83,7 +78,7 @@ export function PrometheusEditor(props: Props) {
       {mode === 'code' ? (
         <InlineFieldRow>
           <TextField
-            {...text('expr')}
+            {...option('expr')}
             grow
             rows={3}
             label="PromQL"
@@ -96,14 +91,14 @@ export function PrometheusEditor(props: Props) {
       )}
       <InlineFieldRow>
         <TextField
-          {...text('legend')}
+          {...option('legend')}
           width={40}
           label="Legend"
           tooltip="Name of the series; {{label}} stands for the value of a label. Default: the name of the metric."
           placeholder="{{instance}}"
         />
         <TextField
-          {...text('unit')}
+          {...option('unit')}
           width={14}
           label="Unit"
           labelWidth={10}
@@ -115,20 +110,19 @@ export function PrometheusEditor(props: Props) {
   );
 }
 
-function Builder({ options, defaults, set, datasource, scope }: Props) {
+function Builder(props: Props) {
+  const { options, defaults, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props);
   return (
     <>
       <InlineFieldRow>
         <SuggestField
-          testId={ids.metric}
-          scope={scope}
+          {...option('metric')}
           width={48}
           label="Metric"
           tooltip="Name of the metric. Default: none."
           placeholder="choose or type"
-          value={options.metric}
           load={(search) => datasource.getChoices('metrics', { search })}
-          onCommit={(metric) => set('metric', metric)}
         />
       </InlineFieldRow>
       <Matchers
@@ -140,34 +134,23 @@ function Builder({ options, defaults, set, datasource, scope }: Props) {
       />
       <InlineFieldRow>
         <SwitchField
-          testId={ids.rate}
-          scope={scope}
+          {...option('rate')}
           label="Rate"
           tooltip="For counters: how fast they rise a second, over $__rate_interval. Default: off."
-          value={options.rate}
-          onCommit={(rate) => set('rate', rate)}
         />
         {!options.rate && (
           <SelectField
-            testId={ids.aggregate}
-            scope={scope}
+            {...option('aggregate')}
             label="Aggregate"
             tooltip={`What a step makes of the samples within it, series by series. Default: ${defaults.aggregate}.`}
-            value={options.aggregate}
             options={AGGREGATES}
-            onCommit={(aggregate) => set('aggregate', aggregate)}
           />
         )}
         <SelectField
-          testId={ids.combine}
-          scope={scope}
+          {...option('combine')}
           label="Combine"
           tooltip="What becomes of several series. Default: each is kept."
-          value={options.combine}
           options={COMBINES}
-          onCommit={(combine) => {
-            set('combine', combine);
-          }}
         />
         {(options.combine !== 'none' || options.by.length > 0) && (
           <TextField

@@ -2,7 +2,7 @@ import { type SelectableValue } from '@grafana/data';
 import { InlineFieldRow } from '@grafana/ui';
 import React, { useEffect, useState } from 'react';
 
-import { type Pair, PairsField, RadioField, SuggestField, TextField } from '../fields';
+import { bindOptions, type Pair, PairsField, RadioField, SuggestField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import { type Choice, type SimpleJsonOptions, type SimpleJsonType } from '../types';
@@ -14,7 +14,9 @@ const TYPES: Array<SelectableValue<SimpleJsonType>> = [
   { value: 'table', label: 'Table' },
 ];
 
-export function SimpleJsonEditor({ options, set, datasource, scope }: KindEditorProps<SimpleJsonOptions>) {
+export function SimpleJsonEditor(props: KindEditorProps<SimpleJsonOptions>) {
+  const { options, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props);
   const payloads = usePayloads(datasource, options.target);
   const offered = new Set(payloads.map(({ value }) => value));
   const others = Object.entries(options.payload).filter(([name]) => !offered.has(name));
@@ -24,36 +26,27 @@ export function SimpleJsonEditor({ options, set, datasource, scope }: KindEditor
     <>
       <InlineFieldRow>
         <SuggestField
-          testId={ids.target}
-          scope={scope}
+          {...option('target')}
           label="Metric"
           tooltip="Name of a metric that the server knows. Its list comes from /metrics or /search."
           placeholder="choose or type"
           width={48}
-          value={options.target}
           load={(search) => datasource.getChoices('metrics', { search })}
-          onCommit={(target) => set('target', target)}
         />
         <RadioField
-          testId={ids.type}
-          scope={scope}
+          {...option('type')}
           label="Format"
           labelWidth={10}
           tooltip="What the server is asked for. In a table, numeric columns are series and text columns their labels. Default: Time series."
-          value={options.type}
           options={TYPES}
-          onCommit={(type) => set('type', type)}
         />
         <TextField
-          testId={ids.unit}
-          scope={scope}
+          {...option('unit')}
           width={14}
           label="Unit"
           labelWidth={10}
           tooltip="Grafana's id of the unit of the values, for example ms, bytes or percent. Default: none."
           placeholder="none"
-          value={options.unit}
-          onCommit={(unit) => set('unit', unit)}
         />
       </InlineFieldRow>
       {payloads.length > 0 && (
@@ -100,14 +93,11 @@ export function SimpleJsonEditor({ options, set, datasource, scope }: KindEditor
       </InlineFieldRow>
       <InlineFieldRow>
         <TextField
-          testId={ids.annotation}
-          scope={scope}
+          {...option('annotation')}
           grow
           label="Annotation"
           tooltip='Query of /annotations, used where the output is "Annotations of the upstream". Default: empty.'
           placeholder="#deploy"
-          value={options.annotation}
-          onCommit={(annotation) => set('annotation', annotation)}
         />
       </InlineFieldRow>
     </>

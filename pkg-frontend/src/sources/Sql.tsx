@@ -2,7 +2,7 @@ import { type SelectableValue } from '@grafana/data';
 import { InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
-import { type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
+import { bindOptions, type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
 import {
@@ -53,37 +53,31 @@ const MACROS =
 
 /** A table of a database, or a statement of one's own. */
 export function SqlEditor(props: KindEditorProps<SqlOptions>) {
-  const { options, set, scope } = props;
+  const { options } = props;
+  const { option } = bindOptions(ids, props);
   return (
     <>
       <InlineFieldRow>
         <RadioField
-          testId={ids.mode}
-          scope={scope}
+          {...option('mode')}
           label="Query by"
           tooltip="Choose a table and columns, or write SQL. Default: Builder."
-          value={options.mode}
           options={MODES}
-          onCommit={(mode) => set('mode', mode)}
         />
         {options.mode === 'text' && (
           <RadioField
-            testId={ids.format}
-            scope={scope}
+            {...option('format')}
             label="Format"
             labelWidth={10}
             tooltip="How the columns of the answer are read. Default: Time series."
-            value={options.format}
             options={FORMATS}
-            onCommit={(format) => set('format', format)}
           />
         )}
       </InlineFieldRow>
       {options.mode === 'text' && (
         <InlineFieldRow>
           <TextField
-            testId={ids.sql}
-            scope={scope}
+            {...option('sql')}
             grow
             rows={6}
             label="Statement"
@@ -91,8 +85,6 @@ export function SqlEditor(props: KindEditorProps<SqlOptions>) {
             placeholder={
               'SELECT $__timeGroup(created_at, $__interval) AS time, avg(value) AS value\nFROM metrics\nWHERE $__timeFilter(created_at)\nGROUP BY 1 ORDER BY 1'
             }
-            value={options.sql}
-            onCommit={(sql) => set('sql', sql)}
           />
         </InlineFieldRow>
       )}
@@ -102,7 +94,9 @@ export function SqlEditor(props: KindEditorProps<SqlOptions>) {
   );
 }
 
-function Columns({ options, defaults, set, datasource, scope }: KindEditorProps<SqlOptions>) {
+function Columns(props: KindEditorProps<SqlOptions>) {
+  const { options, defaults, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props);
   const builds = options.mode === 'builder';
   const { schema, table } = options;
   const ofKind = (kind: string) => (search: string) =>
@@ -119,32 +113,23 @@ function Columns({ options, defaults, set, datasource, scope }: KindEditorProps<
         <InlineFieldRow>
           {datasource.sourceKind !== 'sqlite' && (
             <SuggestField
-              testId={ids.schema}
-              scope={scope}
+              {...option('schema')}
               label="Schema"
               tooltip="Schema of the table; in MySQL its database. Default: where the database looks by itself."
-              value={schema}
               load={(search) => datasource.getChoices('schemas', { search })}
-              onCommit={(value) => set('schema', value)}
             />
           )}
           <SuggestField
-            testId={ids.table}
-            scope={scope}
+            {...option('table')}
             label="Table"
             tooltip="Table or view with a row for each measurement."
-            value={table}
             load={(search) => datasource.getChoices('tables', { schema, search })}
-            onCommit={(value) => set('table', value)}
           />
           <SelectField
-            testId={ids.aggregate}
-            scope={scope}
+            {...option('aggregate')}
             label="Aggregate"
             tooltip="What the database makes of the values of a step. Default: Mean."
-            value={options.aggregate}
             options={AGGREGATES}
-            onCommit={(aggregate) => set('aggregate', aggregate)}
           />
         </InlineFieldRow>
       )}
@@ -159,13 +144,10 @@ function Columns({ options, defaults, set, datasource, scope }: KindEditorProps<
           onCommit={(value) => set('timeColumn', value === '' ? defaults.timeColumn : value)}
         />
         <SelectField
-          testId={ids.timeFormat}
-          scope={scope}
+          {...option('timeFormat')}
           label="Time format"
           tooltip={`How the time is stored. Default: ${defaults.timeFormat}.`}
-          value={options.timeFormat}
           options={TIME_FORMATS}
-          onCommit={(timeFormat) => set('timeFormat', timeFormat)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
@@ -202,13 +184,10 @@ function Columns({ options, defaults, set, datasource, scope }: KindEditorProps<
           onCommit={(name) => name !== '' && set('labelColumns', [...new Set([...options.labelColumns, name])])}
         />
         <TextField
-          testId={ids.unit}
-          scope={scope}
+          {...option('unit')}
           label="Unit"
           tooltip="Grafana's id of the unit of the values, for example ms, bytes or percent. Default: none."
           placeholder="none"
-          value={options.unit}
-          onCommit={(unit) => set('unit', unit)}
         />
       </InlineFieldRow>
     </>

@@ -1,0 +1,27 @@
+/** Props that bind a field to one option of a query. Pure but for the change they report. */
+import { type KindEditorProps } from '../kinds';
+
+type Numeric<Options> = { [K in keyof Options]: Options[K] extends number | null ? K : never }[keyof Options];
+
+/** `ids` are the test ids of the kind's options, from `selectors`. */
+export function bindOptions<Options extends object, Ids extends object>(
+  ids: Ids & { [K in keyof Ids]: string },
+  { options, defaults, set, scope }: KindEditorProps<Options>,
+) {
+  return {
+    option: <K extends keyof Options & keyof Ids>(key: K) => ({
+      scope,
+      testId: ids[key] as string,
+      value: options[key],
+      onCommit: (value: Options[K]) => set(key, value),
+    }),
+    /** For a `NumberField`: when it is emptied, the option takes its default again. */
+    number: (key: Numeric<Options> & keyof Ids) => ({
+      scope,
+      testId: ids[key] as string,
+      value: options[key] as number | null,
+      byDefault: defaults[key] as number | null,
+      onCommit: (value: number | null) => set(key, (value ?? defaults[key]) as Options[typeof key]),
+    }),
+  };
+}
