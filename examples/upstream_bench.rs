@@ -1,0 +1,208 @@
+//! Times a million points of a local InfluxDB and a local PostgreSQL through the plugin, and where the time goes:
+//! `cargo build --release --bins && cargo run --release --example upstream_bench -- target/release/gpx_outrider`.
+//!
+//! `influxd` and `postgres` must be installed. Each is loaded with a million points of one series, ten seconds apart, all of
+//! which a panel then asks for. Printed are, as the median of five, in ms:
+//!
+//! - *upstream*: how long the server takes to answer the same question to a client that throws the answer away: the
+//!   body of one HTTP answer, or `psql` copying to nowhere;
+//! - *whole*: the query through the plugin binary over gRPC, the plugin newly started, so that its cache knows nothing;
+//!   and of it the plugin's own figures for *fetch* (waiting and decoding, many slices at once) and *detect*;
+//! - *decode + encode*: all CPU time the plugin has used for the query, detection taken off. It counts receiving and
+//!   the kernel's part too, so it is an upper bound; its share of *upstream* is what this benchmark is for.
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that prints its answer")]
+
+#[path = "../tests/support/host.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod host;
+#[path = "../tests/support/influxdb_server.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod influxdb_server;
+#[path = "../tests/support/servers.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod servers;
+#[path = "../tests/support/upstream_server.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod upstream_server;
+#[path = "../tests/support/upstream_tls.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod upstream_tls;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::host::{Plugin, context};
+use crate::influxdb_server::{InfluxDbConfig, client, form, influxdb};
+use crate::servers::{ADMIN, PASSWORD, Server};
+
+type Result<T> = std::result::Result<T, host::Error>;
+
+const POINTS: i64 = 1_000_000;
+const STEP_MS: i64 = 10_000;
+/// 2023-11-14T22:20:00Z.
+const FROM_MS: i64 = 1_700_000_400_000;
+const TO_MS: i64 = FROM_MS + POINTS * STEP_MS - 1;
+const ROUNDS: usize = 5;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let binary = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: upstream_bench PLUGIN")?);
+    println!(
+        "| upstream, answer | upstream ms | whole ms | fetch ms | detect ms | decode + encode, CPU ms | of upstream |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|");
+    influxdb_lines(&binary).await?;
+    postgresql_line(&binary).await
+}
+
+/// The value of a point: a wave with a little noise, written with all its digits.
+fn value(i: i64) -> f64 {
+    20.0 + 5.0 * (i as f64 / 1_375.0).sin() + (i * 7_919 % 1_000) as f64 / 1_000.0
+}
+
+async fn influxdb_lines(binary: &Path) -> Result<()> {
+    let server = influxdb(InfluxDbConfig::default()).await.ok_or("influxd is not installed")?;
+    let create = [("q", "CREATE DATABASE weather")];
+    form(client().post(format!("{}/query", server.url)), &create).send().await?.error_for_status()?;
+    for part in 0..POINTS / 10_000 {
+        let line = |i: i64| format!("m,host=a v={:?} {}\n", value(i), (FROM_MS + i * STEP_MS) * 1_000_000);
+        let lines: String = (part * 10_000..(part + 1) * 10_000).map(line).collect();
+        let write = client().post(format!("{}/write?db=weather", server.url)).body(lines);
+        write.send().await?.error_for_status()?;
+    }
+    let own = json!({"url": server.url, "jsonData": {"source": "influxdb", "database": "weather"}});
+    let text = format!("SELECT \"v\" FROM \"m\" WHERE time >= {FROM_MS}ms AND time < {}ms", TO_MS + 1);
+    for (format, accept) in [("json", "application/json"), ("csv", "application/csv")] {
+        let upstream = timed(async || {
+            let fields = [("q", text.as_str()), ("db", "weather"), ("epoch", "ms"), ("chunked", "true")];
+            let request =
+                form(client().post(format!("{}/query", server.url)).header("accept", accept), &fields);
+            let mut answer = request.send().await?.error_for_status()?;
+            while answer.chunk().await?.is_some() {}
+            Ok(())
+        })
+        .await?;
+        let source = json!({"measurement": "m", "fields": ["v"], "aggregate": "none", "format": format});
+        line(&format!("InfluxDB, {format}"), upstream, &through_plugin(binary, &own, &source).await?);
+    }
+    Ok(())
+}
+
+async fn postgresql_line(binary: &Path) -> Result<()> {
+    let server = Server::postgresql().ok_or("postgres is not installed")?;
+    psql(
+        &server,
+        &format!(
+            "CREATE TABLE m (at TIMESTAMPTZ PRIMARY KEY, v DOUBLE PRECISION); INSERT INTO m SELECT \
+             to_timestamp(({FROM_MS} + i * {STEP_MS}) / 1000.0), 20 + 5 * sin(i / 1375.0) + (i * 7919 % 1000) / 1000.0 \
+             FROM generate_series(0::BIGINT, {POINTS} - 1) AS i; VACUUM ANALYZE m"
+        ),
+    )
+    .await?;
+    let upstream =
+        timed(async || psql(&server, "\\copy (SELECT at, v FROM m ORDER BY at) TO '/dev/null'").await)
+            .await?;
+    let own = json!({
+        "url": format!("localhost:{}", server.port),
+        "user": ADMIN,
+        "jsonData": {"source": "postgresql", "database": "postgres", "sslmode": "disable"},
+        "secureJsonData": {"password": PASSWORD},
+    });
+    let source = json!({"table": "m", "timeColumn": "at", "valueColumns": ["v"], "aggregate": "none"});
+    line("PostgreSQL", upstream, &through_plugin(binary, &own, &source).await?);
+    Ok(())
+}
+
+/// Runs statements, each in a transaction of its own.
+async fn psql(server: &Server, statements: &str) -> Result<()> {
+    let mut command = tokio::process::Command::new("psql");
+    command.args([
+        "--no-psqlrc",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        "--host=localhost",
+        "--dbname=postgres",
+    ]);
+    command.arg(format!("--port={}", server.port)).arg(format!("--username={ADMIN}"));
+    command.env("PGPASSWORD", PASSWORD).env("PGSSLMODE", "disable");
+    for statement in statements.split("; ") {
+        command.arg("--command").arg(statement);
+    }
+    let status = command.status().await?;
+    if status.success() { Ok(()) } else { Err(format!("psql: {status}").into()) }
+}
+
+/// Medians in ms.
+struct Parts {
+    whole: f64,
+    fetch: f64,
+    detect: f64,
+    /// Decoding and encoding, as CPU time.
+    own: f64,
+}
+
+async fn through_plugin(binary: &Path, own: &Value, source: &Value) -> Result<Parts> {
+    let query = json!({
+        "version": 1, "step": "10s", "training": "visible-range", "detector": {"kind": "isolation-forest"}, "source": source,
+    });
+    let (mut whole, mut fetch, mut detect, mut rest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let plugin = Plugin::launch(binary, &[]).await?;
+        let process = plugin.child.id().ok_or("the plugin has ended")?;
+        let (before, begun) = (cpu_ms(process)?, Instant::now());
+        let answer = plugin.query(context(own), (FROM_MS, TO_MS), &query).await?;
+        whole.push(begun.elapsed().as_secs_f64() * 1e3);
+        let used = cpu_ms(process)? - before;
+        if let Some(error) = answer.error {
+            return Err(error.into());
+        }
+        let custom = &answer.frames[0].meta["custom"]["outrider"];
+        let points = custom["points"].as_i64();
+        if points != Some(POINTS) {
+            return Err(format!("{points:?} points came back").into());
+        }
+        let timing = |part: &str| custom["timingsMs"][part].as_f64().ok_or("the answer has no timings");
+        fetch.push(timing("fetch")?);
+        detect.push(timing("detect")?);
+        rest.push(used - timing("detect")?);
+    }
+    Ok(Parts { whole: median(whole), fetch: median(fetch), detect: median(detect), own: median(rest) })
+}
+
+/// CPU time that all threads of a process have used so far, in its own and in the kernel's code, ms.
+fn cpu_ms(process: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name of the program, in brackets, may hold blanks.
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok(ticks * 1e3 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+fn line(name: &str, upstream: f64, parts: &Parts) {
+    println!(
+        "| {name} | {upstream:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} % |",
+        parts.whole,
+        parts.fetch,
+        parts.detect,
+        parts.own,
+        parts.own / upstream * 100.0
+    );
+}
+
+/// Median time of a few rounds, ms.
+async fn timed(mut what: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        what().await?;
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(median(times))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
