@@ -71,7 +71,7 @@ pub(super) async fn discover<D: Driver>(pool: &Pool<D>, question: &Question) -> 
     Ok(Some(match question.name() {
         "databases" | "schemas" => {
             let Some(sql) = databases(dialect, question.name()) else { return Ok(Some(Vec::new())) };
-            let rows = ask(pool, Statement { sql: sql.to_owned(), params: Vec::new() }).await?;
+            let rows = ask(pool, Statement::plain(sql.to_owned())).await?;
             question.choose(plain(rows))
         }
         "tables" => {

@@ -9,6 +9,7 @@
 //! | `statement`, `dialect` | options, range and step → SQL and bound values |
 //! | `guard` | SQL → whether it is one statement that reads |
 //! | `pool` | statement → rows, in bounded, read-only sessions that are stopped when nobody waits |
+//! | `arrays` | many rows of PostgreSQL as one |
 //! | `rows` | rows → series |
 //! | `discover` | question → choices |
 //! | `failure` | the database's errors → categories |
@@ -16,6 +17,7 @@
 //!
 //! Aggregation is the database's work: a value a step, steps aligned to the epoch, and only whole ones.
 
+mod arrays;
 mod dialect;
 mod discover;
 mod failure;
@@ -133,7 +135,7 @@ impl<D: Driver> Source for Sql<D> {
 
     async fn check(&self) -> Result<Reached> {
         let begun = Instant::now();
-        let statement = Statement { sql: D::VERSION.to_owned(), params: Vec::new() };
+        let statement = Statement::plain(D::VERSION.to_owned());
         let answer = self.pool.query(&statement, Texts::default).await?;
         let version = answer.0.into_iter().flatten().next().unwrap_or_default();
         let ms = begun.elapsed().as_millis();
@@ -173,7 +175,10 @@ impl<D: Driver> Sql<D> {
             return Err(Error::new(Category::Query, "SQLite cannot aggregate by steps in a time zone")
                 .hint("set aggregate to none, or leave timeZone of the data source empty"));
         }
-        let max_rows = self.pool.limits().max_rows;
+        // Nothing that is beyond a limit anyway: a time and each value count as eight bytes.
+        let limits = self.pool.limits();
+        let row_bytes = size_of::<i64>() * (1 + options.value_columns.len());
+        let max_rows = limits.max_rows.min(limits.max_response_bytes / row_bytes);
         let step_ms = request.step_ms;
         statement::build(D::DIALECT, options, range, step_ms, time, zone, max_rows).map(Some)
     }

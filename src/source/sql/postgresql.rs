@@ -15,12 +15,13 @@ use sqlx::{
 };
 
 use super::YIELD_ROWS;
+use super::arrays::Elements;
 use super::dialect::Dialect;
 use super::pool::{Driver, Sink, Trouble};
 use super::rows::{Column, ColumnKind, Value};
 use super::server::{Server, SslMode};
 use super::statement::{Param, Statement};
-use crate::error::Result;
+use crate::error::{Category, Error, Result};
 use crate::settings::{ExposeSecret as _, Settings};
 
 const PORT: u16 = 5432;
@@ -124,7 +125,10 @@ impl Driver for Postgresql {
                 Param::Float(number) => query.bind(number),
             };
         }
-        {
+        if statement.is_packed {
+            let row = query.fetch_one(&mut session.connection).await?;
+            unpack(&row, sink).await?;
+        } else {
             let mut rows = query.fetch(&mut session.connection);
             let mut count = 0_usize;
             let mut readers = Vec::new();
@@ -232,6 +236,46 @@ fn take(row: &PgRow, readers: &[Reader], sink: &mut (dyn Sink + Send)) -> Result
         values.push(value);
     }
     sink.row(&values)?;
+    Ok(())
+}
+
+/// Hands over the rows that are in the arrays of this one.
+async fn unpack(row: &PgRow, sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
+    let broken = || Error::new(Category::Protocol, "PostgreSQL sent an array that is cut off");
+    let mut columns = Vec::with_capacity(row.len());
+    let mut arrays = Vec::with_capacity(row.len());
+    for (at, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(at)?;
+        if raw.is_null() {
+            // An aggregate of no rows.
+            return Ok(());
+        }
+        let name = column.name().to_owned();
+        let elements = raw.as_bytes().ok().and_then(Elements::of);
+        let (PgTypeKind::Array(of), Some(elements)) = (column.type_info().kind(), elements) else {
+            let error = Error::new(Category::Query, format!("the column \"{name}\" holds arrays"));
+            return Err(error.hint("choose a column of numbers").into());
+        };
+        let reader = Reader::of(of);
+        columns.push(Column { name, kind: reader.kind(), type_name: of.name().to_owned() });
+        arrays.push((reader, elements));
+    }
+    let rows = arrays.iter().map(|(_, elements)| elements.len()).max().unwrap_or(0);
+    sink.begin(columns);
+    let mut values = Vec::with_capacity(arrays.len());
+    for count in 1..=rows {
+        for (reader, elements) in &mut arrays {
+            values.push(match elements.next().ok_or_else(broken)? {
+                None => Value::Null,
+                Some(bytes) => decode(*reader, bytes).unwrap_or(Value::Unreadable),
+            });
+        }
+        sink.row(&values)?;
+        values.clear();
+        if count.is_multiple_of(YIELD_ROWS) {
+            tokio::task::yield_now().await;
+        }
+    }
     Ok(())
 }
 

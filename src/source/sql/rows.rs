@@ -97,6 +97,14 @@ const MAX_WAITING: usize = 1_000;
 const TIME: &str = "time";
 const METRIC: &str = "metric";
 
+/// The rows with the same labels.
+#[derive(Debug)]
+struct Group {
+    key: String,
+    /// One a column of values.
+    series: Vec<SeriesId>,
+}
+
 /// The rows of one answer.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -110,8 +118,11 @@ pub(super) struct Rows {
     roles: Option<Roles>,
     waiting: Vec<Vec<Value<'static>>>,
     collector: Collector,
-    /// The series of the rows whose labels, length by length, make the key.
-    known: HashMap<String, Vec<SeriesId>>,
+    /// Where in `groups` the rows are whose labels, length by length, make the key.
+    known: HashMap<String, usize>,
+    groups: Vec<Group>,
+    /// The group of the last row, which is mostly that of the next one.
+    last: usize,
     key: String,
     notices: Vec<String>,
 }
@@ -130,6 +141,8 @@ impl Rows {
             waiting: Vec::new(),
             collector: Collector::new(&limits),
             known: HashMap::new(),
+            groups: Vec::new(),
+            last: 0,
             key: String::new(),
             notices: Vec::new(),
         }
@@ -307,12 +320,18 @@ impl Rows {
         for at in roles.labels.iter().map(|(at, _)| *at).chain(roles.metric) {
             push_label(&mut self.key, row.get(at).unwrap_or(&Value::Null));
         }
-        if !self.known.contains_key(&self.key) {
-            let all = new_series(&mut self.collector, roles, row, &self.unit)?;
-            self.known.insert(self.key.clone(), all);
+        if self.groups.get(self.last).is_none_or(|group| group.key != self.key) {
+            self.last = match self.known.get(&self.key) {
+                Some(group) => *group,
+                None => {
+                    let series = new_series(&mut self.collector, roles, row, &self.unit)?;
+                    self.known.insert(self.key.clone(), self.groups.len());
+                    self.groups.push(Group { key: self.key.clone(), series });
+                    self.groups.len() - 1
+                }
+            };
         }
-        let series = &self.known[&self.key];
-        for ((at, name), id) in roles.values.iter().zip(series) {
+        for ((at, name), id) in roles.values.iter().zip(&self.groups[self.last].series) {
             match row.get(*at).and_then(number_of) {
                 Some(value) => self.collector.push(*id, time, value)?,
                 None => self

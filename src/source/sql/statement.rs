@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use chrono_tz::Tz;
 
+use super::arrays;
 use super::dialect::{Dialect, TimeColumn, epoch_from};
 use super::guard;
 use super::options::{MAX_COLUMNS, Options};
@@ -20,6 +21,8 @@ use crate::source::aggregate::Aggregate;
 pub(super) struct Statement {
     pub(super) sql: String,
     pub(super) params: Vec<Param>,
+    /// Whether it answers with one row, which holds an array a column.
+    pub(super) is_packed: bool,
 }
 
 /// A value bound to a statement.
@@ -30,6 +33,11 @@ pub(super) enum Param {
 }
 
 impl Statement {
+    /// SQL that nothing is bound to.
+    pub(super) fn plain(sql: String) -> Self {
+        Self { sql, params: Vec::new(), is_packed: false }
+    }
+
     /// What is asked, for people.
     pub(super) fn shown(&self) -> String {
         if self.params.is_empty() {
@@ -65,7 +73,7 @@ impl Writer {
     }
 
     pub(super) fn finish(self, sql: String) -> Statement {
-        Statement { sql, params: self.params }
+        Statement { params: self.params, ..Statement::plain(sql) }
     }
 
     /// The condition that all filters make, in parentheses.
@@ -130,7 +138,7 @@ pub(super) fn sample(dialect: Dialect, options: &Options) -> Result<Statement> {
     }
     let time = dialect.name(&options.time_column);
     let sql = format!("SELECT {time} FROM {table} WHERE {time} IS NOT NULL LIMIT 1");
-    Ok(Statement { sql, params: Vec::new() })
+    Ok(Statement::plain(sql))
 }
 
 /// The statement of the builder: the time, the labels, the values, in this order.
@@ -203,6 +211,15 @@ pub(super) fn build(
             )
         }
     };
+    // Rows with labels, and times that are text, may be of any size.
+    let is_packed = dialect == Dialect::Postgresql
+        && options.aggregate == Aggregate::None
+        && options.label_columns.is_empty()
+        && time_column != TimeColumn::Text;
+    if is_packed {
+        let names = [std::slice::from_ref(&options.time_column), &options.value_columns].concat();
+        return Ok(Statement { is_packed, ..writer.finish(arrays::packed(&sql, &names)) });
+    }
     Ok(writer.finish(sql))
 }
 
@@ -448,6 +465,23 @@ mod tests {
              + 300000) % 300000) ORDER BY `time` DESC) AS `outrider_rank` FROM `t` WHERE (`time` >= 1699999800000 AND \
              `time` < 1700000400000)) AS `outrider_rows` WHERE `outrider_rank` = 1 ORDER BY `outrider_step` LIMIT 10"
         );
+    }
+
+    #[test]
+    fn raw_rows_without_labels_come_from_postgresql_as_arrays() {
+        let json = json!({"table": "t", "timeColumn": "at", "valueColumns": ["v"], "aggregate": "none"});
+        let packed = "SELECT array_agg(outrider_1) AS \"at\", array_agg(outrider_2) AS \"v\" FROM (SELECT";
+        for (time, more, is_packed) in [
+            (TimeColumn::Timestamp, json!({}), true),
+            (TimeColumn::Text, json!({}), false),
+            (TimeColumn::Timestamp, json!({"labelColumns": ["host"]}), false),
+            (TimeColumn::Timestamp, json!({"aggregate": "mean"}), false),
+        ] {
+            let mut json = json.clone();
+            json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(built(Postgresql, json.clone(), time).starts_with(packed), is_packed, "{json}");
+            assert!(!built(Mysql, json, time).contains("array_agg"));
+        }
     }
 
     #[test]
