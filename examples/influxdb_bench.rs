@@ -16,6 +16,9 @@ mod host;
 #[path = "../tests/support/influxdb_server.rs"]
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
 mod influxdb_server;
+#[path = "../tests/support/server.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod server;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -40,7 +43,7 @@ const ROUNDS: usize = 5;
 #[tokio::main]
 async fn main() -> Result<(), host::Error> {
     let binary = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: influxdb_bench PLUGIN")?);
-    let server = influxdb(InfluxDbConfig::default()).await.ok_or("influxd is not installed")?;
+    let server = influxdb(&InfluxDbConfig::default()).ok_or("influxd is not installed")?;
     let create = [("q", "CREATE DATABASE weather")];
     form(client().post(format!("{}/query", server.url)), &create).send().await?.error_for_status()?;
     for part in 0..POINTS / 10_000 {

@@ -33,7 +33,7 @@ pub(super) fn of_request(error: &reqwest::Error, url: &Url, secrets: &Secrets) -
         return Error::new(Category::Connection, format!("cannot connect to {origin}: {cause}"))
             .hint("check that the service runs and that this machine may reach it");
     }
-    if find::<io::Error>(error).is_some() {
+    if find::<io::Error>(error).is_some() || is_cut_off(error) {
         return Error::new(Category::Connection, format!("the connection to {origin} broke off: {cause}"))
             .hint("check that the service runs and look into its log");
     }
@@ -44,9 +44,10 @@ pub(super) fn of_request(error: &reqwest::Error, url: &Url, secrets: &Secrets) -
 /// The error of an answer whose body could not be read to its end.
 pub(super) fn of_body(error: &reqwest::Error, origin: &str, secrets: &Secrets) -> Error {
     let cause = cause_of(error, secrets);
-    let lost = find::<io::Error>(error).is_some_and(|error| {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
-        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut)
+    // What unpacks wraps errors in others of no kind.
+    let lost = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
     });
     if let Some(tls) = find::<rustls::Error>(error) {
         return Error::new(Category::Tls, format!("the TLS connection to {origin} failed: {cause}"))
@@ -58,7 +59,7 @@ pub(super) fn of_body(error: &reqwest::Error, origin: &str, secrets: &Secrets) -
     }
     Error::new(
         Category::Protocol,
-        format!("the answer of {origin} is incomplete or cannot be unpacked: {cause}"),
+        format!("the answer of {origin} is not in HTTP or cannot be unpacked: {cause}"),
     )
     .hint("look into the log of the service, and of a proxy before it")
 }
@@ -121,6 +122,11 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
         }
     }
     std::iter::successors(below(error), |error| below(*error))
+}
+
+/// Whether the other side closed the connection before its answer was complete, as a service does that is stopped.
+fn is_cut_off(error: &reqwest::Error) -> bool {
+    find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
