@@ -51,18 +51,22 @@ fn frames(seen: &Seen, offset: f64, instances: &[&str]) -> Response {
     let step = usize::try_from(asked["queries"][0]["intervalMs"].as_i64().unwrap()).unwrap();
     let times: Vec<i64> = (ms("from")..=ms("to")).step_by(step).collect();
     let values: Vec<f64> = times.iter().map(|ms| value_at(*ms) + offset).collect();
-    let fields = |instance: &str| json!([
-        {"name": "Time", "type": "time", "typeInfo": {"frame": "time.Time", "nullable": true}, "config": {"interval": step}},
-        {"name": "Value", "type": "number", "typeInfo": {"frame": "float64", "nullable": true},
-         "labels": {"instance": instance}, "config": {"displayNameFromDS": "load", "unit": "percent"}},
-    ]);
-    let frame = |instance: &&str| json!({
-        "schema": {
-            "refId": "A", "meta": {"type": "timeseries-multi", "executedQueryString": "Expr: load"},
-            "fields": fields(instance),
-        },
-        "data": {"values": [times, values]},
-    });
+    let fields = |instance: &str| {
+        json!([
+            {"name": "Time", "type": "time", "typeInfo": {"frame": "time.Time", "nullable": true}, "config": {"interval": step}},
+            {"name": "Value", "type": "number", "typeInfo": {"frame": "float64", "nullable": true},
+             "labels": {"instance": instance}, "config": {"displayNameFromDS": "load", "unit": "percent"}},
+        ])
+    };
+    let frame = |instance: &&str| {
+        json!({
+            "schema": {
+                "refId": "A", "meta": {"type": "timeseries-multi", "executedQueryString": "Expr: load"},
+                "fields": fields(instance),
+            },
+            "data": {"values": [times, values]},
+        })
+    };
     let frames: Vec<Value> = instances.iter().map(frame).collect();
     json_of(StatusCode::OK, &json!({"results": {"A": {"status": 200, "frames": frames}}}))
 }
@@ -262,14 +266,17 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
         }),
         source: source.clone(),
         range: (T0 - 29 * MINUTE, T0),
-        expected: vec![minutes.map(|minute| T0 + (minute - 30) * MINUTE).map(|ms| (ms, Some(value_at(ms)))).collect()],
+        expected: vec![
+            minutes.map(|minute| T0 + (minute - 30) * MINUTE).map(|ms| (ms, Some(value_at(ms)))).collect(),
+        ],
     };
     // Not the good token, which is a word that is said anyway.
     let mut victim = Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &["wrong-token"]).await;
     let of_settings = |what: &str, settings, category, says: &[&str]| {
         Failure::of_settings(what, settings, &source, category, says)
     };
-    let of_query = |uid: &str, says: &[&str]| Failure::of_query(uid, json!({}), &of_uid(uid), Category::Query, says);
+    let of_query =
+        |uid: &str, says: &[&str]| Failure::of_query(uid, json!({}), &of_uid(uid), Category::Query, says);
     let beyond = |setting: &str, limit: usize, says: &[&str]| {
         let settings = json!({"jsonData": {setting: limit}});
         Failure::of_query(setting, settings, &of_uid("many"), Category::Limit, says)
@@ -289,7 +296,11 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
             of_query("-- Mixed --", &[]),
             of_query("-- Dashboard --", &[]),
             of_query("-- Grafana --", &[]),
-            beyond("maxResponseBytes", 3_000, &[&server.url, "more than 3000 bytes", "raise the setting maxResponseBytes"]),
+            beyond(
+                "maxResponseBytes",
+                2_200,
+                &[&server.url, "more than 2200 bytes", "raise the setting maxResponseBytes"],
+            ),
             beyond("maxRows", 40, &["more than 40 rows", "raise the setting maxRows"]),
             beyond("maxSeries", 1, &["more than 1 series", "raise the setting maxSeries"]),
             of_settings("nobody", at(&nobody().await), Category::Connection, &["cannot connect to"]),
@@ -346,13 +357,27 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 Category::Connection,
                 &[&stalling.url, "did not answer within 1 s", "raise the setting timeout"],
             ),
-            of_settings("a stopped server", at(&broken.url), Category::Connection, &[&broken.url, "broke off"]),
-            of_settings("an answer that unpacks", too_much, Category::Limit, &["raise the setting maxResponseBytes"]),
+            of_settings(
+                "a stopped server",
+                at(&broken.url),
+                Category::Connection,
+                &[&broken.url, "broke off"],
+            ),
+            of_settings(
+                "an answer that unpacks",
+                too_much,
+                Category::Limit,
+                &["raise the setting maxResponseBytes"],
+            ),
             of_settings(
                 "an unknown authority",
                 untrusted,
                 Category::Tls,
-                &[&secure.url, "UnknownIssuer", "paste the CA certificate of the service into the data source settings"],
+                &[
+                    &secure.url,
+                    "UnknownIssuer",
+                    "paste the CA certificate of the service into the data source settings",
+                ],
             ),
         ])
         .await;

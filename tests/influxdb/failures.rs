@@ -19,9 +19,8 @@ async fn guarded(identity: &Identity) -> Option<Server> {
     let server = influxdb(&InfluxDbConfig { http: "auth-enabled = true", tls, ..Default::default() })?;
     let admin = format!("CREATE USER admin WITH PASSWORD '{ADMIN_PASSWORD}' WITH ALL PRIVILEGES");
     administer(&server.url, &admin).await;
-    let as_admin = |path: &str| {
-        client().post(format!("{}{path}", server.url)).basic_auth("admin", Some(ADMIN_PASSWORD))
-    };
+    let as_admin =
+        |path: &str| client().post(format!("{}{path}", server.url)).basic_auth("admin", Some(ADMIN_PASSWORD));
     for text in [
         "CREATE DATABASE weather",
         "CREATE DATABASE hidden",
@@ -89,16 +88,23 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
         let of_settings = |what: &str, settings: &Value, category, says: &[&str]| {
             Failure::of_settings(what, settings.clone(), &with(json!({})), category, says)
         };
-        let of_query = |what: &str, more, says: &[&str]| Failure::of_query(what, json!({}), &with(more), Category::Query, says);
+        let of_query = |what: &str, more, says: &[&str]| {
+            Failure::of_query(what, json!({}), &with(more), Category::Query, says)
+        };
         let beyond = |setting: &str, limit: usize, says: &[&str]| {
-            let more = json!({"fields": ["Temp", "n"], "aggregate": "none"});
+            let more = json!({"fields": ["Temp", "n", "ok", "note"], "aggregate": "none"});
             let settings = json!({"jsonData": {setting: limit}});
             Failure::of_query(setting, settings, &with(more), Category::Limit, says)
         };
         victim
             .survives(&[
                 of_settings("a wrong password", &wrong_password, Category::Auth, &[refused, check_both]),
-                of_settings("a wrong password of basic auth", &basic_auth, Category::Auth, &[refused, check_both]),
+                of_settings(
+                    "a wrong password of basic auth",
+                    &basic_auth,
+                    Category::Auth,
+                    &[refused, check_both],
+                ),
                 of_settings(
                     "no credentials",
                     &json!({"user": ""}),
@@ -116,12 +122,20 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                     "an unknown authority",
                     &stranger,
                     Category::Tls,
-                    &[&url, "UnknownIssuer", "paste the CA certificate of the service into the data source settings"],
+                    &[
+                        &url,
+                        "UnknownIssuer",
+                        "paste the CA certificate of the service into the data source settings",
+                    ],
                 ),
                 of_query(
                     "an unknown measurement",
                     json!({"measurement": "nope"}),
-                    &["no measurement \"nope\" in the database \"weather\"", "choose one", "\"sensor.series\""],
+                    &[
+                        "no measurement \"nope\" in the database \"weather\"",
+                        "choose one",
+                        "\"sensor.series\"",
+                    ],
                 ),
                 of_query(
                     "an unknown field",
@@ -138,7 +152,11 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                     json!({"text": "select nope(Temp from x"}),
                     &["InfluxDB says: error parsing query", "correct the query"],
                 ),
-                beyond("maxResponseBytes", 3_000, &[&url, "more than 3000 bytes", "raise the setting maxResponseBytes"]),
+                beyond(
+                    "maxResponseBytes",
+                    1_800,
+                    &[&url, "more than 1800 bytes", "raise the setting maxResponseBytes"],
+                ),
                 beyond("maxRows", 53, &["more than 53 rows", "raise the setting maxRows"]),
                 beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
             ])

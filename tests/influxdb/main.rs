@@ -116,7 +116,8 @@ impl Database {
     async fn empty() -> Option<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         // As low as it would be on nobody's server, to see that it cuts nothing off.
-        let server = SERVER.get(|| influxdb(&InfluxDbConfig { http: "max-row-limit = 1000", ..Default::default() }))?;
+        let server = SERVER
+            .get(|| influxdb(&InfluxDbConfig { http: "max-row-limit = 1000", ..Default::default() }))?;
         let database = format!("weather_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let settings = Settings { database, ..settings(&server.url) };
         let database = Self { settings, _server: server };

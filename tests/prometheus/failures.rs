@@ -67,7 +67,8 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
         range: RANGE,
         expected: newest(),
     };
-    let mut victim = Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &[PASSWORD, WRONG_PASSWORD]).await;
+    let mut victim =
+        Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &[PASSWORD, WRONG_PASSWORD]).await;
 
     let refused = format!("{url} refused the credentials with status 401");
     let wrong_password = [&*refused, "check user, password or token in the data source settings"];
@@ -102,14 +103,22 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 "an unknown authority",
                 json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}}),
                 Category::Tls,
-                &[&url, "UnknownIssuer", "paste the CA certificate of the service into the data source settings"],
+                &[
+                    &url,
+                    "UnknownIssuer",
+                    "paste the CA certificate of the service into the data source settings",
+                ],
             ),
             of_query(
                 "no PromQL",
                 "rate(load",
                 &["does not understand the query: \"1:10: parse error: ", "correct the PromQL"],
             ),
-            beyond("maxResponseBytes", 3_000, &[&url, "more than 3000 bytes", "raise the setting maxResponseBytes"]),
+            beyond(
+                "maxResponseBytes",
+                3_000,
+                &[&url, "more than 3000 bytes", "raise the setting maxResponseBytes"],
+            ),
             beyond("maxRows", 100, &["more than 100 rows", "raise the setting maxRows"]),
             beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
         ])

@@ -246,7 +246,9 @@ fn guarded(seen: &Seen) -> Response {
     }
     let body: Value = serde_json::from_str(&seen.body).unwrap_or_default();
     match (seen.uri.path(), body["targets"][0]["target"].as_str()) {
-        ("/query", Some("cpu")) => Json(json!([{"target": "cpu", "datapoints": datapoints()}])).into_response(),
+        ("/query", Some("cpu")) => {
+            Json(json!([{"target": "cpu", "datapoints": datapoints()}])).into_response()
+        }
         ("/query", Some("cpus")) => {
             let of = |name: &str| json!({"target": name, "datapoints": datapoints()});
             Json(json!([of("cpu 0"), of("cpu 1")])).into_response()
@@ -350,7 +352,11 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 "an unknown authority",
                 untrusted,
                 Category::Tls,
-                &[&secure.url, "UnknownIssuer", "paste the CA certificate of the service into the data source settings"],
+                &[
+                    &secure.url,
+                    "UnknownIssuer",
+                    "paste the CA certificate of the service into the data source settings",
+                ],
             ),
         ])
         .await;
@@ -373,7 +379,8 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
             (status, text).into_response()
         })
         .await;
-        let failure = Failure::of_query(status.as_str(), json!({"url": echo.url}), &source, category, &[says]);
+        let failure =
+            Failure::of_query(status.as_str(), json!({"url": echo.url}), &source, category, &[says]);
         victim.fails_alone(&failure).await;
     }
     victim.ends().await;

@@ -8,9 +8,7 @@ use outrider::query::Kind;
 use outrider::source;
 use serde_json::{Value, json};
 
-use crate::fixture::{
-    ALL, BASE_MS, Fixture, HOSTS, Kinds, MINUTE_MS, REQUEST, ask, check, cpu, refused,
-};
+use crate::fixture::{ALL, BASE_MS, Fixture, HOSTS, Kinds, MINUTE_MS, REQUEST, ask, check, cpu, refused};
 use crate::relay::Relay;
 use crate::sql_servers::PASSWORD;
 use crate::upstream_tls::Authority;
@@ -208,7 +206,11 @@ fn every_minute() -> Vec<Points> {
 
 /// A statement whose answer is 10 MB, which no buffer between server and plugin holds.
 fn long(kind: Kinds) -> Value {
-    let numbers = if kind == Kinds::Mysql { "(SELECT seq AS i FROM seq_1_to_1000) s" } else { "generate_series(1, 1000) i" };
+    let numbers = if kind == Kinds::Mysql {
+        "(SELECT seq AS i FROM seq_1_to_1000) s"
+    } else {
+        "generate_series(1, 1000) i"
+    };
     let sql = format!("SELECT i AS time, i AS n, repeat('x', 10000) AS text FROM {numbers}");
     json!({"kind": kind.name(), "mode": "text", "sql": sql})
 }
@@ -217,12 +219,21 @@ fn long(kind: Kinds) -> Value {
 async fn file_fails(victim: &mut Victim, fixture: &Fixture, source: &Value) {
     let folder = fixture.folder.as_ref().unwrap().path();
     let text = folder.join("notes.txt");
-    std::fs::write(&text, "no database, but long enough to look like the beginning of one".repeat(40)).unwrap();
+    std::fs::write(&text, "no database, but long enough to look like the beginning of one".repeat(40))
+        .unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     for (what, path, says) in [
-        ("a missing file", folder.join("nowhere.db"), ["cannot be opened", "check path in the data source settings"]),
+        (
+            "a missing file",
+            folder.join("nowhere.db"),
+            ["cannot be opened", "check path in the data source settings"],
+        ),
         ("a file that is no database", text, ["notes.txt cannot be opened", "check that it is a database"]),
-        ("a file elsewhere", elsewhere.path().join("x.db"), ["is not below an allowed directory", "allowedDirectories"]),
+        (
+            "a file elsewhere",
+            elsewhere.path().join("x.db"),
+            ["is not below an allowed directory", "allowedDirectories"],
+        ),
     ] {
         let settings = json!({"jsonData": {"path": path}});
         victim.survives(&[Failure::of_settings(what, settings, source, Category::Config, &says)]).await;
@@ -231,8 +242,9 @@ async fn file_fails(victim: &mut Victim, fixture: &Fixture, source: &Value) {
 
 /// The failures of a server.
 async fn server_fails(victim: &mut Victim, fixture: &Fixture, source: &Value, place: &str) {
-    let of_settings =
-        |what: &str, settings, category, says: &[&str]| Failure::of_settings(what, settings, source, category, says);
+    let of_settings = |what: &str, settings, category, says: &[&str]| {
+        Failure::of_settings(what, settings, source, category, says)
+    };
     let port = fixture.server.as_ref().unwrap().port;
     let stranger = json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}});
     let at = |address: &str| json!({"url": address, "jsonData": {"retries": 1}});
@@ -291,16 +303,26 @@ async fn query_fails(victim: &mut Victim, kind: Kinds, source: &Value, place: &s
         options
     };
     let not_accepted = format!("{place} does not accept the query");
-    let of_query = |what: &str, more, says: &[&str]| Failure::of_query(what, json!({}), &with(more), Category::Query, says);
+    let of_query = |what: &str, more, says: &[&str]| {
+        Failure::of_query(what, json!({}), &with(more), Category::Query, says)
+    };
     let beyond = |setting: &str, limit: usize, says: &[&str]| {
         let more = json!({"valueColumns": ["cpu", "mem"], "aggregate": "none"});
         Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &with(more), Category::Limit, says)
     };
     victim
         .survives(&[
-            of_query("an unknown table", json!({"table": "nowhere"}), &[&not_accepted, "nowhere", "correct the query"]),
+            of_query(
+                "an unknown table",
+                json!({"table": "nowhere"}),
+                &[&not_accepted, "nowhere", "correct the query"],
+            ),
             of_query("an unknown column", json!({"valueColumns": ["nothing"]}), &[&not_accepted, "nothing"]),
-            beyond("maxResponseBytes", 3_500, &["more than 3500 bytes", "raise the setting maxResponseBytes"]),
+            beyond(
+                "maxResponseBytes",
+                3_500,
+                &["more than 3500 bytes", "raise the setting maxResponseBytes"],
+            ),
             beyond("maxRows", 150, &["more than 150 rows", "raise the setting maxRows"]),
             beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
             Failure::of_query(

@@ -50,14 +50,13 @@ impl Running {
         }
     }
 
-    /// Lets a shell end it, and remove its folder, when this program is gone: what is in a static is never dropped.
-    fn end_with_this_program(&self) {
+    /// A shell that ends it, and removes its folder, when this program is gone: what is in a static is never dropped.
+    fn keeper(&self) -> Child {
         let mut shell = Command::new("sh");
+        // Reads until the other end is closed, which is when this program ends, be it by a signal.
         shell.args(["-c", "read -r _; kill -9 \"$1\"; rm -rf \"$2\"", "sh"]);
         shell.arg(self.process.id().to_string()).arg(self.folder.path());
-        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Reads until the other end is closed, which is when this program ends, be it by a signal.
-        std::mem::forget(shell.stdin);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Ends it at once, as a crash would, in the middle of whatever it does.
@@ -93,7 +92,7 @@ impl Drop for Paused {
 
 /// A server that all tests of a program share: the first that needs it starts it.
 #[derive(Debug)]
-pub(crate) struct Shared<S>(OnceLock<Option<Arc<S>>>);
+pub(crate) struct Shared<S>(OnceLock<Option<(Arc<S>, Child)>>);
 
 impl<S: AsRef<Running>> Shared<S> {
     pub(crate) const fn new() -> Self {
@@ -104,10 +103,10 @@ impl<S: AsRef<Running>> Shared<S> {
     pub(crate) fn get(&self, start: impl FnOnce() -> Option<S>) -> Option<Arc<S>> {
         let started = self.0.get_or_init(|| {
             let server = start()?;
-            server.as_ref().end_with_this_program();
-            Some(Arc::new(server))
+            let keeper = server.as_ref().keeper();
+            Some((Arc::new(server), keeper))
         });
-        started.clone()
+        started.as_ref().map(|(server, _)| Arc::clone(server))
     }
 }
 

@@ -117,7 +117,7 @@ impl Victim {
 
     async fn fails_beside(&mut self, failure: &Failure, beside: &Value, expected: &[Points]) {
         let what = &failure.what;
-        let data_source = context(&merged(&self.healthy.settings, &failure.settings));
+        let data_source = context(&self.saved(&failure.settings, &format!("before {what}")));
         let (failing, beside) = (query(&failure.source), query(beside));
         let queries = [("A", &failing), ("B", &beside)];
         let asking = self.plugin.query_all(data_source.clone(), self.healthy.range, &queries, &[]);
@@ -128,7 +128,11 @@ impl Victim {
         let error = failed.error.as_deref().unwrap_or_else(|| panic!("{what}: no error"));
         self.seen.push_str(error);
         assert_says(what, error, failure.category, &failure.says);
-        assert_eq!((failed.status, failed.frames.len()), (failure.category.http_status().into(), 0), "{what}");
+        assert_eq!(
+            (failed.status, failed.frames.len()),
+            (failure.category.http_status().into(), 0),
+            "{what}"
+        );
         assert_eq!((&healthy.error, healthy.status), (&None, 200), "{what}");
         assert_eq!(all_points(healthy), expected, "{what}");
 
@@ -158,11 +162,9 @@ impl Victim {
 
     /// After `what`, a data source of which all is well brings exactly what it must, and is in good health.
     pub(crate) async fn works(&mut self, what: &str) {
-        // As if it had just been saved: connected anew, with nothing in the cache.
-        let saved = merged(&self.healthy.settings, &json!({"jsonData": {"savedAfter": what}}));
+        let saved = self.saved(&json!({}), &format!("after {what}"));
         let query = query(&self.healthy.source);
-        let answer =
-            soon(self.plugin.query(context(&saved), self.healthy.range, &query)).await.unwrap();
+        let answer = soon(self.plugin.query(context(&saved), self.healthy.range, &query)).await.unwrap();
         assert_eq!((&answer.error, answer.status), (&None, 200), "after {what}");
         assert_eq!(all_points(&answer), self.healthy.expected, "after {what}");
         self.seen.push_str(&answer.to_json().to_string());
@@ -170,6 +172,12 @@ impl Victim {
         assert!(health.is_ok, "after {what}: {}", health.message);
         self.seen.push_str(&health.message);
         self.seen.push_str(&health.details.to_string());
+    }
+
+    /// The healthy data source with `changes`, as if it had been saved at this moment: connected anew, with nothing in the
+    /// cache.
+    fn saved(&self, changes: &Value, moment: &str) -> Value {
+        merged(&merged(&self.healthy.settings, changes), &json!({"jsonData": {"saved": moment}}))
     }
 
     /// As [`Victim::fails`] and then [`Victim::works`], for one failure after the other.
@@ -195,7 +203,9 @@ impl Victim {
 
 /// `changes` on top of `settings`: objects are merged, everything else is replaced.
 pub(crate) fn merged(settings: &Value, changes: &Value) -> Value {
-    let (Value::Object(settings), Value::Object(changes)) = (settings, changes) else { return changes.clone() };
+    let (Value::Object(settings), Value::Object(changes)) = (settings, changes) else {
+        return changes.clone();
+    };
     let mut all = settings.clone();
     for (name, change) in changes {
         let before = settings.get(name).unwrap_or(&Value::Null);

@@ -44,16 +44,11 @@ pub(super) fn of_request(error: &reqwest::Error, url: &Url, secrets: &Secrets) -
 /// The error of an answer whose body could not be read to its end.
 pub(super) fn of_body(error: &reqwest::Error, origin: &str, secrets: &Secrets) -> Error {
     let cause = cause_of(error, secrets);
-    // What unpacks wraps errors in others of no kind.
-    let lost = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
-        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
-    });
     if let Some(tls) = find::<rustls::Error>(error) {
         return Error::new(Category::Tls, format!("the TLS connection to {origin} failed: {cause}"))
             .hint(tls_hint(tls));
     }
-    if lost {
+    if causes(error).any(is_lost_connection) {
         return Error::new(Category::Connection, format!("the connection to {origin} broke off: {cause}"))
             .hint("try again, and look into the service's log if it happens often");
     }
@@ -124,9 +119,19 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     std::iter::successors(below(error), |error| below(*error))
 }
 
-/// Whether the other side closed the connection before its answer was complete, as a service does that is stopped.
+/// Whether the other side closed the connection before it began to answer, as a service does that is stopped.
 fn is_cut_off(error: &reqwest::Error) -> bool {
     find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
+}
+
+/// Whether a cause is that the connection ended, or broke, before the answer did.
+fn is_lost_connection(cause: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    // HTTP/2 does not show what is below its errors.
+    let below = cause.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
+    below.or_else(|| cause.downcast_ref()).is_some_and(|error: &io::Error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
+    })
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
