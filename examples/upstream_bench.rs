@@ -18,9 +18,12 @@ mod host;
 #[path = "../tests/support/influxdb_server.rs"]
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
 mod influxdb_server;
-#[path = "../tests/support/servers.rs"]
+#[path = "../tests/support/server.rs"]
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
-mod servers;
+mod server;
+#[path = "../tests/support/sql_servers.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod sql_servers;
 #[path = "../tests/support/upstream_server.rs"]
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
 mod upstream_server;
@@ -35,7 +38,7 @@ use serde_json::{Value, json};
 
 use crate::host::{Plugin, context};
 use crate::influxdb_server::{InfluxDbConfig, client, form, influxdb};
-use crate::servers::{ADMIN, PASSWORD, Server};
+use crate::sql_servers::{ADMIN, PASSWORD, Server};
 
 type Result<T> = std::result::Result<T, host::Error>;
 
@@ -63,7 +66,7 @@ fn value(i: i64) -> f64 {
 }
 
 async fn influxdb_lines(binary: &Path) -> Result<()> {
-    let server = influxdb(InfluxDbConfig::default()).await.ok_or("influxd is not installed")?;
+    let server = influxdb(&InfluxDbConfig::default()).ok_or("influxd is not installed")?;
     let create = [("q", "CREATE DATABASE weather")];
     form(client().post(format!("{}/query", server.url)), &create).send().await?.error_for_status()?;
     for part in 0..POINTS / 10_000 {

@@ -4,12 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 #[path = "support/host.rs"]
+#[expect(dead_code, reason = "shared with the tests of sources, which use more of it")]
 mod host;
 
 use std::path::Path;
 use std::time::Duration;
 
-use grafana_plugin_sdk::pluginv2::check_health_response::HealthStatus;
 use grafana_plugin_sdk::pluginv2::data_client::DataClient;
 use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
 use grafana_plugin_sdk::pluginv2::resource_client::ResourceClient;
@@ -49,10 +49,8 @@ async fn handshake_query_and_clean_shutdown() {
 async fn every_service_answers() {
     let plugin = launch(&[]).await;
     let mut diagnostics = DiagnosticsClient::new(plugin.channel.clone());
-    let request =
-        CheckHealthRequest { plugin_context: Some(context(&json!({}))), headers: Default::default() };
-    let health = diagnostics.check_health(request).await.unwrap().into_inner();
-    assert_eq!((health.status, health.message.contains("Generator ready")), (HealthStatus::Ok as i32, true));
+    let health = plugin.check_health(context(&json!({}))).await.unwrap();
+    assert!(health.is_ok && health.message.contains("Generator ready"), "{}", health.message);
 
     plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
     let metrics = diagnostics.collect_metrics(CollectMetricsRequest { plugin_context: None }).await.unwrap();
@@ -128,10 +126,8 @@ async fn a_secret_is_in_no_log_no_error_and_no_frame() {
                                   "jsonData": json_data, "secureJsonData": secrets});
             let answer = plugin.query(context(&settings), RANGE, &json!({})).await.unwrap();
             seen += &answer.to_json().to_string();
-            let request =
-                CheckHealthRequest { plugin_context: Some(context(&settings)), headers: Default::default() };
-            let health = DiagnosticsClient::new(plugin.channel.clone()).check_health(request).await.unwrap();
-            seen += &format!("{:?}", health.into_inner().message);
+            let health = plugin.check_health(context(&settings)).await.unwrap();
+            seen += &(health.message + &health.details.to_string());
         }
     }
     let mut stderr = plugin.stderr.take().unwrap();

@@ -276,6 +276,7 @@ impl Engine {
         notices.extend(unknown_options_notice(
             work.prepared.unknown_options().iter().chain(&work.unknown_options),
         ));
+        notices.extend(nothing_notice(&lines));
         notices.extend(work.counter_notice(&lines));
         let panel = Arc::new(Panel {
             lines,
@@ -491,6 +492,14 @@ fn unknown_options_notice<'a>(unknown: impl Iterator<Item = &'a String>) -> Opti
     let names: Vec<&str> = unknown.map(String::as_str).collect();
     (!names.is_empty()).then(|| {
         format!("unknown options are ignored: {}; correct their spelling or remove them", list_names(names))
+    })
+}
+
+/// What to say of no series at all, which upstreams answer to names that do not exist as well as to quiet times.
+fn nothing_notice(lines: &[Line]) -> Option<String> {
+    lines.is_empty().then(|| {
+        "the upstream has no points for this query in this time; if there should be some, check the names and filters in it"
+            .to_owned()
     })
 }
 

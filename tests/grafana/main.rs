@@ -1,5 +1,4 @@
-//! The `grafana` source through the plugin's binary and through the library, against a stand-in that answers as
-//! Grafana's API is documented to.
+//! The `grafana` source through the plugin's binary, against a stand-in that answers as Grafana's API is documented to.
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test shall fail it")]
 
@@ -12,27 +11,23 @@ mod upstream_server;
 #[path = "../support/upstream_tls.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod upstream_tls;
+#[path = "../support/victim.rs"]
+mod victim;
 
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
 use grafana_plugin_sdk::pluginv2::resource_client::ResourceClient;
-use grafana_plugin_sdk::pluginv2::{CallResourceRequest, CheckHealthRequest, PluginContext};
+use grafana_plugin_sdk::pluginv2::{CallResourceRequest, PluginContext};
 use host::{Answer, Plugin, context};
-use outrider::error::{Category, Error, Result};
-use outrider::query::Kind;
-use outrider::series::TimeRange;
-use outrider::settings::{Limits, OwnSettings, Settings, TlsSettings};
-use outrider::source::{self, FetchRequest, Fetched};
-use serde_json::{Map, Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use outrider::error::Category;
+use serde_json::{Value, json};
 use upstream_server::{Seen, Upstream, nobody, soon};
 use upstream_tls::{Authority, TlsUpstream};
+use victim::{Failure, Healthy, Victim};
 
 const T0: i64 = 1_700_000_040_000;
 const MINUTE: i64 = 60_000;
@@ -49,23 +44,31 @@ fn header_of<'a>(seen: &'a Seen, name: &str) -> &'a str {
     seen.headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-/// A wide frame of `value_at` plus `offset` at every step asked for.
-fn frames(seen: &Seen, offset: f64) -> Response {
+/// As many frames as there are `instances`, of `value_at` plus `offset` at every step asked for.
+fn frames(seen: &Seen, offset: f64, instances: &[&str]) -> Response {
     let asked: Value = serde_json::from_str(&seen.body).unwrap();
     let ms = |key: &str| asked[key].as_str().unwrap().parse::<i64>().unwrap();
     let step = usize::try_from(asked["queries"][0]["intervalMs"].as_i64().unwrap()).unwrap();
     let times: Vec<i64> = (ms("from")..=ms("to")).step_by(step).collect();
     let values: Vec<f64> = times.iter().map(|ms| value_at(*ms) + offset).collect();
-    let fields = json!([
-        {"name": "Time", "type": "time", "typeInfo": {"frame": "time.Time", "nullable": true}, "config": {"interval": step}},
-        {"name": "Value", "type": "number", "typeInfo": {"frame": "float64", "nullable": true},
-         "labels": {"instance": "web1"}, "config": {"displayNameFromDS": "load", "unit": "percent"}},
-    ]);
-    let frame = json!({
-        "schema": {"refId": "A", "meta": {"type": "timeseries-multi", "executedQueryString": "Expr: load"}, "fields": fields},
-        "data": {"values": [times, values]},
-    });
-    json_of(StatusCode::OK, &json!({"results": {"A": {"status": 200, "frames": [frame]}}}))
+    let fields = |instance: &str| {
+        json!([
+            {"name": "Time", "type": "time", "typeInfo": {"frame": "time.Time", "nullable": true}, "config": {"interval": step}},
+            {"name": "Value", "type": "number", "typeInfo": {"frame": "float64", "nullable": true},
+             "labels": {"instance": instance}, "config": {"displayNameFromDS": "load", "unit": "percent"}},
+        ])
+    };
+    let frame = |instance: &&str| {
+        json!({
+            "schema": {
+                "refId": "A", "meta": {"type": "timeseries-multi", "executedQueryString": "Expr: load"},
+                "fields": fields(instance),
+            },
+            "data": {"values": [times, values]},
+        })
+    };
+    let frames: Vec<Value> = instances.iter().map(frame).collect();
+    json_of(StatusCode::OK, &json!({"results": {"A": {"status": 200, "frames": frames}}}))
 }
 
 /// Grafana with one data source, for whoever has the token `right` or is user 1 or 2; each sees other values.
@@ -99,7 +102,9 @@ fn grafana(seen: &Seen) -> Response {
                 {"id": 3, "uid": "other", "name": "More of us", "type": "outrider-outliers-datasource"},
             ]),
         ),
-        ("POST", "/api/ds/query", Some("prom")) => frames(seen, offset),
+        ("POST", "/api/ds/query", Some("prom")) => frames(seen, offset, &["web1"]),
+        ("POST", "/api/ds/query", Some("many")) => frames(seen, offset, &["web1", "web2"]),
+        ("POST", "/api/ds/query", Some("empty")) => frames(seen, offset, &[]),
         _ => json_of(StatusCode::NOT_FOUND, &json!({"message": "Data source not found", "statusCode": 404})),
     }
 }
@@ -169,21 +174,9 @@ async fn the_plugin_judges_what_another_data_source_has() {
     );
     assert_eq!(queries(&server).len(), seen.len());
 
-    let mut diagnostics = DiagnosticsClient::new(plugin.channel.clone());
-    let request = CheckHealthRequest { plugin_context: Some(ours.clone()), headers: HashMap::new() };
-    let health = diagnostics.check_health(request).await.unwrap().into_inner();
+    let health = plugin.check_health(ours.clone()).await.unwrap();
     assert!(health.message.starts_with("Reached Grafana 11.6.0 at http://127.0.0.1:"), "{}", health.message);
     assert!(health.message.ends_with("; 1 other data sources can be asked"), "{}", health.message);
-    let request = CheckHealthRequest {
-        plugin_context: Some(data_source(&server.url, "wrong-token")),
-        headers: HashMap::new(),
-    };
-    let health = diagnostics.check_health(request).await.unwrap().into_inner();
-    assert!(
-        health.message.starts_with("[auth] Grafana refused the credentials: \"Invalid API key\""),
-        "{}",
-        health.message
-    );
 
     let mut resources = ResourceClient::new(plugin.channel.clone());
     let request = CallResourceRequest {
@@ -258,51 +251,63 @@ async fn the_plugins_own_token_goes_to_its_grafana_and_nowhere_else() {
     assert_eq!(elsewhere.seen().len(), 0);
 }
 
-fn settings(url: &str) -> Settings {
-    let token = HashMap::from([("serviceAccountToken".to_owned(), "right".into())]);
-    Settings {
-        uid: "outrider".into(),
-        source: "grafana".into(),
-        url: url.into(),
-        limits: Limits { retries: 0, ..Limits::default() },
-        own: OwnSettings::new(Map::new(), token),
-        ..Settings::default()
-    }
-}
-
-async fn ask(settings: &Settings, uid: &str) -> Result<Fetched> {
-    let options: Kind = serde_json::from_value(json!({"kind": "grafana", "datasourceUid": uid})).unwrap();
-    let range = TimeRange { from_ms: T0, to_ms: T0 + 60 * MINUTE - 1 };
-    let query = source::connect(settings)?.prepare(&options)?;
-    soon(query.fetch(&FetchRequest { range, step_ms: MINUTE })).await
-}
-
-async fn refused(settings: &Settings, uid: &str, category: Category) -> Error {
-    let error = ask(settings, uid).await.unwrap_err();
-    assert_eq!(error.category(), category, "{error}");
-    error
-}
-
+/// The failures of Grafana, and of the other data source. There are no databases to choose: the uid of the other data
+/// source can be wrong instead.
 #[tokio::test]
-async fn failures_of_grafana_and_of_the_other_data_source_are_told_apart() {
+async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let server = Upstream::answering(grafana).await;
-    assert_eq!(ask(&settings(&server.url), "prom").await.unwrap().series[0].len(), 60);
-    let gone = refused(&settings(&server.url), "gone", Category::Query).await.to_string();
-    assert!(gone.contains("no data source with the uid \"gone\""), "{gone}");
-    for uid in ["outrider", "__expr__", "-- Mixed --", "-- Dashboard --", "-- Grafana --"] {
-        refused(&settings(&server.url), uid, Category::Query).await;
-    }
-    let wrong = HashMap::from([("serviceAccountToken".to_owned(), "wrong".into())]);
-    refused(
-        &Settings { own: OwnSettings::new(Map::new(), wrong), ..settings(&server.url) },
-        "prom",
-        Category::Auth,
-    )
-    .await;
-
-    let failing = |status: u16, body: &'static str| async move {
-        Upstream::answering(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await
+    let of_uid = |uid: &str| json!({"kind": "grafana", "datasourceUid": uid, "query": {"expr": "load"}});
+    let source = of_uid("prom");
+    let minutes = 1..=30;
+    let healthy = Healthy {
+        settings: json!({
+            "url": server.url, "jsonData": {"source": "grafana", "retries": 0},
+            "secureJsonData": {"serviceAccountToken": "right"},
+        }),
+        source: source.clone(),
+        range: (T0 - 29 * MINUTE, T0),
+        expected: vec![
+            minutes.map(|minute| T0 + (minute - 30) * MINUTE).map(|ms| (ms, Some(value_at(ms)))).collect(),
+        ],
     };
+    // Not the good token, which is a word that is said anyway.
+    let mut victim = Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &["wrong-token"]).await;
+    let of_settings = |what: &str, settings, category, says: &[&str]| {
+        Failure::of_settings(what, settings, &source, category, says)
+    };
+    let of_query =
+        |uid: &str, says: &[&str]| Failure::of_query(uid, json!({}), &of_uid(uid), Category::Query, says);
+    let beyond = |setting: &str, limit: usize, says: &[&str]| {
+        let settings = json!({"jsonData": {setting: limit}});
+        Failure::of_query(setting, settings, &of_uid("many"), Category::Limit, says)
+    };
+    let at = |url: &str| json!({"url": url});
+    victim
+        .survives(&[
+            of_settings(
+                "a wrong token",
+                json!({"secureJsonData": {"serviceAccountToken": "wrong-token"}}),
+                Category::Auth,
+                &["Grafana refused the credentials: \"Invalid API key\""],
+            ),
+            of_query("gone", &["no data source with the uid \"gone\""]),
+            of_query("outrider", &[]),
+            of_query("__expr__", &[]),
+            of_query("-- Mixed --", &[]),
+            of_query("-- Dashboard --", &[]),
+            of_query("-- Grafana --", &[]),
+            beyond(
+                "maxResponseBytes",
+                2_200,
+                &[&server.url, "more than 2200 bytes", "raise the setting maxResponseBytes"],
+            ),
+            beyond("maxRows", 40, &["more than 40 rows", "raise the setting maxRows"]),
+            beyond("maxSeries", 1, &["more than 1 series", "raise the setting maxSeries"]),
+            of_settings("nobody", at(&nobody().await), Category::Connection, &["cannot connect to"]),
+        ])
+        .await;
+    victim.finds_nothing("an unknown metric", &of_uid("empty")).await;
+
     for (status, body, category, words) in [
         (
             200,
@@ -316,50 +321,65 @@ async fn failures_of_grafana_and_of_the_other_data_source_are_told_apart() {
         (200, "<html><title>Log in</title></html>", Category::Protocol, "login page"),
         (502, "<html>Bad Gateway</html>", Category::Protocol, "502"),
     ] {
-        let server = failing(status, body).await;
-        let error = refused(&settings(&server.url), "prom", category).await.to_string();
-        assert!(error.contains(words), "{error}");
+        let status = StatusCode::from_u16(status).unwrap();
+        let failing = Upstream::answering(move |seen| match seen.method.as_str() {
+            "POST" => (status, body).into_response(),
+            _ => grafana(seen),
+        })
+        .await;
+        // Only queries fail: "Save & test" asks for other things.
+        let settings = at(&failing.url);
+        victim.fails_alone(&Failure::of_query(body, settings, &source, category, &[words])).await;
     }
-    refused(&settings(&nobody().await), "prom", Category::Connection).await;
-}
 
-#[tokio::test]
-async fn slow_broken_long_packed_and_untrusted_answers_are_refused() {
     let (stalling, _asked) = Upstream::stalling(b"HTTP/1.1 200 OK\r\n").await;
-    let hurried = Limits { timeout: Duration::from_millis(300), retries: 0, ..Limits::default() };
-    let error =
-        refused(&Settings { limits: hurried, ..settings(&stalling.url) }, "prom", Category::Connection).await;
-    assert!(error.to_string().contains("within 300 ms"), "{error}");
-
-    // The request is read to its end: closing a connection with something unread breaks it off instead.
-    let broken = Upstream::behaving(|mut stream| async move {
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"results\":").await.unwrap();
-        stream.shutdown().await.unwrap();
-        let _ = stream.read_to_end(&mut Vec::new()).await;
-    })
-    .await;
-    refused(&settings(&broken.url), "prom", Category::Protocol).await;
-
-    let server = Upstream::answering(grafana).await;
-    let small = Limits { max_response_bytes: 1_024, retries: 0, ..Limits::default() };
-    let error = refused(&Settings { limits: small, ..settings(&server.url) }, "prom", Category::Limit).await;
-    assert!(error.to_string().contains("maxResponseBytes"), "{error}");
-
+    let slow = json!({"url": stalling.url, "jsonData": {"timeout": 1}});
+    let broken = Upstream::breaking_off(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"results\":").await;
     let bomb = Upstream::answering(|_| {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packed.write_all(&vec![b' '; 20_000_000]).unwrap();
         ([(header::CONTENT_ENCODING, "gzip")], packed.finish().unwrap()).into_response()
     })
     .await;
-    let limits = Limits { max_response_bytes: 1_000_000, retries: 0, ..Limits::default() };
-    refused(&Settings { limits, ..settings(&bomb.url) }, "prom", Category::Limit).await;
-
+    let too_much = json!({"url": bomb.url, "jsonData": {"maxResponseBytes": 1_000_000}});
     let identity = Authority::named("authority").identity("127.0.0.1");
-    let secure =
-        TlsUpstream::sending(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec(), &identity, None).await;
-    let tls = TlsSettings {
-        ca_certificate: Some(Authority::named("stranger").pem().into()),
-        ..TlsSettings::default()
-    };
-    refused(&Settings { tls, ..settings(&secure.url) }, "prom", Category::Tls).await;
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let secure = TlsUpstream::sending(answer, &identity, None).await;
+    let untrusted = json!({
+        "url": secure.url, "jsonData": {"tlsAuthWithCACert": true},
+        "secureJsonData": {"tlsCACert": Authority::named("stranger").pem()},
+    });
+    victim
+        .survives(&[
+            of_settings(
+                "a slow server",
+                slow,
+                Category::Connection,
+                &[&stalling.url, "did not answer within 1 s", "raise the setting timeout"],
+            ),
+            of_settings(
+                "a stopped server",
+                at(&broken.url),
+                Category::Connection,
+                &[&broken.url, "broke off"],
+            ),
+            of_settings(
+                "an answer that unpacks",
+                too_much,
+                Category::Limit,
+                &["raise the setting maxResponseBytes"],
+            ),
+            of_settings(
+                "an unknown authority",
+                untrusted,
+                Category::Tls,
+                &[
+                    &secure.url,
+                    "UnknownIssuer",
+                    "paste the CA certificate of the service into the data source settings",
+                ],
+            ),
+        ])
+        .await;
+    victim.ends().await;
 }

@@ -111,14 +111,27 @@ async fn what_is_no_json_is_a_protocol_error() {
 async fn a_broken_answer_is_a_protocol_error() {
     for bytes in [
         b"SSH-2.0-OpenSSH_9.6\r\n".as_slice(),
-        b"",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"query_response\"",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9\r\n\r\nnot gzip!",
     ] {
         let upstream = Upstream::sending(bytes).await;
         let error = refused(&settings(&upstream.url), Category::Protocol).await;
         assert!(error.message().contains(&upstream.url), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_a_connection_error() {
+    for bytes in [
+        b"".as_slice(),
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"query_response\"",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"que",
+    ] {
+        let upstream = Upstream::breaking_off(bytes).await;
+        let limits = Limits { retries: 0, ..Limits::default() };
+        let error = refused(&Settings { limits, ..settings(&upstream.url) }, Category::Connection).await;
+        assert!(error.message().contains(&format!("{} broke off", upstream.url)), "{error}");
     }
 }
 

@@ -13,14 +13,23 @@ mod queries;
 mod host;
 #[path = "../support/influxdb_server.rs"]
 mod influxdb_server;
+#[path = "../support/relay.rs"]
+mod relay;
+#[path = "../support/server.rs"]
+mod server;
 #[path = "../support/upstream_server.rs"]
 #[expect(dead_code, reason = "shared by several tests, each of which uses a part")]
 mod upstream_server;
 #[path = "../support/upstream_tls.rs"]
 #[expect(dead_code, reason = "shared by several tests, each of which uses a part")]
 mod upstream_tls;
+#[path = "../support/victim.rs"]
+#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
+mod victim;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use outrider::error::{Category, Error, Result};
 use outrider::query::Kind;
@@ -30,6 +39,7 @@ use outrider::source::{self, Choice, FetchRequest, Fetched, Question, Reached};
 use serde_json::{Value, json};
 
 use crate::influxdb_server::{InfluxDbConfig, Server, client, form, influxdb};
+use crate::server::Shared;
 use crate::upstream_server::soon;
 
 /// 2023-11-14T22:20:00Z, a multiple of every step here.
@@ -86,11 +96,52 @@ async fn administer(url: &str, text: &str) {
     assert!(!text.contains("error"), "{text}");
 }
 
-/// Writes line protocol into the database `weather`.
-async fn write(url: &str, lines: String) {
-    let answer = client().post(format!("{url}/write?db=weather")).body(lines).send().await.unwrap();
+/// Writes line protocol.
+async fn write(request: reqwest::RequestBuilder, lines: String) {
+    let answer = request.body(lines).send().await.unwrap();
     let status = answer.status();
     assert!(status.is_success(), "{status}: {}", answer.text().await.unwrap());
+}
+
+/// A database of its own on the server that all tests share.
+struct Database {
+    settings: Settings,
+    _server: Arc<Server>,
+}
+
+static SERVER: Shared<Server> = Shared::new();
+
+impl Database {
+    /// An empty one; `None` where the server is not installed and need not be.
+    async fn empty() -> Option<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // As low as it would be on nobody's server, to see that it cuts nothing off.
+        let server = SERVER
+            .get(|| influxdb(&InfluxDbConfig { http: "max-row-limit = 1000", ..Default::default() }))?;
+        let database = format!("weather_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let settings = Settings { database, ..settings(&server.url) };
+        let database = Self { settings, _server: server };
+        database.administer(&format!("CREATE DATABASE {}", database.settings.database)).await;
+        Some(database)
+    }
+
+    /// One with [`weather_lines`].
+    async fn of_weather() -> Option<Self> {
+        let database = Self::empty().await?;
+        database.write(weather_lines()).await;
+        Some(database)
+    }
+
+    /// Sends InfluxQL that writes, as an administrator does.
+    async fn administer(&self, text: &str) {
+        administer(&self.settings.url, text).await;
+    }
+
+    /// Writes line protocol.
+    async fn write(&self, lines: String) {
+        let Settings { url, database, .. } = &self.settings;
+        write(client().post(format!("{url}/write?db={database}")), lines).await;
+    }
 }
 
 /// The value of sensor `id` in the minute `minute`, at the second `second`.
@@ -98,15 +149,8 @@ fn temperature(id: usize, minute: i64, second: i64) -> f64 {
     id as f64 * 100.0 + minute as f64 + second as f64 / 64.0
 }
 
-/// A server with the database `weather`: in the measurement `sensor.series` two sensors with a point every 20 s in each
-/// of ten minutes but the fourth, at odd nanoseconds.
-async fn weather(config: InfluxDbConfig<'_>) -> Option<Server> {
-    let server = influxdb(config).await?;
-    administer(&server.url, "CREATE DATABASE weather").await;
-    write(&server.url, weather_lines()).await;
-    Some(server)
-}
-
+/// In the measurement `sensor.series` two sensors with a point every 20 s in each of ten minutes but the fourth, at odd
+/// nanoseconds.
 fn weather_lines() -> String {
     let mut lines = String::new();
     for minute in (0..10).filter(|minute| *minute != 3) {

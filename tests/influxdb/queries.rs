@@ -21,8 +21,8 @@ fn mean([a, b, c]: [f64; 3]) -> f64 {
 
 #[tokio::test]
 async fn built_queries_bring_exactly_what_was_written() {
-    let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    let settings = settings(&server.url);
+    let Some(weather) = Database::of_weather().await else { return };
+    let settings = &weather.settings;
     type Of = fn([f64; 3]) -> f64;
     let aggregates: [(&str, Of); 7] = [
         ("mean", mean),
@@ -36,7 +36,7 @@ async fn built_queries_bring_exactly_what_was_written() {
     for format in ["json", "csv"] {
         for (aggregate, of) in aggregates {
             let options = by_sensor(json!({"aggregate": aggregate, "format": format}));
-            let fetched = ask(&settings, options).await.unwrap();
+            let fetched = ask(settings, options).await.unwrap();
             assert_eq!(fetched.series.len(), 2);
             for id in [1, 2] {
                 assert_eq!(points(sensor(&fetched.series, id)), minutes(id, of), "{aggregate} {format}");
@@ -45,7 +45,7 @@ async fn built_queries_bring_exactly_what_was_written() {
             assert!(fetched.notices.is_empty(), "{:?}", fetched.notices);
             assert!(fetched.executed.starts_with("SELECT "), "{}", fetched.executed);
         }
-        let raw = ask(&settings, by_sensor(json!({"aggregate": "none", "format": format}))).await.unwrap();
+        let raw = ask(settings, by_sensor(json!({"aggregate": "none", "format": format}))).await.unwrap();
         let all: Vec<_> = (0..10)
             .filter(|minute| *minute != 3)
             .flat_map(|minute| [0, 20, 40].map(|second| (minute, second)))
@@ -59,11 +59,11 @@ async fn built_queries_bring_exactly_what_was_written() {
 
 #[tokio::test]
 async fn fills_stand_for_steps_without_values() {
-    let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    let settings = settings(&server.url);
+    let Some(weather) = Database::of_weather().await else { return };
+    let settings = &weather.settings;
     for (fill, fourth) in [("null", None), ("7.5", Some(7.5))] {
         for format in ["json", "csv"] {
-            let fetched = ask(&settings, by_sensor(json!({"fill": fill, "format": format}))).await.unwrap();
+            let fetched = ask(settings, by_sensor(json!({"fill": fill, "format": format}))).await.unwrap();
             let found = points(sensor(&fetched.series, 1));
             assert_eq!((found.len(), found[3]), (10, (FROM_MS + 3 * STEP_MS, fourth)), "{fill} {format}");
         }
@@ -72,23 +72,23 @@ async fn fills_stand_for_steps_without_values() {
 
 #[tokio::test]
 async fn texts_are_asked_as_written() {
-    let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    let settings = settings(&server.url);
+    let Some(weather) = Database::of_weather().await else { return };
+    let settings = &weather.settings;
     let text = "select time, Temp as value from \"sensor.series\" where (SensorId = '0001') and $timeFilter";
     for format in ["json", "csv"] {
-        let fetched = ask(&settings, json!({"text": text, "format": format})).await.unwrap();
+        let fetched = ask(settings, json!({"text": text, "format": format})).await.unwrap();
         assert_eq!((fetched.series.len(), fetched.series[0].len()), (1, 27));
         assert_eq!(fetched.series[0].name, "sensor.series.value");
         assert_eq!(fetched.series[0].values[4], temperature(1, 1, 20));
     }
     let text = "select max(Temp) from \"sensor.series\" where $__timeFilter(time) group by $__timeGroup(time, '2m'), *";
-    let fetched = ask(&settings, json!({ "text": text })).await.unwrap();
+    let fetched = ask(settings, json!({ "text": text })).await.unwrap();
     let series = sensor(&fetched.series, 2);
     assert_eq!(series.labels["site"], "it's \"here\", =/x");
     assert_eq!(points(series)[1], (FROM_MS + 2 * STEP_MS, Some(temperature(2, 2, 40))));
     // Texts are labels, and a field that is not there at a time is nothing, not a gap.
     let text = "select Temp, note, n from \"sensor.series\" where $timeFilter";
-    let fetched = ask(&settings, json!({ "text": text })).await.unwrap();
+    let fetched = ask(settings, json!({ "text": text })).await.unwrap();
     let named: Vec<_> =
         fetched.series.iter().map(|s| (s.name.as_str(), s.labels["note"].as_str(), s.len())).collect();
     assert_eq!(
@@ -104,41 +104,39 @@ async fn texts_are_asked_as_written() {
 
 #[tokio::test]
 async fn a_running_step_is_left_out_and_no_false_drop() {
-    let Some(server) = influxdb(InfluxDbConfig::default()).await else { return };
-    administer(&server.url, "CREATE DATABASE weather").await;
+    let Some(database) = Database::empty().await else { return };
     let now_ms = Utc::now().timestamp_millis();
     let step_ms = 3_600_000;
     let hour_ms = now_ms - now_ms.rem_euclid(step_ms);
     let lines: String =
         (0..3).map(|hour| format!("m v=10 {}\n", (hour_ms - hour * step_ms) * 1_000_000)).collect();
-    write(&server.url, lines).await;
+    database.write(lines).await;
     let request =
         |to_ms| FetchRequest { range: TimeRange { from_ms: hour_ms - 2 * step_ms, to_ms }, step_ms };
     let count = json!({"measurement": "m", "fields": ["v"], "aggregate": "count", "fill": "0"});
     let whole = [(hour_ms - 2 * step_ms, Some(1.0)), (hour_ms - step_ms, Some(1.0))];
     for (to_ms, steps) in [(now_ms, 2), (now_ms + 10 * step_ms, 2), (hour_ms - 1, 2), (hour_ms - 2, 1)] {
-        let fetched = ask_for(&settings(&server.url), count.clone(), request(to_ms)).await.unwrap();
+        let fetched = ask_for(&database.settings, count.clone(), request(to_ms)).await.unwrap();
         assert_eq!(points(&fetched.series[0]), whole[..steps], "{to_ms}");
     }
-    let none = ask_for(&settings(&server.url), count, request(hour_ms - 2 * step_ms + 5)).await.unwrap();
+    let none = ask_for(&database.settings, count, request(hour_ms - 2 * step_ms + 5)).await.unwrap();
     assert!(none.series.is_empty());
 }
 
 #[tokio::test]
 async fn times_before_1970_are_cut_off_like_all_others() {
-    let Some(server) = influxdb(InfluxDbConfig::default()).await else { return };
-    administer(&server.url, "CREATE DATABASE weather").await;
-    write(&server.url, "m v=1 -1500000\nm v=2 -1\nm v=3 1\nm v=4 1999999\n".to_owned()).await;
+    let Some(database) = Database::empty().await else { return };
+    database.write("m v=1 -1500000\nm v=2 -1\nm v=3 1\nm v=4 1999999\n".to_owned()).await;
     let request = FetchRequest { range: TimeRange { from_ms: -10, to_ms: 10 }, step_ms: 1 };
     let options = json!({"measurement": "m", "fields": ["v"], "aggregate": "none"});
-    let fetched = ask_for(&settings(&server.url), options, request).await.unwrap();
+    let fetched = ask_for(&database.settings, options, request).await.unwrap();
     assert_eq!(points(&fetched.series[0]), [-2, -1, 0, 1].map(|ms| (ms, Some(ms as f64 + 3.0))));
 }
 
 #[tokio::test]
 async fn filters_narrow_and_nothing_in_them_is_run() {
-    let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    let settings = settings(&server.url);
+    let Some(weather) = Database::of_weather().await else { return };
+    let settings = &weather.settings;
     let filter =
         |key: &str, operator: &str, value: &str| json!([{"key": key, "operator": operator, "value": value}]);
     let site = "it's \"here\", =/x";
@@ -165,29 +163,32 @@ async fn filters_narrow_and_nothing_in_them_is_run() {
         ] {
             // A text may hold no semicolon at all, be it in a filter.
             if options.get("text").is_some() && filters.to_string().contains(';') {
-                refused(&settings, options, Category::Query).await;
+                refused(settings, options, Category::Query).await;
                 continue;
             }
-            let fetched = ask(&settings, options).await.unwrap();
+            let fetched = ask(settings, options).await.unwrap();
             let found: Vec<_> =
                 fetched.series.iter().map(|series| series.labels["SensorId"].as_str()).collect();
             assert_eq!(found, ids, "{filters}");
         }
     }
-    assert_eq!(choices(&settings, "databases").await, ["weather"]);
+    assert!(choices(settings, "databases").await.contains(&settings.database));
 }
 
 #[tokio::test]
 async fn what_there_is_to_choose_from_is_told() {
-    let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    administer(&server.url, "CREATE RETENTION POLICY \"a year\" ON weather DURATION 365d REPLICATION 1")
+    let Some(weather) = Database::of_weather().await else { return };
+    let settings = &weather.settings;
+    let name = settings.database.as_str();
+    weather
+        .administer(&format!("CREATE RETENTION POLICY \"a year\" ON {name} DURATION 365d REPLICATION 1"))
         .await;
-    write(&server.url, "wind,host=web-1,site=b speed=1\n".to_owned()).await;
-    let settings = settings(&server.url);
+    weather.write("wind,host=web-1,site=b speed=1\n".to_owned()).await;
+    let of_database = format!("retention-policies?database={name}&search=YEAR");
     for (question, expected) in [
-        ("databases", vec!["weather"]),
+        (&*format!("databases?search={name}"), vec![name]),
         ("retention-policies", vec!["a year", "autogen"]),
-        ("retention-policies?database=weather&search=YEAR", vec!["a year"]),
+        (&of_database, vec!["a year"]),
         ("measurements", vec!["sensor.series", "wind"]),
         ("measurements?search=R.S", vec!["sensor.series"]),
         ("measurements?limit=1", vec!["sensor.series"]),
@@ -202,41 +203,37 @@ async fn what_there_is_to_choose_from_is_told() {
         ("tag-values?key=nope", vec![]),
         ("tag-values?key=a%22+OR+1%3D1&search=%5C", vec![]),
     ] {
-        assert_eq!(choices(&settings, question).await, expected, "{question}");
+        assert_eq!(choices(settings, question).await, expected, "{question}");
     }
-    let source = source::connect(&settings).unwrap();
+    let source = source::connect(settings).unwrap();
     assert!(soon(source.discover(&Question::parse("nope"))).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_policy_and_a_pattern_choose_other_measurements() {
-    let Some(server) = weather(InfluxDbConfig::default()).await else { return };
-    administer(&server.url, "CREATE RETENTION POLICY \"a year\" ON weather DURATION 5200w REPLICATION 1")
-        .await;
+    let Some(weather) = Database::of_weather().await else { return };
+    let settings = &weather.settings;
+    let Settings { url, database, .. } = settings;
+    let policy = format!("CREATE RETENTION POLICY \"a year\" ON {database} DURATION 5200w REPLICATION 1");
+    weather.administer(&policy).await;
     let line = format!("sensor.series,SensorId=0009 Temp=9 {}", FROM_MS * 1_000_000);
-    let url = format!("{}/write?db=weather&rp=a%20year", server.url);
-    assert!(client().post(url).body(line).send().await.unwrap().status().is_success());
-    let settings = settings(&server.url);
-    let fetched = ask(&settings, by_sensor(json!({"policy": "a year"}))).await.unwrap();
+    write(client().post(format!("{url}/write?db={database}&rp=a%20year")), line).await;
+    let fetched = ask(settings, by_sensor(json!({"policy": "a year"}))).await.unwrap();
     assert_eq!(fetched.series.len(), 1);
     assert_eq!(points(sensor(&fetched.series, 9)), [(FROM_MS, Some(9.0))]);
-    let fetched = ask(&settings, by_sensor(json!({"measurement": "/sensor/"}))).await.unwrap();
+    let fetched = ask(settings, by_sensor(json!({"measurement": "/sensor/"}))).await.unwrap();
     assert_eq!(fetched.series[0].name, "sensor.series.Temp");
 }
 
 #[tokio::test]
 async fn many_rows_come_in_chunks_whatever_the_row_limit() {
-    let Some(server) = influxdb(InfluxDbConfig { http: "max-row-limit = 1000", ..Default::default() }).await
-    else {
-        return;
-    };
-    administer(&server.url, "CREATE DATABASE weather").await;
+    let Some(database) = Database::empty().await else { return };
     const ROWS: i64 = 25_000;
     let lines: String = (0..ROWS).map(|i| format!("m v={i} {}\n", (FROM_MS + i) * 1_000_000)).collect();
-    write(&server.url, lines).await;
+    database.write(lines).await;
     for format in ["json", "csv"] {
         let options = json!({"measurement": "m", "fields": ["v"], "aggregate": "none", "format": format});
-        let fetched = ask(&settings(&server.url), options).await.unwrap();
+        let fetched = ask(&database.settings, options).await.unwrap();
         let series = &fetched.series[0];
         assert_eq!(series.len() as i64, ROWS, "{format}");
         assert!(series.values.iter().zip(0..).all(|(value, i)| *value == f64::from(i)));

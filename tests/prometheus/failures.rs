@@ -1,120 +1,169 @@
 //! Servers that refuse, are gone, are slow, or answer in ways of their own.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use outrider::error::{Category, Result};
-use outrider::settings::{Auth, Settings, TlsSettings};
+use outrider::error::Category;
 use serde_json::{Value, json};
 
-use crate::data::{HOURS, MINUTE_MS};
-use crate::prometheus_server::{PrometheusServer, is_skipped};
+use crate::data::{HOURS, MINUTE_MS, OFFSET_MS, SCRAPE_MS, load, openmetrics};
+use crate::prometheus_server::PrometheusServer;
+use crate::relay::Relay;
 use crate::upstream_server::{Upstream, nobody};
 use crate::upstream_tls::{Authority, Identity};
-use crate::{ask, check, plain, refused, server, settings};
+use crate::victim::{Failure, Healthy, Points, Victim};
+use crate::{ask, check, plain, refused, settings};
 
-const UP: &str = "# TYPE up gauge\nup 1 1700000000\n# EOF\n";
 const PASSWORD: &str = "correct horse";
-/// The bcrypt hash of [`PASSWORD`], at the lowest cost.
-const WEB_CONFIG: &str =
-    "basic_auth_users: {reader: \"$2b$04$szi90kzMobyMDZsu2FtnWuNuG7.Wf7wfuAtFN0QaSYBa5bsLTQBcy\"}\n";
-const TLS_CONFIG: &str =
-    "tls_server_config: {cert_file: \"{folder}/cert.pem\", key_file: \"{folder}/key.pem\"}\n";
+const WRONG_PASSWORD: &str = "battery staple";
+/// The password is the bcrypt hash of [`PASSWORD`], at the lowest cost.
+const WEB_CONFIG: &str = "\
+    basic_auth_users: {reader: \"$2b$04$szi90kzMobyMDZsu2FtnWuNuG7.Wf7wfuAtFN0QaSYBa5bsLTQBcy\"}\n\
+    tls_server_config: {cert_file: \"{folder}/cert.pem\", key_file: \"{folder}/key.pem\"}\n";
+/// Half an hour, both ends included.
+const RANGE: (i64, i64) = (HOURS.0 + 30 * MINUTE_MS, HOURS.0 + 60 * MINUTE_MS);
+
+/// A server with TLS and a password; besides the usual series it has a hundred with long labels, which are 10 MB: no
+/// buffer between it and the plugin holds them.
+fn guarded(identity: &Identity) -> Option<PrometheusServer> {
+    let (certificate, key) = (identity.pem(), identity.key_pem());
+    let files = [("cert.pem", certificate.as_str()), ("key.pem", key.as_str())];
+    let mut metrics = openmetrics().replace("# EOF\n", "# TYPE long gauge\n");
+    let long = "x".repeat(100_000);
+    for index in 0..100 {
+        writeln!(metrics, "long{{index=\"{index}\",text=\"{long}\"}} 1 {}", RANGE.0 / 1_000).unwrap();
+    }
+    PrometheusServer::start(&(metrics + "# EOF\n"), Some(WEB_CONFIG), &files)
+}
+
+/// The newest sample of both series of `load` at every minute.
+fn newest() -> Vec<Points> {
+    let at = |ms: i64| load((ms - OFFSET_MS - HOURS.0) / SCRAPE_MS);
+    let minutes = || (RANGE.0..=RANGE.1).step_by(60_000);
+    vec![
+        minutes().map(|ms| (ms, Some(at(ms) + 1.0))).collect(),
+        minutes().map(|ms| (ms, Some(at(ms)))).collect(),
+    ]
+}
+
+/// Prometheus has no databases, and takes no notice of tenants: what is wrong instead is the path of the URL. What
+/// servers say that want a tenant is in [`what_the_server_says_went_wrong_gets_its_category`].
+#[tokio::test]
+async fn every_failure_has_its_category_and_breaks_nothing_else() {
+    let identity = Identity::self_signed("127.0.0.1");
+    let Some(mut server) = guarded(&identity) else { return };
+    let url = server.url.clone();
+    let source = json!({"kind": "prometheus", "metric": "load", "aggregate": "last"});
+    let healthy = Healthy {
+        settings: json!({
+            "url": url, "basicAuth": true, "basicAuthUser": "reader",
+            "jsonData": {"source": "prometheus", "tlsAuthWithCACert": true, "retries": 0},
+            "secureJsonData": {"basicAuthPassword": PASSWORD, "tlsCACert": identity.pem()},
+        }),
+        source: source.clone(),
+        range: RANGE,
+        expected: newest(),
+    };
+    let mut victim =
+        Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &[PASSWORD, WRONG_PASSWORD]).await;
+
+    let refused = format!("{url} refused the credentials with status 401");
+    let wrong_password = [&*refused, "check user, password or token in the data source settings"];
+    let no_password = [&*refused, "set basic auth, a bearer token or a header in the data source settings"];
+    let nowhere = format!("{url}/nowhere");
+    let of_settings = |what: &str, settings: Value, category, says: &[&str]| {
+        Failure::of_settings(what, settings, &source, category, says)
+    };
+    let of_query = |what: &str, expr: &str, says: &[&str]| {
+        Failure::of_query(what, json!({}), &json!({"expr": expr}), Category::Query, says)
+    };
+    let beyond = |setting: &str, limit: usize, says: &[&str]| {
+        let four = json!({"expr": "last_over_time({__name__=~\"load|requests_total\"}[1m])"});
+        Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &four, Category::Limit, says)
+    };
+    victim
+        .survives(&[
+            of_settings(
+                "a wrong password",
+                json!({"secureJsonData": {"basicAuthPassword": WRONG_PASSWORD}}),
+                Category::Auth,
+                &wrong_password,
+            ),
+            of_settings("no password", json!({"basicAuth": false}), Category::Auth, &no_password),
+            of_settings(
+                "a wrong path",
+                json!({"url": nowhere}),
+                Category::Protocol,
+                &[&url, "answered with status 404", "check the URL in the data source settings"],
+            ),
+            of_settings(
+                "an unknown authority",
+                json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}}),
+                Category::Tls,
+                &[
+                    &url,
+                    "UnknownIssuer",
+                    "paste the CA certificate of the service into the data source settings",
+                ],
+            ),
+            of_query(
+                "no PromQL",
+                "rate(load",
+                &["does not understand the query: \"1:10: parse error: ", "correct the PromQL"],
+            ),
+            beyond(
+                "maxResponseBytes",
+                3_000,
+                &[&url, "more than 3000 bytes", "raise the setting maxResponseBytes"],
+            ),
+            beyond("maxRows", 100, &["more than 100 rows", "raise the setting maxRows"]),
+            beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
+        ])
+        .await;
+    victim.finds_nothing("an unknown metric", &json!({"metric": "no_such_metric"})).await;
+
+    let paused = server.running.pause();
+    let says = [&*url, "did not answer within 1 s", "raise the setting timeout"];
+    let slow = of_settings("a slow server", json!({"jsonData": {"timeout": 1}}), Category::Connection, &says);
+    victim.fails(&slow).await;
+    drop(paused);
+    victim.works("a slow server").await;
+
+    let mut relay = Relay::halting_after(100_000, server.port).await;
+    let at_relay = format!("https://127.0.0.1:{}", relay.port);
+    // Packed, the answer would fit into the buffers.
+    let unpacked = json!({
+        "url": at_relay, "jsonData": {"httpHeaderName1": "Accept-Encoding"},
+        "secureJsonData": {"httpHeaderValue1": "identity"},
+    });
+    let says = [&*at_relay, "broke off", "look into the service's log"];
+    let long = json!({"metric": "long", "aggregate": "none"});
+    let stopped = Failure::of_settings("a stopped server", unpacked, &long, Category::Connection, &says);
+    tokio::join!(victim.fails(&stopped), async {
+        relay.halted().await;
+        server.running.kill();
+        relay.go_on();
+    });
+    let says = ["cannot connect to", &*url, "check that the service runs"];
+    victim.fails(&of_settings("a server that is gone", json!({}), Category::Connection, &says)).await;
+    victim.ends().await;
+}
 
 fn query() -> Value {
     json!({"expr": "vector(1)"})
 }
 
-/// `check`, tried again while the server is not ready behind its door.
-async fn check_when_ready(settings: &Settings) -> Result<outrider::source::Reached> {
-    let begun = Instant::now();
-    loop {
-        match check(settings).await {
-            Err(error)
-                if error.category() == Category::Connection && begun.elapsed() < Duration::from_secs(30) => {}
-            answer => return answer,
-        }
-    }
-}
-
 #[tokio::test]
-async fn a_wrong_password_is_an_auth_error() {
-    if is_skipped("prometheus", "prometheus") {
-        return;
-    }
-    let server = PrometheusServer::start(UP, Some(WEB_CONFIG), &[]).await;
-    let with = |password: &str| Settings {
-        auth: Auth::Basic { user: "reader".into(), password: password.into() },
-        ..plain(&server.url)
-    };
-    check_when_ready(&with(PASSWORD)).await.unwrap();
-    ask(&with(PASSWORD), query(), HOURS, MINUTE_MS).await.unwrap();
-    for settings in [with("battery staple"), plain(&server.url)] {
-        let error = refused(&settings, query(), Category::Auth).await.to_string();
-        assert!(error.contains("status 401") && !error.contains("battery"), "{error}");
-        assert_eq!(check(&settings).await.unwrap_err().category(), Category::Auth);
-    }
-}
-
-#[tokio::test]
-async fn a_certificate_nobody_knows_is_a_tls_error() {
-    if is_skipped("prometheus", "prometheus") {
-        return;
-    }
-    let identity = Identity::self_signed("127.0.0.1");
-    let (certificate, key) = (identity.pem(), identity.key_pem());
-    let files = [("cert.pem", certificate.as_str()), ("key.pem", key.as_str())];
-    let server = PrometheusServer::start(UP, Some(TLS_CONFIG), &files).await;
-    let trusting = |pem: String| Settings {
-        tls: TlsSettings { ca_certificate: Some(pem.into()), ..TlsSettings::default() },
-        ..plain(&server.url)
-    };
-    let stranger = trusting(Authority::named("stranger").pem());
-    let error = refused(&stranger, query(), Category::Tls).await.to_string();
-    assert!(error.contains("UnknownIssuer"), "{error}");
-    assert_eq!(check(&stranger).await.unwrap_err().category(), Category::Tls);
-    check_when_ready(&trusting(identity.pem())).await.unwrap();
-    assert_eq!(ask(&trusting(identity.pem()), query(), HOURS, MINUTE_MS).await.unwrap().series.len(), 1);
-}
-
-#[tokio::test]
-async fn a_server_that_is_gone_or_slow_is_a_connection_error() {
-    let Some(mut server) = server().await else { return };
-    let hasty = settings(&server.url, &json!({"retries": 0}));
-    ask(&hasty, query(), HOURS, MINUTE_MS).await.unwrap();
-    server.stop();
-    refused(&hasty, query(), Category::Connection).await;
+async fn an_answer_that_never_ends_is_given_up() {
     refused(&settings(&nobody().await, &json!({"retries": 0})), query(), Category::Connection).await;
     for begun in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":\"succ"] {
         let (upstream, _events) = Upstream::stalling(begun.as_bytes()).await;
         let error =
             refused(&settings(&upstream.url, &json!({"timeout": 1})), query(), Category::Connection).await;
         assert!(error.message().contains("did not answer within 1 s"), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_stops_in_the_middle_of_its_answer_is_told() {
-    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\":\"success\",\"data\"";
-    let upstream = Upstream::sending(cut).await;
-    let error = refused(&plain(&upstream.url), query(), Category::Protocol).await;
-    assert!(error.message().contains("incomplete"), "{error}");
-}
-
-#[tokio::test]
-async fn an_answer_beyond_a_limit_names_the_setting() {
-    let Some(server) = server().await else { return };
-    for (limits, setting) in [
-        (json!({"maxResponseBytes": 2_000}), "maxResponseBytes"),
-        (json!({"maxRows": 100}), "maxRows"),
-        (json!({"maxSeries": 1}), "maxSeries"),
-    ] {
-        let error =
-            refused(&settings(&server.url, &limits), json!({"metric": "load"}), Category::Limit).await;
-        assert!(error.to_string().contains(setting), "{error}");
     }
 }
 

@@ -13,11 +13,21 @@ mod questions;
 mod host;
 #[path = "../support/prometheus_server.rs"]
 mod prometheus_server;
+#[path = "../support/relay.rs"]
+mod relay;
+#[path = "../support/server.rs"]
+mod server;
 #[path = "../support/upstream_server.rs"]
+#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod upstream_server;
 #[path = "../support/upstream_tls.rs"]
 #[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod upstream_tls;
+#[path = "../support/victim.rs"]
+#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
+mod victim;
+
+use std::sync::Arc;
 
 use outrider::error::{Category, Error, Result};
 use outrider::query::Kind;
@@ -26,15 +36,15 @@ use outrider::settings::{RawSettings, Settings};
 use outrider::source::{self, FetchRequest, Fetched, Question, Reached};
 use serde_json::{Value, json};
 
-use crate::prometheus_server::{PrometheusServer, is_skipped};
+use crate::prometheus_server::PrometheusServer;
+use crate::server::Shared;
 use crate::upstream_server::soon;
 
-/// A server with the series of [`data`]; `None` where tests may be skipped without it.
-async fn server() -> Option<PrometheusServer> {
-    if is_skipped("prometheus", "prometheus") {
-        return None;
-    }
-    Some(PrometheusServer::start(&data::openmetrics(), None, &[]).await)
+static SERVER: Shared<PrometheusServer> = Shared::new();
+
+/// A server with the series of [`data`], for all tests; `None` where tests may be skipped without it.
+fn server() -> Option<Arc<PrometheusServer>> {
+    SERVER.get(|| PrometheusServer::start(&data::openmetrics(), None, &[]))
 }
 
 /// Settings as Grafana stores them.

@@ -23,7 +23,7 @@ fn window(at: i64, length: i64) -> Vec<f64> {
 
 #[tokio::test]
 async fn every_value_comes_back_exactly() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let settings = plain(&server.url);
     let of_web_1 = |aggregate: &str| json!({"metric": "load", "aggregate": aggregate, "matchers": [{"key": "host", "operator": "=", "value": "web-1"}]});
 
@@ -82,7 +82,7 @@ async fn every_value_comes_back_exactly() {
 
 #[tokio::test]
 async fn promql_labels_rates_and_names() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let settings = plain(&server.url);
     let at = |options: Value| ask(&settings, options, HOURS, MINUTE_MS);
 
@@ -136,7 +136,7 @@ async fn promql_labels_rates_and_names() {
 
 #[tokio::test]
 async fn filters_of_the_dashboard_reach_every_selector() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let settings = plain(&server.url);
     let nasty = "host=\"a\\\"}b\\\\c'd`e\\nf{g|h.*ü\"";
     for (expr, written) in [
@@ -179,7 +179,7 @@ async fn filters_of_the_dashboard_reach_every_selector() {
 
 #[tokio::test]
 async fn no_value_of_a_filter_or_a_matcher_gets_out_of_its_string() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let settings = plain(&server.url);
     let attempts = [
         "\"} or load{host=\"web-1",
@@ -223,7 +223,7 @@ async fn no_value_of_a_filter_or_a_matcher_gets_out_of_its_string() {
 
 #[tokio::test]
 async fn a_range_of_many_slices_is_the_same_as_short_ones() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let settings = plain(&server.url);
     let source = source::connect(&settings).unwrap();
     let query = json!({
@@ -264,7 +264,7 @@ async fn a_range_of_many_slices_is_the_same_as_short_ones() {
 
 #[tokio::test]
 async fn a_step_that_is_not_over_is_not_asked_for() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let now_ms = chrono::Utc::now().timestamp_millis();
     let range = (now_ms - 300_000, now_ms + 600_000);
     let options = json!({"metric": "fresh", "aggregate": "count"});
@@ -284,7 +284,7 @@ async fn a_step_that_is_not_over_is_not_asked_for() {
 
 #[tokio::test]
 async fn the_plugin_shows_what_prometheus_has() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let plugin = Plugin::launch(Path::new(env!("CARGO_BIN_EXE_gpx_outrider")), &[]).await.unwrap();
     let context = context(&json!({"url": server.url, "jsonData": {"source": "prometheus"}}));
     let query = json!({

@@ -8,7 +8,7 @@ use crate::{check, choices, plain, server};
 
 #[tokio::test]
 async fn metrics_labels_and_values_are_found() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let settings = plain(&server.url);
     for (question, expected) in [
         ("metrics", vec!["fresh", "load", "odd", "requests_total", "weeks"]),
@@ -53,7 +53,7 @@ async fn metrics_labels_and_values_are_found() {
 
 #[tokio::test]
 async fn the_version_and_the_latency_are_told() {
-    let Some(server) = server().await else { return };
+    let Some(server) = server() else { return };
     let reached = check(&plain(&server.url)).await.unwrap();
     let middle = format!(" at {} in ", server.url);
     assert!(

@@ -1,5 +1,5 @@
-//! The `simple-json` source: against the example server on SQLite through the plugin's binary, and against servers that
-//! misbehave through the library.
+//! The `simple-json` source: through the plugin's binary against the example server on SQLite and against servers that
+//! misbehave, and through the library against those that lack something.
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test shall fail it")]
 
@@ -9,26 +9,33 @@ mod host;
 #[path = "../support/upstream_server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod upstream_server;
+#[path = "../support/upstream_tls.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod upstream_tls;
+#[path = "../support/victim.rs"]
+mod victim;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Stdio;
 
+use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
+use grafana_plugin_sdk::pluginv2::CallResourceRequest;
 use grafana_plugin_sdk::pluginv2::resource_client::ResourceClient;
-use grafana_plugin_sdk::pluginv2::{CallResourceRequest, CheckHealthRequest};
 use host::{Plugin, context};
 use outrider::error::{Category, Result};
 use outrider::query::Kind;
 use outrider::series::TimeRange;
-use outrider::settings::{Auth, Limits, Settings};
+use outrider::settings::{Limits, Settings};
 use outrider::source::{self, Choice, FetchRequest, Fetched, Question};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-use upstream_server::{Seen, Upstream, soon};
+use upstream_server::{Seen, Upstream, nobody, soon};
+use upstream_tls::{Authority, TlsUpstream};
+use victim::{Failure, Healthy, Victim};
 
 const T0: i64 = 1_700_000_000_000;
 const MINUTE: i64 = 60_000;
@@ -124,9 +131,7 @@ async fn the_plugin_shows_what_the_server_has_and_flags_its_jumps() {
         plugin.query(context(&json!({})), (begin, T0), &json!({"output": "annotations"})).await.unwrap();
     assert!(none.error.unwrap().contains("\"generator\" has no annotations of its own"));
 
-    let mut diagnostics = DiagnosticsClient::new(plugin.channel.clone());
-    let request = CheckHealthRequest { plugin_context: Some(upstream.clone()), headers: HashMap::new() };
-    let health = diagnostics.check_health(request).await.unwrap().into_inner();
+    let health = plugin.check_health(upstream.clone()).await.unwrap();
     assert!(health.message.contains("it offers 3 metrics"), "{}", health.message);
 
     let mut resources = ResourceClient::new(plugin.channel.clone());
@@ -234,42 +239,151 @@ async fn the_successor_is_asked_for_metrics_payloads_and_variables() {
     assert_eq!(error.category(), Category::Query);
 }
 
-#[tokio::test]
-async fn what_goes_wrong_has_its_category() {
-    let with = |status: StatusCode, text: &'static str| async move {
-        Upstream::answering(move |_: &Seen| (status, text).into_response()).await
-    };
-    for (status, text, category) in [
-        (StatusCode::UNAUTHORIZED, "no", Category::Auth),
-        (StatusCode::FORBIDDEN, "no", Category::Auth),
-        (StatusCode::INTERNAL_SERVER_ERROR, "boom", Category::Protocol),
-        (StatusCode::NOT_FOUND, "", Category::Protocol),
-        (StatusCode::OK, "[{\"datapoints\": [[1, 2]", Category::Protocol),
-        (StatusCode::OK, "{\"error\": \"unknown metric\"}", Category::Protocol),
-    ] {
-        let server = with(status, text).await;
-        assert_eq!(ask(&settings(&server.url)).await.unwrap_err().category(), category, "{status} {text}");
+/// A server that knows the metric `cpu`, for whoever has the token.
+fn guarded(seen: &Seen) -> Response {
+    if seen.headers.get(header::AUTHORIZATION).is_none_or(|token| token != "Bearer canary-5d1") {
+        return (StatusCode::UNAUTHORIZED, "who are you?").into_response();
     }
-    let long = with(StatusCode::OK, "[                                                ]").await;
-    let limits = Limits { max_response_bytes: 16, ..Limits::default() };
-    let error = ask(&Settings { limits, ..settings(&long.url) }).await.unwrap_err();
-    assert_eq!((error.category(), error.to_string().contains("maxResponseBytes")), (Category::Limit, true));
+    let body: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+    match (seen.uri.path(), body["targets"][0]["target"].as_str()) {
+        ("/query", Some("cpu")) => {
+            Json(json!([{"target": "cpu", "datapoints": datapoints()}])).into_response()
+        }
+        ("/query", Some("cpus")) => {
+            let of = |name: &str| json!({"target": name, "datapoints": datapoints()});
+            Json(json!([of("cpu 0"), of("cpu 1")])).into_response()
+        }
+        ("/query", _) => json_of("[]"),
+        _ => json_of("[\"cpu\", \"cpus\"]"),
+    }
+}
 
-    // The secret goes along, and is not in the error of a server that repeats it.
-    let echo = Upstream::answering(|seen: &Seen| {
-        let sent = seen.headers.get(header::AUTHORIZATION).unwrap().to_str().unwrap().to_owned();
-        (StatusCode::BAD_REQUEST, sent).into_response()
-    })
-    .await;
-    let error =
-        ask(&Settings { auth: Auth::Bearer("canary-5d1".into()), ..settings(&echo.url) }).await.unwrap_err();
-    assert!(error.to_string().contains("[redacted]") && !error.to_string().contains("canary"), "{error}");
+/// Ten minutes of `[value, ms]`.
+fn datapoints() -> Vec<(f64, i64)> {
+    (0..10).map(|minute| (minute as f64 / 3.0, FROM + minute * MINUTE)).collect()
+}
 
-    let options: Kind = serde_json::from_value(json!({"kind": "simple-json"})).unwrap();
-    let query = source::connect(&settings(&echo.url)).unwrap().prepare(&options).unwrap();
-    let range = TimeRange { from_ms: T0, to_ms: T0 };
-    let error = query.fetch(&FetchRequest { range, step_ms: 1 }).await.unwrap_err();
-    assert!(error.to_string().contains("source.target is empty"), "{error}");
+/// A multiple of a minute.
+const FROM: i64 = 1_699_999_980_000;
+
+/// There are no databases to choose, and what a server makes of an unknown metric is its own affair: some answer with
+/// nothing, some with an error.
+#[tokio::test]
+async fn every_failure_has_its_category_and_breaks_nothing_else() {
+    let server = Upstream::answering(guarded).await;
+    let source = json!({"kind": "simple-json", "target": "cpu"});
+    let healthy = Healthy {
+        settings: json!({
+            "url": server.url, "jsonData": {"source": "simple-json", "retries": 0},
+            "secureJsonData": {"bearerToken": "canary-5d1"},
+        }),
+        source: source.clone(),
+        range: (FROM, FROM + 9 * MINUTE),
+        expected: vec![datapoints().into_iter().map(|(value, ms)| (ms, Some(value))).collect()],
+    };
+    let mut victim = Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &["canary"]).await;
+    let of_settings = |what: &str, settings, category, says: &[&str]| {
+        Failure::of_settings(what, settings, &source, category, says)
+    };
+    let beyond = |setting: &str, limit: usize, says: &[&str]| {
+        let cpus = json!({"kind": "simple-json", "target": "cpus"});
+        Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &cpus, Category::Limit, says)
+    };
+    let bytes = datapoints().len() * 300;
+    let refused = format!("{} refused the credentials with status 401", server.url);
+    victim
+        .survives(&[
+            of_settings(
+                "a wrong token",
+                json!({"secureJsonData": {"bearerToken": "canary-wrong"}}),
+                Category::Auth,
+                &[&refused, "who are you?", "check user, password or token in the data source settings"],
+            ),
+            of_settings(
+                "nobody",
+                json!({"url": nobody().await}),
+                Category::Connection,
+                &["cannot connect to", "check that the service runs"],
+            ),
+            Failure::of_query(
+                "no metric",
+                json!({}),
+                &json!({"kind": "simple-json"}),
+                Category::Query,
+                &["source.target is empty"],
+            ),
+            beyond("maxRows", 15, &["more than 15 rows", "raise the setting maxRows"]),
+            beyond("maxSeries", 1, &["more than 1 series", "raise the setting maxSeries"]),
+        ])
+        .await;
+    victim.finds_nothing("an unknown metric", &json!({"kind": "simple-json", "target": "nope"})).await;
+
+    let long = Upstream::answering(move |_| " ".repeat(bytes).into_response()).await;
+    let (stalling, _asked) = Upstream::stalling(b"").await;
+    let broken = Upstream::breaking_off(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n[{\"target\":").await;
+    let identity = Authority::named("authority").identity("127.0.0.1");
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]".to_vec();
+    let secure = TlsUpstream::sending(answer, &identity, None).await;
+    let untrusted = json!({
+        "url": secure.url, "jsonData": {"tlsAuthWithCACert": true},
+        "secureJsonData": {"tlsCACert": Authority::named("stranger").pem()},
+    });
+    victim
+        .survives(&[
+            of_settings(
+                "a long answer",
+                json!({"url": long.url, "jsonData": {"maxResponseBytes": 2_000}}),
+                Category::Limit,
+                &[&long.url, "more than 2000 bytes", "raise the setting maxResponseBytes"],
+            ),
+            of_settings(
+                "a slow server",
+                json!({"url": stalling.url, "jsonData": {"timeout": 1}}),
+                Category::Connection,
+                &[&stalling.url, "did not answer within 1 s", "raise the setting timeout"],
+            ),
+            of_settings(
+                "a stopped server",
+                json!({"url": broken.url}),
+                Category::Connection,
+                &[&broken.url, "broke off"],
+            ),
+            of_settings(
+                "an unknown authority",
+                untrusted,
+                Category::Tls,
+                &[
+                    &secure.url,
+                    "UnknownIssuer",
+                    "paste the CA certificate of the service into the data source settings",
+                ],
+            ),
+        ])
+        .await;
+
+    // Only queries fail here; the server repeats what it was sent, the token, too.
+    for (status, text, category, says) in [
+        (StatusCode::FORBIDDEN, "", Category::Auth, "403"),
+        (StatusCode::BAD_REQUEST, "", Category::Protocol, "[redacted]"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "", Category::Protocol, "500"),
+        (StatusCode::NOT_FOUND, "", Category::Protocol, "404"),
+        (StatusCode::OK, "[{\"datapoints\": [[1, 2]", Category::Protocol, "cut off"),
+        (StatusCode::OK, "{\"error\": \"unknown metric\"}", Category::Protocol, "not a list of series"),
+    ] {
+        let echo = Upstream::answering(move |seen| {
+            if seen.uri.path() != "/query" {
+                return json_of("[\"cpu\"]");
+            }
+            let token = seen.headers[header::AUTHORIZATION].to_str().unwrap();
+            let text = if text.is_empty() { token.to_owned() } else { text.to_owned() };
+            (status, text).into_response()
+        })
+        .await;
+        let failure =
+            Failure::of_query(status.as_str(), json!({"url": echo.url}), &source, category, &[says]);
+        victim.fails_alone(&failure).await;
+    }
+    victim.ends().await;
 }
 
 #[tokio::test]

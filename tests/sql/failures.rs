@@ -1,5 +1,6 @@
 //! Databases that are not there, refuse, take too long, or answer too much.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outrider::error::Category;
@@ -7,8 +8,11 @@ use outrider::query::Kind;
 use outrider::source;
 use serde_json::{Value, json};
 
-use crate::fixture::{ALL, Fixture, Kinds, REQUEST, ask, check, own, refused, soon};
-use crate::servers::{PASSWORD, Server};
+use crate::fixture::{ALL, BASE_MS, Fixture, HOSTS, Kinds, MINUTE_MS, REQUEST, ask, check, cpu, refused};
+use crate::relay::Relay;
+use crate::sql_servers::PASSWORD;
+use crate::upstream_tls::Authority;
+use crate::victim::{Failure, Healthy, Points, Victim};
 
 fn raw(kind: Kinds) -> Value {
     json!({"kind": kind.name(), "table": "metrics", "timeColumn": "at", "valueColumns": ["n"], "labelColumns": ["host"],
@@ -46,37 +50,10 @@ async fn a_check_says_version_and_time() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_told_apart() {
-    for kind in [Kinds::Postgresql, Kinds::Mysql] {
-        let Some(fixture) = kind.fixture().await else { continue };
-        let mut wrong = fixture.settings.clone();
-        wrong.own = own(&json!({"sslmode": "disable"}), &[("password", "wrong canary")]);
-        let error = refused(&wrong, raw(kind), Category::Auth).await;
-        assert_eq!(check(&wrong).await.unwrap_err().category(), Category::Auth);
-        assert!(!error.to_string().contains("canary"), "{error}");
-        let mut wrong = fixture.settings.clone();
-        wrong.database = "nowhere".into();
-        refused(&wrong, raw(kind), Category::Config).await;
-        assert_eq!(check(&wrong).await.unwrap_err().category(), Category::Config);
-        let mut wrong = fixture.settings.clone();
-        wrong.url = "localhost:1".into();
-        wrong.limits.retries = 1;
-        let error = refused(&wrong, raw(kind), Category::Connection).await;
-        assert!(error.message().contains("localhost:1"), "{error}");
-        let mut wrong = fixture.settings.clone();
-        wrong.url = "no-such-host.invalid".into();
-        wrong.limits.retries = 0;
-        refused(&wrong, raw(kind), Category::Connection).await;
-    }
-}
-
-#[tokio::test]
 async fn a_wrong_query_is_told_in_the_words_of_the_database() {
     for kind in ALL {
         let Some(fixture) = kind.fixture().await else { continue };
         for (change, says) in [
-            (json!({"table": "nowhere"}), "nowhere"),
-            (json!({"valueColumns": ["nothing"]}), "nothing"),
             (json!({"timeColumn": "never"}), "never"),
             (json!({"table": ""}), "no table"),
             (json!({"valueColumns": []}), "no value column"),
@@ -116,17 +93,11 @@ async fn a_wrong_query_is_told_in_the_words_of_the_database() {
 }
 
 #[tokio::test]
-async fn limits_name_their_setting() {
+async fn a_limit_is_met_exactly() {
     for kind in ALL {
         let Some(fixture) = kind.fixture().await else { continue };
-        for (settings, says) in [
-            (fixture.with_limits(|limits| limits.max_rows = 119), "maxRows"),
-            (fixture.with_limits(|limits| limits.max_series = 1), "maxSeries"),
-            (fixture.with_limits(|limits| limits.max_response_bytes = 1_500), "maxResponseBytes"),
-        ] {
-            let error = refused(&settings, raw(kind), Category::Limit).await;
-            assert!(error.to_string().contains(says), "{kind:?}: {error}");
-        }
+        let less = fixture.with_limits(|limits| limits.max_rows = 119);
+        refused(&less, raw(kind), Category::Limit).await;
         let enough = fixture.with_limits(|limits| limits.max_rows = 120);
         assert_eq!(ask(&enough, raw(kind)).await.unwrap().series.len(), 2);
     }
@@ -211,7 +182,7 @@ async fn no_more_statements_run_at_once_than_the_settings_say() {
     let options: Kind = serde_json::from_value(slow(Kinds::Postgresql)).unwrap();
     let fetches: Vec<_> = (0..6)
         .map(|_| {
-            let query = std::sync::Arc::clone(&source).prepare(&options).unwrap();
+            let query = Arc::clone(&source).prepare(&options).unwrap();
             tokio::spawn(async move { query.fetch(&REQUEST).await })
         })
         .collect();
@@ -224,27 +195,205 @@ async fn no_more_statements_run_at_once_than_the_settings_say() {
     until(&fixture, |busy| busy == 0).await;
 }
 
-#[tokio::test]
-async fn a_server_that_is_stopped_in_the_middle_is_a_connection_error() {
-    for (kind, start) in
-        [(Kinds::Postgresql, Server::postgresql as fn() -> Option<Server>), (Kinds::Mysql, Server::mariadb)]
-    {
-        let Some(mut server) = tokio::task::spawn_blocking(start).await.unwrap() else { continue };
-        let database = if kind == Kinds::Postgresql { "postgres" } else { "mysql" };
-        let mut settings = crate::fixture::server_settings(kind, server.port, database);
-        settings.limits.retries = 0;
-        let begun = Instant::now();
-        while check(&settings).await.is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let options: Kind = serde_json::from_value(slow(kind)).unwrap();
-        let query = source::connect(&settings).unwrap().prepare(&options).unwrap();
-        let fetch = tokio::spawn(async move { query.fetch(&REQUEST).await });
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
-        let error = soon(fetch).await.unwrap().unwrap_err();
-        assert_eq!(error.category(), Category::Connection, "{error}");
-        assert!(!error.to_string().contains(PASSWORD));
+const WRONG_PASSWORD: &str = "wrong canary";
+
+/// The `cpu` of every minute, of both hosts in the order of their names.
+fn every_minute() -> Vec<Points> {
+    let of_host = |host| (0..60).map(|minute| (BASE_MS + minute * MINUTE_MS, cpu(minute, host))).collect();
+    assert!(HOSTS[1] < HOSTS[0]);
+    vec![of_host(1), of_host(0)]
+}
+
+/// A statement whose answer is 10 MB, which no buffer between server and plugin holds.
+fn long(kind: Kinds) -> Value {
+    let numbers = if kind == Kinds::Mysql {
+        "(SELECT seq AS i FROM seq_1_to_1000) s"
+    } else {
+        "generate_series(1, 1000) i"
+    };
+    let sql = format!("SELECT i AS time, i AS n, repeat('x', 10000) AS text FROM {numbers}");
+    json!({"kind": kind.name(), "mode": "text", "sql": sql})
+}
+
+/// The failures of a file.
+async fn file_fails(victim: &mut Victim, fixture: &Fixture, source: &Value) {
+    let folder = fixture.folder.as_ref().unwrap().path();
+    let text = folder.join("notes.txt");
+    std::fs::write(&text, "no database, but long enough to look like the beginning of one".repeat(40))
+        .unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    for (what, path, says) in [
+        (
+            "a missing file",
+            folder.join("nowhere.db"),
+            ["cannot be opened", "check path in the data source settings"],
+        ),
+        ("a file that is no database", text, ["notes.txt cannot be opened", "check that it is a database"]),
+        (
+            "a file elsewhere",
+            elsewhere.path().join("x.db"),
+            ["is not below an allowed directory", "allowedDirectories"],
+        ),
+    ] {
+        let settings = json!({"jsonData": {"path": path}});
+        victim.survives(&[Failure::of_settings(what, settings, source, Category::Config, &says)]).await;
     }
+}
+
+/// The failures of a server.
+async fn server_fails(victim: &mut Victim, fixture: &Fixture, source: &Value, place: &str) {
+    let of_settings = |what: &str, settings, category, says: &[&str]| {
+        Failure::of_settings(what, settings, source, category, says)
+    };
+    let port = fixture.server.as_ref().unwrap().port;
+    let stranger = json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}});
+    let at = |address: &str| json!({"url": address, "jsonData": {"retries": 1}});
+    let tls = format!("the TLS connection to {place} failed");
+    victim
+        .survives(&[
+            of_settings(
+                "a wrong password",
+                json!({"secureJsonData": {"password": WRONG_PASSWORD}}),
+                Category::Auth,
+                &[&format!("{place} refused access"), "check user and password in the data source settings"],
+            ),
+            of_settings(
+                "a wrong database",
+                json!({"jsonData": {"database": "nowhere"}}),
+                Category::Config,
+                &[
+                    &format!("{place} has no such database"),
+                    "nowhere",
+                    "correct database in the data source settings",
+                ],
+            ),
+            of_settings(
+                "an unknown authority",
+                stranger,
+                Category::Tls,
+                &[&tls, "UnknownIssuer", "paste the server's CA certificate into tlsCACert"],
+            ),
+            of_settings(
+                "a certificate for another name",
+                at(&format!("127.0.0.1:{port}")),
+                Category::Tls,
+                &["127.0.0.1", "use the host name of its certificate"],
+            ),
+            of_settings(
+                "a port nobody listens at",
+                at("localhost:1"),
+                Category::Connection,
+                &["cannot connect to", "localhost:1", "host and port in the data source settings"],
+            ),
+            of_settings(
+                "a host that does not exist",
+                at("no-such-host.invalid"),
+                Category::Connection,
+                &["no-such-host.invalid", "host and port in the data source settings"],
+            ),
+        ])
+        .await;
+}
+
+/// The failures of a query, whose database is well.
+async fn query_fails(victim: &mut Victim, kind: Kinds, source: &Value, place: &str) {
+    let with = |more: Value| {
+        let mut options = source.clone();
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        options
+    };
+    let not_accepted = format!("{place} does not accept the query");
+    let of_query = |what: &str, more, says: &[&str]| {
+        Failure::of_query(what, json!({}), &with(more), Category::Query, says)
+    };
+    let beyond = |setting: &str, limit: usize, says: &[&str]| {
+        let more = json!({"valueColumns": ["cpu", "mem"], "aggregate": "none"});
+        Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &with(more), Category::Limit, says)
+    };
+    victim
+        .survives(&[
+            of_query(
+                "an unknown table",
+                json!({"table": "nowhere"}),
+                &[&not_accepted, "nowhere", "correct the query"],
+            ),
+            of_query("an unknown column", json!({"valueColumns": ["nothing"]}), &[&not_accepted, "nothing"]),
+            beyond(
+                "maxResponseBytes",
+                3_500,
+                &["more than 3500 bytes", "raise the setting maxResponseBytes"],
+            ),
+            beyond("maxRows", 150, &["more than 150 rows", "raise the setting maxRows"]),
+            beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
+            Failure::of_query(
+                "a slow query",
+                json!({"jsonData": {"timeout": 3}}),
+                &slow(kind),
+                Category::Connection,
+                &[place, "raise the setting timeout"],
+            ),
+        ])
+        .await;
+}
+
+async fn every_failure(kind: Kinds) {
+    let Some(mut fixture) = kind.fixture_of_its_own().await else { return };
+    let source = json!({
+        "kind": kind.name(), "table": "metrics", "timeColumn": "at", "valueColumns": ["cpu"],
+        "labelColumns": ["host"], "aggregate": "max"
+    });
+    let healthy = Healthy {
+        settings: fixture.stored(),
+        source: source.clone(),
+        range: (BASE_MS, BASE_MS + 59 * MINUTE_MS),
+        expected: every_minute(),
+    };
+    // What quotes and escapes make of the rest of it is of no use to anyone.
+    let secrets = [PASSWORD.split_once('\'').unwrap().0, WRONG_PASSWORD];
+    let mut victim = Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &secrets).await;
+    let place = match kind {
+        Kinds::Sqlite => fixture.folder.as_ref().unwrap().path().join("metrics.db").display().to_string(),
+        Kinds::Postgresql => format!("PostgreSQL at {}", fixture.settings.url),
+        Kinds::Mysql => format!("MySQL at {}", fixture.settings.url),
+    };
+    query_fails(&mut victim, kind, &source, &place).await;
+    let Some(server) = &fixture.server else {
+        file_fails(&mut victim, &fixture, &source).await;
+        return victim.ends().await;
+    };
+    let mut relay = Relay::halting_after(100_000, server.port).await;
+    server_fails(&mut victim, &fixture, &source, &place).await;
+
+    let at_relay = format!("localhost:{}", relay.port);
+    let says = ["lost the connection to", &*at_relay, "check that the server runs"];
+    let settings = json!({"url": at_relay, "jsonData": {"retries": 0}});
+    let stopped =
+        Failure::of_settings("a stopped server", settings, &long(kind), Category::Connection, &says);
+    let server = Arc::get_mut(fixture.server.as_mut().unwrap()).unwrap();
+    tokio::join!(victim.fails(&stopped), async {
+        relay.halted().await;
+        server.running.kill();
+        relay.go_on();
+    });
+    let says = ["cannot connect to", &*place, "check that the server runs"];
+    let settings = json!({"jsonData": {"retries": 0}});
+    let gone = Failure::of_settings("a server that is gone", settings, &source, Category::Connection, &says);
+    victim.fails(&gone).await;
+    victim.ends().await;
+}
+
+/// There is no password, no database to choose and no server: the path of the file can be wrong instead.
+#[tokio::test]
+async fn every_failure_of_sqlite_has_its_category_and_breaks_nothing_else() {
+    every_failure(Kinds::Sqlite).await;
+}
+
+#[tokio::test]
+async fn every_failure_of_postgresql_has_its_category_and_breaks_nothing_else() {
+    every_failure(Kinds::Postgresql).await;
+}
+
+#[tokio::test]
+async fn every_failure_of_mysql_has_its_category_and_breaks_nothing_else() {
+    every_failure(Kinds::Mysql).await;
 }

@@ -1,7 +1,7 @@
 //! One table with known rows, in each of the databases.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use outrider::error::{Category, Error, Result};
@@ -15,7 +15,9 @@ use sqlx::{
 };
 use tempfile::TempDir;
 
-use crate::servers::{ADMIN, PASSWORD, Server};
+use crate::server::Shared;
+use crate::sql_servers::{ADMIN, PASSWORD, Server};
+use crate::upstream_server::soon;
 
 /// A multiple of five minutes.
 pub(crate) const BASE_MS: i64 = 1_699_999_800_000;
@@ -27,9 +29,6 @@ pub(crate) const REQUEST: FetchRequest = FetchRequest {
     step_ms: STEP_MS,
 };
 pub(crate) const HOSTS: [&str; 2] = ["web-1", "o'brien \"\\ü"];
-/// Everything that takes longer has gone wrong.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// The databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kinds {
@@ -48,24 +47,8 @@ pub(crate) struct Fixture {
     pub(crate) folder: Option<TempDir>,
 }
 
-/// Tests that run at the same time share a server; the last one stops it.
-static POSTGRESQL: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-static MARIADB: Mutex<Weak<Server>> = Mutex::new(Weak::new());
-
-fn shared(kind: Kinds) -> Option<Arc<Server>> {
-    let (running, start): (_, fn() -> Option<Server>) = match kind {
-        Kinds::Postgresql => (&POSTGRESQL, Server::postgresql),
-        _ => (&MARIADB, Server::mariadb),
-    };
-    // A test that failed while it started one leaves nothing half-done.
-    let mut running = running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(server) = running.upgrade() {
-        return Some(server);
-    }
-    let server = Arc::new(start()?);
-    *running = Arc::downgrade(&server);
-    Some(server)
-}
+static POSTGRESQL: Shared<Server> = Shared::new();
+static MARIADB: Shared<Server> = Shared::new();
 
 pub(crate) fn own(json: &Value, secrets: &[(&str, &str)]) -> OwnSettings {
     let json: Map<String, Value> = json.as_object().unwrap().clone();
@@ -98,32 +81,41 @@ impl Kinds {
 
     /// A database of its own with a table of known rows; `None` where the server is not installed and may be missing.
     pub(crate) async fn fixture(self) -> Option<Fixture> {
-        let fixture = match self {
-            Self::Sqlite => {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("metrics.db");
-                let json = json!({"path": path, "allowedDirectories": [folder.path()]});
-                let settings = Settings {
-                    source: self.name().into(),
-                    own: own(&json, &[]),
-                    limits: Limits { timeout: Duration::from_secs(60), ..Limits::default() },
-                    ..Settings::default()
-                };
-                Fixture { kind: self, settings, server: None, folder: Some(folder) }
-            }
-            Self::Postgresql | Self::Mysql => {
-                let server = tokio::task::spawn_blocking(move || shared(self)).await.unwrap()?;
-                let database = format!("outrider_{}", unique());
-                let settings = server_settings(self, server.port, &database);
-                let fixture = Fixture { kind: self, settings, server: Some(server), folder: None };
-                fixture.write_to("", &format!("CREATE DATABASE {database}")).await;
-                fixture
-            }
-        };
-        for statement in statements(self) {
-            fixture.write(&statement).await;
+        match self {
+            Self::Sqlite => Some(self.in_a_folder().await),
+            Self::Postgresql => Some(self.on(POSTGRESQL.get(Server::postgresql)?).await),
+            Self::Mysql => Some(self.on(MARIADB.get(Server::mariadb)?).await),
         }
-        Some(fixture)
+    }
+
+    /// As [`Kinds::fixture`], with the server to itself.
+    pub(crate) async fn fixture_of_its_own(self) -> Option<Fixture> {
+        match self {
+            Self::Sqlite => Some(self.in_a_folder().await),
+            Self::Postgresql => Some(self.on(Arc::new(Server::postgresql()?)).await),
+            Self::Mysql => Some(self.on(Arc::new(Server::mariadb()?)).await),
+        }
+    }
+
+    async fn in_a_folder(self) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.db");
+        let json = json!({"path": path, "allowedDirectories": [folder.path()]});
+        let settings = Settings {
+            source: self.name().into(),
+            own: own(&json, &[]),
+            limits: Limits { timeout: Duration::from_secs(60), ..Limits::default() },
+            ..Settings::default()
+        };
+        Fixture { kind: self, settings, server: None, folder: Some(folder) }.with_table().await
+    }
+
+    async fn on(self, server: Arc<Server>) -> Fixture {
+        let database = format!("outrider_{}", unique());
+        let settings = server_settings(self, server.port, &database);
+        let fixture = Fixture { kind: self, settings, server: Some(server), folder: None };
+        fixture.write_to("", &format!("CREATE DATABASE {database}")).await;
+        fixture.with_table().await
     }
 }
 
@@ -175,6 +167,30 @@ fn statements(kind: Kinds) -> Vec<String> {
 }
 
 impl Fixture {
+    async fn with_table(self) -> Self {
+        for statement in statements(self.kind) {
+            self.write(&statement).await;
+        }
+        self
+    }
+
+    /// The settings as Grafana stores them, with TLS.
+    pub(crate) fn stored(&self) -> Value {
+        let Some(server) = &self.server else {
+            let folder = self.folder.as_ref().unwrap().path();
+            let path = folder.join("metrics.db");
+            return json!({"jsonData": {"source": "sqlite", "path": path, "allowedDirectories": [folder]}});
+        };
+        json!({
+            "url": self.settings.url, "user": self.settings.user,
+            "jsonData": {
+                "source": self.kind.name(), "database": self.settings.database, "sslmode": "verify-full",
+                "tlsAuthWithCACert": true,
+            },
+            "secureJsonData": {"password": PASSWORD, "tlsCACert": server.authority},
+        })
+    }
+
     /// Runs statements as the administrator, past the plugin.
     pub(crate) async fn write(&self, sql: &str) {
         self.write_to(&self.settings.database, sql).await;
@@ -209,7 +225,7 @@ impl Fixture {
             .username(ADMIN)
             .password(PASSWORD)
             .database(if database.is_empty() { "postgres" } else { database });
-        patiently(async || options.connect().await).await
+        options.connect().await.unwrap()
     }
 
     async fn mysql(&self, database: &str) -> MySqlConnection {
@@ -221,7 +237,7 @@ impl Fixture {
         if !database.is_empty() {
             options = options.database(database);
         }
-        patiently(async || options.connect().await).await
+        options.connect().await.unwrap()
     }
 
     /// One number that the database answers with, past the plugin.
@@ -275,22 +291,6 @@ impl Fixture {
             ..self.settings.clone()
         }
     }
-}
-
-/// A server that is just starting accepts connections before it takes users.
-async fn patiently<C>(connect: impl AsyncFn() -> std::result::Result<C, sqlx::Error>) -> C {
-    let begun = std::time::Instant::now();
-    loop {
-        match connect().await {
-            Ok(connection) => return connection,
-            Err(error) if begun.elapsed() > PATIENCE => panic!("{error}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-}
-
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.unwrap()
 }
 
 pub(crate) async fn ask(settings: &Settings, options: Value) -> Result<Fetched> {

@@ -14,11 +14,19 @@ mod values;
 #[path = "../support/host.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod host;
-#[path = "../support/servers.rs"]
-mod servers;
+#[path = "../support/relay.rs"]
+mod relay;
+#[path = "../support/server.rs"]
+#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
+mod server;
+#[path = "../support/sql_servers.rs"]
+mod sql_servers;
 #[path = "../support/upstream_server.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod upstream_server;
 #[path = "../support/upstream_tls.rs"]
 #[expect(dead_code, reason = "shared with tests that need more of it")]
 mod upstream_tls;
+#[path = "../support/victim.rs"]
+#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
+mod victim;

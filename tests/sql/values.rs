@@ -6,11 +6,10 @@ use outrider::series::TimeRange;
 use outrider::source::FetchRequest;
 use serde_json::{Value, json};
 
-use crate::fixture::{
-    ALL, BASE_MS, Fixture, HOSTS, Kinds, MINUTE_MS, STEP_MS, ask_for, cpu, of_host, points, server_settings,
-};
+use crate::fixture::{ALL, BASE_MS, HOSTS, Kinds, MINUTE_MS, STEP_MS, ask_for, cpu, of_host, points};
 use crate::host::{self, Plugin};
-use crate::servers::PASSWORD;
+use crate::sql_servers::PASSWORD;
+use crate::victim::Points;
 
 /// The raw rows of a host.
 fn raw(host: usize) -> Vec<(i64, Option<f64>)> {
@@ -241,24 +240,6 @@ async fn times_without_zone_are_in_that_of_the_settings() {
     }
 }
 
-fn context(fixture: &Fixture) -> Value {
-    match fixture.kind {
-        Kinds::Sqlite => {
-            let folder = fixture.folder.as_ref().unwrap().path();
-            json!({"jsonData": {"source": "sqlite", "path": folder.join("metrics.db"), "allowedDirectories": [folder]}})
-        }
-        kind => {
-            let settings =
-                server_settings(kind, fixture.server.as_ref().unwrap().port, &fixture.settings.database);
-            json!({
-                "url": settings.url, "user": settings.user,
-                "jsonData": {"source": kind.name(), "database": settings.database, "sslmode": "disable"},
-                "secureJsonData": {"password": PASSWORD}
-            })
-        }
-    }
-}
-
 #[tokio::test]
 async fn values_come_back_through_the_plugin() {
     for kind in ALL {
@@ -273,20 +254,13 @@ async fn values_come_back_through_the_plugin() {
         });
         // To the last row; the minute after it would be a missing one.
         let range = (BASE_MS, BASE_MS + 59 * MINUTE_MS);
-        let answer = plugin.query(host::context(&context(&fixture)), range, &query).await.unwrap();
+        let answer = plugin.query(host::context(&fixture.stored()), range, &query).await.unwrap();
         assert_eq!(answer.error, None, "{kind:?}");
         assert_eq!(answer.frames.len(), 2, "{kind:?}");
         for frame in &answer.frames {
-            let times = frame.column("time").unwrap();
-            let values: Vec<f64> = frame
-                .fields
-                .iter()
-                .find(|field| field.kind == "number")
-                .map(|field| field.values.iter().filter_map(Value::as_f64).collect())
-                .unwrap();
-            assert_eq!(times.len(), 60, "{kind:?}");
-            assert_eq!(times[0], json!(BASE_MS), "{kind:?}");
-            assert_eq!(values, Vec::from_iter((0..60).map(f64::from)), "{kind:?}");
+            let expected: Points =
+                (0..60).map(|minute| (BASE_MS + minute * MINUTE_MS, Some(minute as f64))).collect();
+            assert_eq!(frame.points(), expected, "{kind:?}");
         }
         plugin.shut_down().await.unwrap();
     }

@@ -3,6 +3,7 @@
 //! Shared by the process tests and the examples; the full conformance host, built on Grafana's own Go code, is in
 //! `tests/conformance`.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -13,8 +14,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampNanosecondType};
 use arrow_ipc::reader::FileReader;
 use arrow_schema::DataType;
+use grafana_plugin_sdk::pluginv2::check_health_response::HealthStatus;
 use grafana_plugin_sdk::pluginv2::data_client::DataClient;
-use grafana_plugin_sdk::pluginv2::{self, DataQuery, PluginContext, QueryDataRequest, TimeRange};
+use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
+use grafana_plugin_sdk::pluginv2::{
+    self, CheckHealthRequest, DataQuery, PluginContext, QueryDataRequest, TimeRange,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
@@ -85,22 +90,49 @@ impl Plugin {
         json: &Value,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Error> {
+        let mut answers = self.query_all(context, range, &[("A", json)], headers).await?;
+        Ok(answers.remove("A").ok_or("no answer for refId A")?)
+    }
+
+    /// Asks several queries in one request, each under its refId.
+    pub(crate) async fn query_all(
+        &self,
+        context: PluginContext,
+        range: (i64, i64),
+        queries: &[(&str, &Value)],
+        headers: &[(&str, &str)],
+    ) -> Result<HashMap<String, Answer>, Error> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let query = DataQuery {
-            ref_id: "A".to_owned(),
+        let query = |(ref_id, json): &(&str, &Value)| DataQuery {
+            ref_id: (*ref_id).to_owned(),
             max_data_points: 1_000,
             interval_ms: 60_000,
             time_range: Some(TimeRange { from_epoch_ms: range.0, to_epoch_ms: range.1 }),
-            json: serde_json::to_vec(json)?,
+            json: json.to_string().into_bytes(),
             query_type: String::new(),
         };
-        let request = QueryDataRequest { plugin_context: Some(context), headers, queries: vec![query] };
+        let queries = queries.iter().map(query).collect();
+        let request = QueryDataRequest { plugin_context: Some(context), headers, queries };
         let mut client = DataClient::new(self.channel.clone()).max_decoding_message_size(usize::MAX);
-        let mut responses = client.query_data(request).await?.into_inner().responses;
-        let response = responses.remove("A").ok_or("no answer for refId A")?;
-        let frames = response.frames.into_iter().map(read_frame).collect::<Result<_, _>>()?;
-        let error = (!response.error.is_empty()).then_some(response.error);
-        Ok(Answer { frames, error, status: response.status })
+        let responses = client.query_data(request).await?.into_inner().responses;
+        let mut answers = HashMap::with_capacity(responses.len());
+        for (ref_id, response) in responses {
+            let frames = response.frames.into_iter().map(read_frame).collect::<Result<_, _>>()?;
+            let error = (!response.error.is_empty()).then_some(response.error);
+            answers.insert(ref_id, Answer { frames, error, status: response.status });
+        }
+        Ok(answers)
+    }
+
+    /// "Save & test" of a data source.
+    pub(crate) async fn check_health(&self, context: PluginContext) -> Result<Health, Error> {
+        let request = CheckHealthRequest { plugin_context: Some(context), headers: HashMap::new() };
+        let health = DiagnosticsClient::new(self.channel.clone()).check_health(request).await?.into_inner();
+        Ok(Health {
+            is_ok: health.status() == HealthStatus::Ok,
+            details: serde_json::from_slice(&health.json_details)?,
+            message: health.message,
+        })
     }
 
     /// Asks for a clean shutdown, as the host does, and waits for the process to end.
@@ -113,6 +145,16 @@ impl Plugin {
             .await
             .map_err(|_| "the plugin still runs two seconds after shutdown")??)
     }
+}
+
+/// What "Save & test" was answered with.
+pub(crate) struct Health {
+    /// Whether all is well.
+    pub(crate) is_ok: bool,
+    /// The line Grafana shows.
+    pub(crate) message: String,
+    /// What it shows to those who unfold it.
+    pub(crate) details: Value,
 }
 
 /// What a query was answered with.
@@ -153,6 +195,13 @@ impl Frame {
     /// The cells of a column, if there is one of that name.
     pub(crate) fn column(&self, name: &str) -> Option<&[Value]> {
         self.fields.iter().find(|field| field.name == name).map(|field| &field.values[..])
+    }
+
+    /// Times and values of its series, with gaps as `None`; empty if there is no series.
+    pub(crate) fn points(&self) -> Vec<(i64, Option<f64>)> {
+        let Some(values) = self.fields.iter().find(|field| field.kind == "number") else { return Vec::new() };
+        let times = self.column("time").into_iter().flatten();
+        times.zip(&values.values).filter_map(|(time, value)| Some((time.as_i64()?, value.as_f64()))).collect()
     }
 }
 

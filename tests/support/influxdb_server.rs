@@ -1,64 +1,24 @@
-//! A real InfluxDB for tests, of the Debian package: on free ports, in a directory of its own, ready when it is handed
-//! over, and killed when it is dropped.
+//! A real InfluxDB 1 for tests.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use tempfile::TempDir;
 
-/// How long a server may take to be ready.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::server::{Running, free_port, installed};
 
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
     /// Where it is, with scheme and port.
     pub(crate) url: String,
-    dir: TempDir,
+    pub(crate) port: u16,
+    pub(crate) running: Running,
 }
 
-impl Server {
-    /// Its process.
-    pub(crate) fn pid(&self) -> rustix::process::Pid {
-        rustix::process::Pid::from_child(&self.child)
+impl AsRef<Running> for Server {
+    fn as_ref(&self) -> &Running {
+        &self.running
     }
-
-    /// Ends it at once, as a crash would.
-    pub(crate) fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// Whether `command` is installed. A test of a server that is not there fails, unless `OUTRIDER_ALLOW_SKIP` is 1.
-///
-/// # Panics
-/// If it is missing.
-#[expect(clippy::print_stdout, reason = "says what is skipped")]
-pub(crate) fn installed(command: &str, package: &str) -> bool {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(command).is_file()));
-    if found {
-        return true;
-    }
-    let may_skip = std::env::var("OUTRIDER_ALLOW_SKIP").is_ok_and(|value| value == "1");
-    assert!(may_skip, "{command} is missing: install the package {package}, or set OUTRIDER_ALLOW_SKIP=1");
-    println!("skipped: {command} is not installed (package {package})");
-    false
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Settings of [`influxdb`].
@@ -73,13 +33,11 @@ pub(crate) struct InfluxDbConfig<'a> {
 }
 
 /// An InfluxDB 1; `None` where it is not installed and need not be.
-pub(crate) async fn influxdb(config: InfluxDbConfig<'_>) -> Option<Server> {
-    if !installed("influxd", "influxdb") {
-        return None;
-    }
+pub(crate) fn influxdb(config: &InfluxDbConfig<'_>) -> Option<Server> {
+    let program = installed("influxd", "influxdb", &[])?.join("influxd");
     let dir = TempDir::new().unwrap();
     let folder = dir.path().display().to_string();
-    let (http_port, rpc_port) = (free_port(), free_port());
+    let (port, rpc_port) = (free_port(), free_port());
     let (scheme, tls) = match &config.tls {
         None => ("http", String::new()),
         Some((certificate, key)) => {
@@ -96,45 +54,15 @@ pub(crate) async fn influxdb(config: InfluxDbConfig<'_>) -> Option<Server> {
          [meta]\ndir = \"{folder}/meta\"\n\
          [data]\ndir = \"{folder}/data\"\nwal-dir = \"{folder}/wal\"\nquery-log-enabled = false\n\
          [coordinator]\n{}\n[monitor]\nstore-enabled = false\n\
-         [http]\nbind-address = \"127.0.0.1:{http_port}\"\nlog-enabled = false\n{tls}{}\n",
+         [http]\nbind-address = \"127.0.0.1:{port}\"\nlog-enabled = false\n{tls}{}\n",
         config.coordinator, config.http
     );
     let file = dir.path().join("influxdb.conf");
     std::fs::write(&file, text).unwrap();
-    let child = Command::new("influxd")
-        .arg("-config")
-        .arg(&file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
-        .spawn()
-        .unwrap();
-    let server = Server { child, url: format!("{scheme}://127.0.0.1:{http_port}"), dir };
-    Some(ready(server, "/ping").await)
-}
-
-/// Waits until `path` is answered with a 2xx.
-async fn ready(mut server: Server, path: &str) -> Server {
-    let client = client();
-    let begun = Instant::now();
-    loop {
-        let answer = client.get(format!("{}{path}", server.url)).send().await;
-        if answer.is_ok_and(|answer| answer.status().is_success()) {
-            return server;
-        }
-        let log = || tail(&server.dir.path().join("log"));
-        if let Some(status) = server.child.try_wait().unwrap() {
-            panic!("the server ended with {status}: {}", log());
-        }
-        assert!(begun.elapsed() < PATIENCE, "the server is not ready: {}", log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn tail(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(10)..].join("\n")
+    let mut command = Command::new(program);
+    command.arg("-config").arg(&file);
+    let running = Running::start(command, dir, "Listening on HTTP");
+    Some(Server { url: format!("{scheme}://127.0.0.1:{port}"), port, running })
 }
 
 /// A client that believes every certificate, for setting servers up.

@@ -89,6 +89,17 @@ impl Upstream {
         .await
     }
 
+    /// Begins every answer with these bytes, and ends as a process does that is stopped.
+    pub(crate) async fn breaking_off(bytes: &'static [u8]) -> Self {
+        Self::behaving(move |mut stream| async move {
+            stream.write_all(bytes).await.unwrap();
+            stream.shutdown().await.unwrap();
+            // To the end of the request: closing with something unread resets the connection, and the bytes are lost.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        })
+        .await
+    }
+
     /// Begins every answer with these bytes and never goes on. The receiver hears of every request, and again when
     /// the one who asked has gone.
     pub(crate) async fn stalling(bytes: &'static [u8]) -> (Self, mpsc::UnboundedReceiver<&'static str>) {

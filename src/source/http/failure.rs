@@ -33,7 +33,7 @@ pub(super) fn of_request(error: &reqwest::Error, url: &Url, secrets: &Secrets) -
         return Error::new(Category::Connection, format!("cannot connect to {origin}: {cause}"))
             .hint("check that the service runs and that this machine may reach it");
     }
-    if find::<io::Error>(error).is_some() {
+    if find::<io::Error>(error).is_some() || is_cut_off(error) {
         return Error::new(Category::Connection, format!("the connection to {origin} broke off: {cause}"))
             .hint("check that the service runs and look into its log");
     }
@@ -44,21 +44,17 @@ pub(super) fn of_request(error: &reqwest::Error, url: &Url, secrets: &Secrets) -
 /// The error of an answer whose body could not be read to its end.
 pub(super) fn of_body(error: &reqwest::Error, origin: &str, secrets: &Secrets) -> Error {
     let cause = cause_of(error, secrets);
-    let lost = find::<io::Error>(error).is_some_and(|error| {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
-        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut)
-    });
     if let Some(tls) = find::<rustls::Error>(error) {
         return Error::new(Category::Tls, format!("the TLS connection to {origin} failed: {cause}"))
             .hint(tls_hint(tls));
     }
-    if lost {
+    if causes(error).any(is_lost_connection) {
         return Error::new(Category::Connection, format!("the connection to {origin} broke off: {cause}"))
             .hint("try again, and look into the service's log if it happens often");
     }
     Error::new(
         Category::Protocol,
-        format!("the answer of {origin} is incomplete or cannot be unpacked: {cause}"),
+        format!("the answer of {origin} is not in HTTP or cannot be unpacked: {cause}"),
     )
     .hint("look into the log of the service, and of a proxy before it")
 }
@@ -121,6 +117,21 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
         }
     }
     std::iter::successors(below(error), |error| below(*error))
+}
+
+/// Whether the other side closed the connection before it began to answer, as a service does that is stopped.
+fn is_cut_off(error: &reqwest::Error) -> bool {
+    find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
+}
+
+/// Whether a cause is that the connection ended, or broke, before the answer did.
+fn is_lost_connection(cause: &(dyn StdError + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    // HTTP/2 does not show what is below its errors.
+    let below = cause.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
+    below.or_else(|| cause.downcast_ref()).is_some_and(|error: &io::Error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut | UnexpectedEof)
+    })
 }
 
 fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {

@@ -10,7 +10,6 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
-use serde_json::error::Category as JsonCategory;
 use serde_json::value::RawValue;
 
 use super::failure;
@@ -20,6 +19,7 @@ use crate::series::Series;
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::http::Secrets;
+use crate::source::json;
 
 /// How much of a warning of the server is shown, and how many of them.
 const MESSAGE_CHARS: usize = 200;
@@ -88,23 +88,16 @@ pub(super) fn table(bytes: &[u8], secrets: &Secrets) -> Result<Vec<BTreeMap<Stri
 
 /// Why an answer is no JSON of InfluxDB, in words that help; nothing of the answer is repeated.
 pub(super) fn not_json(bytes: &[u8], error: &serde_json::Error) -> Error {
-    if bytes.trim_ascii_start().starts_with(b"<") {
-        return Error::new(Category::Protocol, "the answer is HTML or XML, not JSON")
-            .hint("check the URL; it may be a login page, or that of a proxy");
+    if !error.is_data() {
+        return json::not_json(bytes, error);
     }
+    // The words of serde would quote what it found.
     let (line, column) = (error.line(), error.column());
-    match error.classify() {
-        JsonCategory::Eof => {
-            Error::new(Category::Protocol, format!("the answer is cut off at line {line} column {column}"))
-                .hint("look into the log of InfluxDB, and of a proxy before it")
-        }
-        // The words of serde would quote what it found.
-        _ => Error::new(
-            Category::Protocol,
-            format!("the answer is not what InfluxDB answers (line {line} column {column})"),
-        )
-        .hint("check that the URL is that of an InfluxDB server"),
-    }
+    Error::new(
+        Category::Protocol,
+        format!("the answer is not what InfluxDB answers (line {line} column {column})"),
+    )
+    .hint("check that the URL is that of an InfluxDB server")
 }
 
 #[derive(Deserialize)]

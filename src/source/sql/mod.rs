@@ -9,8 +9,9 @@
 //! | `statement`, `dialect` | options, range and step → SQL and bound values |
 //! | `guard` | SQL → whether it is one statement that reads |
 //! | `pool` | statement → rows, in bounded, read-only sessions that are stopped when nobody waits |
+//! | `stream` | answer → rows of values |
 //! | `arrays` | many rows of PostgreSQL as one |
-//! | `rows` | rows → series |
+//! | `rows` | rows of values → series |
 //! | `discover` | question → choices |
 //! | `failure` | the database's errors → categories |
 //! | `server` | settings → address, user, TLS |
@@ -30,6 +31,7 @@ mod rows;
 mod server;
 mod sqlite;
 mod statement;
+mod stream;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -55,8 +57,6 @@ use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, SourceEntr
 use crate::error::{Category, Error, Result};
 use crate::settings::Settings;
 
-/// Rows after which others get a turn on the thread.
-const YIELD_ROWS: usize = 1_024;
 /// Steps that one statement covers; longer ranges are asked for in slices.
 const SLICE_STEPS: i64 = 10_000;
 /// How many columns' ways to store times are remembered.

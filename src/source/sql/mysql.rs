@@ -6,19 +6,17 @@
 
 use async_trait::async_trait;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
-use futures_util::TryStreamExt as _;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode, MySqlTypeInfo};
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _, TypeInfo as _,
-    ValueRef as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySql, Row as _, TypeInfo as _,
 };
 
-use super::YIELD_ROWS;
 use super::dialect::Dialect;
 use super::pool::{Driver, Sink, Trouble};
-use super::rows::{Column, ColumnKind, Value};
+use super::rows::{ColumnKind, Value};
 use super::server::{Server, SslMode};
-use super::statement::{Param, Statement};
+use super::statement::Statement;
+use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
 use crate::settings::{ExposeSecret as _, Settings};
 
@@ -131,30 +129,7 @@ impl Driver for Mysql {
         sink: &mut (dyn Sink + Send),
     ) -> Result<(), Trouble> {
         session.connection.execute(sqlx::raw_sql("START TRANSACTION READ ONLY")).await?;
-        let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str())).persistent(false);
-        for param in &statement.params {
-            query = match param {
-                Param::Text(text) => query.bind(text),
-                Param::Float(number) => query.bind(number),
-            };
-        }
-        {
-            let mut rows = query.fetch(&mut session.connection);
-            let mut count = 0_usize;
-            let mut readers = Vec::new();
-            while let Some(row) = rows.try_next().await? {
-                if count == 0 {
-                    readers =
-                        row.columns().iter().map(|column| Reader::of(column.type_info().name())).collect();
-                    sink.begin(columns(&row, &readers));
-                }
-                count += 1;
-                take(&row, &readers, sink)?;
-                if count.is_multiple_of(YIELD_ROWS) {
-                    tokio::task::yield_now().await;
-                }
-            }
-        }
+        hand_over::<MySql, Reader>(bound(statement).fetch(&mut session.connection), sink).await?;
         session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
         Ok(())
     }
@@ -200,9 +175,9 @@ enum Reader {
     None,
 }
 
-impl Reader {
-    fn of(type_name: &str) -> Self {
-        match type_name {
+impl stream::Reader<MySql> for Reader {
+    fn of(column: &MySqlTypeInfo) -> Self {
+        match column.name() {
             "BOOLEAN" | "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" => Self::Int,
             "TINYINT UNSIGNED" | "SMALLINT UNSIGNED" | "MEDIUMINT UNSIGNED" | "INT UNSIGNED"
             | "BIGINT UNSIGNED" | "BIT" | "YEAR" => Self::Unsigned,
@@ -226,30 +201,10 @@ impl Reader {
             Self::None => ColumnKind::Unreadable,
         }
     }
-}
 
-fn columns(row: &MySqlRow, readers: &[Reader]) -> Vec<Column> {
-    let columns = row.columns().iter().zip(readers).map(|(column, reader)| Column {
-        name: column.name().to_owned(),
-        kind: reader.kind(),
-        type_name: column.type_info().name().to_owned(),
-    });
-    columns.collect()
-}
-
-fn take(row: &MySqlRow, readers: &[Reader], sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
-    let mut values = Vec::with_capacity(readers.len());
-    for (at, reader) in readers.iter().enumerate() {
-        let value = if row.try_get_raw(at)?.is_null() {
-            Value::Null
-        } else {
-            // A value of the type that is none of it, such as the date 0000-00-00.
-            read(row, at, *reader).unwrap_or(Value::Unreadable)
-        };
-        values.push(value);
+    fn read(self, row: &MySqlRow, at: usize) -> Option<Value<'_>> {
+        read(row, at, self).ok()
     }
-    sink.row(&values)?;
-    Ok(())
 }
 
 fn read(row: &MySqlRow, at: usize, reader: Reader) -> Result<Value<'_>, sqlx::Error> {

@@ -5,22 +5,21 @@
 //! a time only.
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use sqlx::postgres::{
     PgConnectOptions, PgConnection, PgRow, PgSslMode, PgTypeInfo, PgTypeKind, PgValueFormat,
 };
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _, TypeInfo as _,
-    ValueRef as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as _,
+    TypeInfo as _, ValueRef as _,
 };
 
-use super::YIELD_ROWS;
 use super::arrays::Elements;
 use super::dialect::Dialect;
 use super::pool::{Driver, Sink, Trouble};
 use super::rows::{Column, ColumnKind, Value};
 use super::server::{Server, SslMode};
-use super::statement::{Param, Statement};
+use super::statement::Statement;
+use super::stream::{self, Reader as _, YIELD_ROWS, bound, hand_over};
 use crate::error::{Category, Error, Result};
 use crate::settings::{ExposeSecret as _, Settings};
 
@@ -118,31 +117,11 @@ impl Driver for Postgresql {
         sink: &mut (dyn Sink + Send),
     ) -> Result<(), Trouble> {
         session.connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
-        let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str())).persistent(false);
-        for param in &statement.params {
-            query = match param {
-                Param::Text(text) => query.bind(text),
-                Param::Float(number) => query.bind(number),
-            };
-        }
+        let query = bound(statement);
         if statement.is_packed {
-            let row = query.fetch_one(&mut session.connection).await?;
-            unpack(&row, sink).await?;
+            unpack(&query.fetch_one(&mut session.connection).await?, sink).await?;
         } else {
-            let mut rows = query.fetch(&mut session.connection);
-            let mut count = 0_usize;
-            let mut readers = Vec::new();
-            while let Some(row) = rows.try_next().await? {
-                if count == 0 {
-                    readers = row.columns().iter().map(|column| Reader::of(column.type_info())).collect();
-                    sink.begin(columns(&row, &readers));
-                }
-                count += 1;
-                take(&row, &readers, sink)?;
-                if count.is_multiple_of(YIELD_ROWS) {
-                    tokio::task::yield_now().await;
-                }
-            }
+            hand_over::<Postgres, Reader>(query.fetch(&mut session.connection), sink).await?;
         }
         session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
         Ok(())
@@ -176,14 +155,14 @@ enum Reader {
     None,
 }
 
-impl Reader {
-    fn of(of: &PgTypeInfo) -> Self {
-        match of.kind() {
+impl stream::Reader<Postgres> for Reader {
+    fn of(column: &PgTypeInfo) -> Self {
+        match column.kind() {
             PgTypeKind::Enum(_) => return Self::Text,
             PgTypeKind::Domain(inner) => return Self::of(inner),
             _ => {}
         }
-        match of.name() {
+        match column.name() {
             "BOOL" => Self::Bool,
             "INT2" | "INT4" | "INT8" => Self::Int,
             "OID" => Self::Oid,
@@ -208,35 +187,15 @@ impl Reader {
             Self::None => ColumnKind::Unreadable,
         }
     }
-}
 
-fn columns(row: &PgRow, readers: &[Reader]) -> Vec<Column> {
-    let columns = row.columns().iter().zip(readers).map(|(column, reader)| Column {
-        name: column.name().to_owned(),
-        kind: reader.kind(),
-        type_name: column.type_info().name().to_owned(),
-    });
-    columns.collect()
-}
-
-fn take(row: &PgRow, readers: &[Reader], sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
-    let mut values = Vec::with_capacity(readers.len());
-    for (at, reader) in readers.iter().enumerate() {
-        let raw = row.try_get_raw(at)?;
-        let value = if raw.is_null() {
-            Value::Null
-        } else if *reader == Reader::None || raw.format() == PgValueFormat::Text {
-            raw.as_str().map_or(Value::Unreadable, |text| match reader {
-                Reader::None => Value::Unreadable,
-                _ => Value::Text(text.into()),
-            })
-        } else {
-            raw.as_bytes().ok().and_then(|bytes| decode(*reader, bytes)).unwrap_or(Value::Unreadable)
-        };
-        values.push(value);
+    fn read(self, row: &PgRow, at: usize) -> Option<Value<'_>> {
+        let raw = row.try_get_raw(at).ok()?;
+        match self {
+            Self::None => None,
+            _ if raw.format() == PgValueFormat::Text => Some(Value::Text(raw.as_str().ok()?.into())),
+            _ => decode(self, raw.as_bytes().ok()?),
+        }
     }
-    sink.row(&values)?;
-    Ok(())
 }
 
 /// Hands over the rows that are in the arrays of this one.

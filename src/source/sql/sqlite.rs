@@ -11,19 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use serde::Deserialize;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteTypeInfo};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
-use super::YIELD_ROWS;
 use super::dialect::Dialect;
 use super::pool::{Driver, Sink, Trouble};
-use super::rows::{Column, ColumnKind, Value};
+use super::rows::{ColumnKind, Value};
 use super::server::zone_of;
-use super::statement::{Param, Statement};
+use super::statement::Statement;
+use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
 use crate::settings::Settings;
 
@@ -187,26 +184,7 @@ impl Driver for Sqlite {
         statement: &Statement,
         sink: &mut (dyn Sink + Send),
     ) -> Result<(), Trouble> {
-        let mut query = sqlx::query(AssertSqlSafe(statement.sql.as_str())).persistent(false);
-        for param in &statement.params {
-            query = match param {
-                Param::Text(text) => query.bind(text),
-                Param::Float(number) => query.bind(number),
-            };
-        }
-        let mut rows = query.fetch(&mut session.connection);
-        let mut count = 0_usize;
-        while let Some(row) = rows.try_next().await? {
-            if count == 0 {
-                sink.begin(columns(&row));
-            }
-            count += 1;
-            take(&row, sink)?;
-            if count.is_multiple_of(YIELD_ROWS) {
-                tokio::task::yield_now().await;
-            }
-        }
-        Ok(())
+        hand_over::<sqlx::Sqlite, Reader>(bound(statement).fetch(&mut session.connection), sink).await
     }
 
     async fn stop(&self, session: Session) {
@@ -216,40 +194,31 @@ impl Driver for Sqlite {
     }
 }
 
-fn columns(row: &SqliteRow) -> Vec<Column> {
-    row.columns()
-        .iter()
-        .map(|column| {
-            let type_name = column.type_info().name();
-            let kind = match type_name {
-                "DATE" | "DATETIME" => ColumnKind::Time,
-                _ => ColumnKind::Open,
-            };
-            Column { name: column.name().to_owned(), kind, type_name: type_name.to_owned() }
-        })
-        .collect()
-}
+/// What the declared type of a column says: any value may be in any column.
+#[derive(Debug, Clone, Copy)]
+struct Reader(ColumnKind);
 
-fn take(row: &SqliteRow, sink: &mut (dyn Sink + Send)) -> Result<(), Trouble> {
-    let mut values = Vec::with_capacity(row.len());
-    for at in 0..row.len() {
-        let raw = row.try_get_raw(at)?;
-        let value = if raw.is_null() {
-            Value::Null
-        } else {
-            // The type of the value itself, whatever its column was declared as.
-            match raw.type_info().name() {
-                "INTEGER" => Value::Int(row.try_get_unchecked(at)?),
-                "REAL" => Value::Float(row.try_get_unchecked(at)?),
-                // Text that is no UTF-8 is not readable.
-                "TEXT" => row
-                    .try_get_unchecked::<&str, _>(at)
-                    .map_or(Value::Unreadable, |text| Value::Text(text.into())),
-                _ => Value::Unreadable,
-            }
-        };
-        values.push(value);
+impl stream::Reader<sqlx::Sqlite> for Reader {
+    fn of(column: &SqliteTypeInfo) -> Self {
+        Self(match column.name() {
+            "DATE" | "DATETIME" => ColumnKind::Time,
+            _ => ColumnKind::Open,
+        })
     }
-    sink.row(&values)?;
-    Ok(())
+
+    fn kind(self) -> ColumnKind {
+        self.0
+    }
+
+    fn read(self, row: &SqliteRow, at: usize) -> Option<Value<'_>> {
+        let raw = row.try_get_raw(at).ok()?;
+        // The type of the value itself, whatever its column was declared as.
+        match raw.type_info().name() {
+            "INTEGER" => row.try_get_unchecked(at).ok().map(Value::Int),
+            "REAL" => row.try_get_unchecked(at).ok().map(Value::Float),
+            // Text that is no UTF-8 is not readable.
+            "TEXT" => row.try_get_unchecked::<&str, _>(at).ok().map(|text| Value::Text(text.into())),
+            _ => None,
+        }
+    }
 }

@@ -1,22 +1,16 @@
-//! Real servers for tests: each on a free port of this machine, with a folder of its own, stopped when it is dropped.
-//!
-//! They come from Debian packages (`build.sh test` installs them). Where one is missing its tests fail and say so, unless
-//! `OUTRIDER_ALLOW_SKIP=1`.
+//! Real database servers for tests.
 
 use std::fs::Permissions;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::server::{Running, free_port, installed};
 use crate::upstream_tls::Authority;
 
-/// How long a server may take to be ready, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Whoever may do everything.
 pub(crate) const ADMIN: &str = "outrider_admin";
 pub(crate) const PASSWORD: &str = "correct horse '\"battery";
@@ -26,23 +20,16 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// PEM of the authority that vouches for it, as `localhost`.
     pub(crate) authority: String,
-    process: Child,
-    folder: TempDir,
+    pub(crate) running: Running,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
+impl AsRef<Running> for Server {
+    fn as_ref(&self) -> &Running {
+        &self.running
     }
 }
 
 impl Server {
-    /// Ends it at once, in the middle of whatever it does.
-    pub(crate) fn stop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-
     /// PostgreSQL with TLS and passwords; `None` if it is not installed and that is allowed.
     pub(crate) fn postgresql() -> Option<Self> {
         let programs = installed("postgres", "postgresql", &["/usr/lib/postgresql/*/bin"])?;
@@ -64,7 +51,8 @@ impl Server {
         }
         server.arg("-c").arg(format!("ssl_cert_file={}", certificate.display()));
         server.arg("-c").arg(format!("ssl_key_file={}", key.display()));
-        Some(Self::started(server, port, authority, folder))
+        let running = Running::start(server, folder, "database system is ready to accept connections");
+        Some(Self { port, authority, running })
     }
 
     /// MariaDB with TLS; `None` if it is not installed and that is allowed.
@@ -97,24 +85,8 @@ impl Server {
         ] {
             server.arg(format!("--{option}={}", path.display()));
         }
-        Some(Self::started(server, port, authority, folder))
-    }
-
-    fn started(mut server: Command, port: u16, authority: String, folder: TempDir) -> Self {
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        server.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let process = server.spawn().unwrap();
-        let mut server = Self { port, authority, process, folder };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = server.process.try_wait().unwrap();
-            if ended.is_some() || begun.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
-                panic!("the server is not ready ({ended:?}):\n{log}");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        server
+        let running = Running::start(server, folder, "ready for connections");
+        Some(Self { port, authority, running })
     }
 }
 
@@ -169,36 +141,4 @@ fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{command:?}: {text}");
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// The folder of a program: the newest of `folders`, in which a `*` stands for a version, or on the PATH.
-fn installed(program: &str, package: &str, folders: &[&str]) -> Option<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    for folder in folders {
-        match folder.split_once('*') {
-            None => found.push(PathBuf::from(folder)),
-            Some((before, after)) => {
-                let versions = std::fs::read_dir(before).into_iter().flatten().flatten();
-                let mut versions: Vec<PathBuf> = versions.map(|entry| entry.path()).collect();
-                versions.sort();
-                found.extend(versions.iter().rev().map(|path| path.join(after.trim_start_matches('/'))));
-            }
-        }
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    found.extend(std::env::split_paths(&path));
-    let folder = found.into_iter().find(|folder| folder.join(program).is_file());
-    if folder.is_none() {
-        let allowed = std::env::var_os("OUTRIDER_ALLOW_SKIP").is_some_and(|value| value == "1");
-        assert!(
-            allowed,
-            "{program} is not installed: install the Debian package {package} and run this again"
-        );
-        eprintln!("skipped: {program} is not installed");
-    }
-    folder
 }
