@@ -249,6 +249,9 @@ async fn server_fails(victim: &mut Victim, fixture: &Fixture, source: &Value, pl
     let stranger = json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}});
     let at = |address: &str| json!({"url": address, "jsonData": {"retries": 1}});
     let tls = format!("the TLS connection to {place} failed");
+    // Nobody is behind it: it closes what it accepts.
+    let relay = Relay::halting_after(0, 1).await;
+    let closing = format!("localhost:{}", relay.port);
     victim
         .survives(&[
             of_settings(
@@ -284,6 +287,12 @@ async fn server_fails(victim: &mut Victim, fixture: &Fixture, source: &Value, pl
                 at("localhost:1"),
                 Category::Connection,
                 &["cannot connect to", "localhost:1", "host and port in the data source settings"],
+            ),
+            of_settings(
+                "a server that closes connections",
+                at(&closing),
+                Category::Connection,
+                &["lost the connection to", &closing, "host and port in the data source settings"],
             ),
             of_settings(
                 "a host that does not exist",

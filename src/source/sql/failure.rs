@@ -53,9 +53,11 @@ pub(super) fn explain(trouble: Trouble, dialect: Dialect, place: &str, secrets: 
                     | std::io::ErrorKind::NetworkUnreachable
             );
             let what = if refused { "cannot connect to" } else { "lost the connection to" };
-            let error = Error::new(Category::Connection, format!("{what} {place}: {}", quote(io)))
-                .hint("check that the server runs, and host and port in the data source settings");
-            Failed { error, may_pass: true }
+            of_connection(&format!("{what} {place}: {}", quote(io)))
+        }
+        // What sqlx takes for the answer where the server closes the connection without one.
+        other if dialect == Dialect::Postgresql && other.to_string().contains("SSLRequest: 0x00") => {
+            of_connection(&format!("lost the connection to {place} before its first answer"))
         }
         sqlx::Error::Tls(tls) => of_tls(place, &quote(tls)).into(),
         sqlx::Error::Configuration(what) => {
@@ -75,6 +77,12 @@ pub(super) fn explain(trouble: Trouble, dialect: Dialect, place: &str, secrets: 
             .hint("check that it is a server of this kind, and its version")
             .into(),
     }
+}
+
+fn of_connection(message: &str) -> Failed {
+    let error = Error::new(Category::Connection, message)
+        .hint("check that the server runs, and host and port in the data source settings");
+    Failed { error, may_pass: true }
 }
 
 fn of_tls(place: &str, cause: &str) -> Error {
