@@ -46,17 +46,27 @@ impl Table {
     /// # Errors
     /// As [`Table::read`].
     pub(super) fn read_column(path: &Path, times: TimeFormat, value_column: &str) -> Result<Self> {
-        let wrong = |what: String| Error::new(Category::Query, format!("{}: {what}", path.display()));
-        let bytes = std::fs::read(path)
-            .map_err(|error| wrong(format!("cannot be read: {error}")).hint("check the path"))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::new(Category::Query, format!("{name}: cannot be read: {error}")).hint("check the path")
+        })?;
+        Self::of_bytes(&name, &bytes, times, value_column)
+    }
+
+    /// Reads the content of the file called `name`.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub(super) fn of_bytes(name: &str, bytes: &[u8], times: TimeFormat, value_column: &str) -> Result<Self> {
+        let wrong = |what: String| Error::new(Category::Query, format!("{name}: {what}"));
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let csv_error = |error: &csv::Error| match error.kind() {
             csv::ErrorKind::UnequalLengths { pos, expected_len, len } => wrong(format!(
                 "line {}: there are {len} columns, and the header names {expected_len}",
-                line(&bytes, pos.as_ref())
+                line(bytes, pos.as_ref())
             )),
             csv::ErrorKind::Utf8 { pos, .. } => {
-                wrong(format!("line {}: this is no UTF-8", line(&bytes, pos.as_ref())))
+                wrong(format!("line {}: this is no UTF-8", line(bytes, pos.as_ref())))
             }
             _ => wrong(format!("cannot be read: {error}")),
         };
@@ -76,7 +86,7 @@ impl Table {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| csv_error(&error))?;
-            let at = |what: String| wrong(format!("line {}: {what}", line(&bytes, record.position())));
+            let at = |what: String| wrong(format!("line {}: {what}", line(bytes, record.position())));
             let (timestamp, value_text) = (&record[time_column], &record[value_column]);
             let time = times.text(timestamp).ok_or_else(|| {
                 at(format!("\"{}\" is no timestamp", shortened(timestamp)))

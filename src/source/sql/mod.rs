@@ -19,6 +19,8 @@
 mod dialect;
 mod discover;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod guard;
 mod mysql;
 mod options;
