@@ -10,6 +10,7 @@ mod parsers;
 mod upstream_server;
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use futures_util::stream;
 use outrider::error::{Category, Error, Result};
 use outrider::query::Kind;
 use outrider::settings::{Limits, Settings};
-use outrider::source;
+use outrider::source::{self, Question};
 use parsers::{FROM_MS, MINUTE_MS, PARSERS, Parser, RANGE};
 use tokio::sync::Mutex;
 use upstream_server::{Upstream, soon};
@@ -198,7 +199,7 @@ fn ten_million_rows(parser: &'static Parser) -> impl Fn(&upstream_server::Seen) 
     const CHUNK_ROWS: usize = 10_000;
     const CHUNKS: usize = 1_000;
     move |_| {
-        let [begin, end] = parser.ends.map(Bytes::from_static);
+        let [begin, end] = parser.ends.map(|text| Bytes::from_static(text.as_bytes()));
         let chunk = |text: String| Bytes::from(text.repeat(CHUNK_ROWS));
         let rows = |text: String| stream::repeat(chunk(text)).take(CHUNKS);
         let parts: Vec<Bytes> = vec![begin];
@@ -276,32 +277,68 @@ fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
+/// What is made of `BYTES` bytes of what comes `again` and again, which must take little memory and time.
+async fn short_and_small<T, F: Future<Output = Result<T>>>(
+    what: &str,
+    [begin, again, end]: [&str; 3],
+    ask: impl FnOnce(Bytes) -> F,
+) -> Result<T> {
+    const BYTES: usize = 4_000_000;
+    // Of the whole process.
+    const MOST_MEMORY: usize = 200_000_000;
+    let answer = Bytes::from(format!("{begin}{}{end}", again.repeat(BYTES / again.len())));
+    forget_peak();
+    let begun = Instant::now();
+    let brought = ask(answer).await;
+    let (took, needed) = (begun.elapsed(), peak().unwrap_or_default());
+    println!("{what}: {again:?}: {took:?}, {needed} bytes of memory at most");
+    assert!(took < Duration::from_secs(20), "{what}: {again:?}: {took:?}");
+    assert!(needed < MOST_MEMORY, "{what}: {again:?} needs {needed} bytes for {BYTES}");
+    brought
+}
+
 /// What is short as text and large in memory: many elements with nothing in them, one row of many cells, many columns.
 #[tokio::test]
 async fn short_text_does_not_become_large_memory_nor_long_work() {
-    const BYTES: usize = 8_000_000;
-    const MOST_MEMORY: usize = 200_000_000;
     let _alone = ALONE.lock().await;
     for parser in PARSERS {
         for bomb in parser.bombs {
-            let answer: String = match *bomb {
-                [begin, again, end] => format!("{begin}{}{end}", again.repeat(BYTES / again.len())),
-            };
-            let answer = Bytes::from(answer);
-            forget_peak();
-            let (before, begun) = (peak(), Instant::now());
-            let brought = read(parser, answer.clone()).await;
-            let needed = peak().zip(before).map(|(after, before)| after.saturating_sub(before));
-            let says = brought.as_ref().err().map(ToString::to_string).unwrap_or_default();
-            println!("{}: {:?}: {:?} {needed:?} {says}", parser.name, bomb[1], begun.elapsed());
+            let brought = short_and_small(parser.name, *bomb, |answer| read(parser, answer)).await;
             is_nothing_or_limit(parser, bomb[1], brought);
-            assert!(begun.elapsed() < Duration::from_secs(20), "{}: {:?}", parser.name, begun.elapsed());
-            assert!(
-                needed.unwrap_or_default() < MOST_MEMORY,
-                "{}: {bomb:?} needs {needed:?} bytes for {BYTES}",
-                parser.name
-            );
         }
+    }
+}
+
+#[tokio::test]
+async fn nor_do_lists_of_names() {
+    let _alone = ALONE.lock().await;
+    let in_prometheus = |names: [&'static str; 2]| ["{\"status\":\"success\",\"data\":[", names[0], names[1]];
+    for (source, question, bomb) in [
+        ("simple-json", "search", ["[", "{\"\":0},", "{}]"]),
+        ("simple-json", "search", ["[", "0,", "0]"]),
+        ("simple-json", "metrics", ["[{\"payloads\":[", "{\"\":0},", "{}]}]"]),
+        ("simple-json", "payloads?metric=a", ["[", "{\"value\":\"a\"},", "{}]"]),
+        ("prometheus", "series?metric=up", in_prometheus(["{\"\":\"\"},", "{}]}"])),
+        ("prometheus", "metrics", in_prometheus(["\"\",", "\"\"]}"])),
+        (
+            "influxdb",
+            "measurements",
+            ["{\"results\":[{\"series\":[{\"columns\":[\"name\"],\"values\":[", "[0],", "[0]]}]}]}"],
+        ),
+        ("influxdb", "measurements", ["{\"results\":[{\"series\":[", "{\"tags\":{\"\":0}},", "{}]}]}"]),
+        ("grafana", "datasources", ["[", "{},", "{}]"]),
+    ] {
+        let parser = PARSERS.iter().find(|parser| parser.source == source).unwrap();
+        let ask = async |answer: Bytes| {
+            let upstream = Upstream::answering(move |_| Body::from(answer.clone()).into_response()).await;
+            let connected = source::connect(&(parser.settings)(&upstream.url))?;
+            soon(connected.discover(&Question::parse(question))).await
+        };
+        let error = short_and_small(source, bomb, ask).await.unwrap_err();
+        assert!(
+            matches!(error.category(), Category::Limit | Category::Protocol),
+            "{source}: {question}: {error}"
+        );
     }
 }
 

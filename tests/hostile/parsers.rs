@@ -120,7 +120,7 @@ pub(crate) const PARSERS: &[Parser] = &[
         )),
         bombs: &[
             ["{\"query_response\":[", "{},", "{}]}"],
-            ["{\"query_response\":[[", "0,", "0]]}"],
+            ["{\"query_response\":[[\"x\",", "0,", "0]]}"],
             ["{\"query_response\":[{", "\"a\":0,", "\"b\":0}]}"],
             ["{", "\"\":0,", "\"b\":0}"],
         ],
@@ -138,7 +138,7 @@ pub(crate) const PARSERS: &[Parser] = &[
             ["[", "{},", "{}]"],
             ["[", "{\"datapoints\":[]},", "{}]"],
             ["[{\"datapoints\":[", "[],", "[]]}]"],
-            ["[{\"datapoints\":[[", "0,", "\"x\"]]}]"],
+            ["[{\"datapoints\":[[\"x\",", "0,", "0]]}]"],
         ],
         ..JSON
     },
@@ -154,7 +154,7 @@ pub(crate) const PARSERS: &[Parser] = &[
         repeated: Some(("\"rows\":", "\"rows\":[[1700000040000,7]],\"rows\":")),
         bombs: &[
             ["[{\"rows\":[],\"columns\":[", "{},", "{}]}]"],
-            ["[{\"columns\":[{\"type\":\"time\"},{\"type\":\"number\"}],\"rows\":[[", "0,", "0]]}]"],
+            ["[{\"columns\":[{\"type\":\"time\"},{\"type\":\"number\"}],\"rows\":[[\"x\",", "0,", "0]]}]"],
         ],
         ..JSON
     },
