@@ -17,4 +17,4 @@ static TARGET: LazyLock<&'static Target> = LazyLock::new(|| {
     })
 });
 
-fuzz_target!(init: { LazyLock::force(&TARGET); }, |data: &[u8]| { (TARGET.run)(data) });
+fuzz_target!(init: { LazyLock::force(&TARGET); }, |data: &[u8]| (TARGET.run)(data));

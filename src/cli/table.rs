@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, shortened};
 use crate::source::TimeFormat;
 
 /// What a file holds, row by row and in its order.
@@ -89,11 +89,11 @@ impl Table {
             let at = |what: String| wrong(format!("line {}: {what}", line(bytes, record.position())));
             let (timestamp, value_text) = (&record[time_column], &record[value_column]);
             let time = times.text(timestamp).ok_or_else(|| {
-                at(format!("\"{}\" is no timestamp", shortened(timestamp)))
+                at(format!("\"{}\" is no timestamp", shortened(timestamp, QUOTED_CHARS)))
                     .hint("write seconds, ms, µs or ns since the epoch as a number, or ISO 8601")
             })?;
             let value = read_value(value_text).ok_or_else(|| {
-                at(format!("\"{}\" is no value", shortened(value_text)))
+                at(format!("\"{}\" is no value", shortened(value_text, QUOTED_CHARS)))
                     .hint("write a number with a decimal point, or nothing for a gap")
             })?;
             rows.push(Row {
@@ -130,14 +130,8 @@ fn read_value(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// The begin of a cell, for messages.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 40;
-    if text.chars().count() <= SHOWN {
-        return text.to_owned();
-    }
-    text.chars().take(SHOWN).chain(['…']).collect()
-}
+/// How much of a cell is quoted.
+const QUOTED_CHARS: usize = 40;
 
 /// A CSV file that is being written.
 pub(super) struct Output {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::frames::{Decoded, Layout, decode};
-use crate::fuzzing::{LIMITS, SECRET, check_answer, check_error};
+use crate::fuzzing::{LIMITS, SECRET, check_answer, check_refusal};
 use crate::source::fuzzing::SECRETS;
 
 const LAST_MS: i64 = 1_700_003_600_000;
@@ -12,7 +12,7 @@ const LAST_MS: i64 = 1_700_003_600_000;
 pub(in crate::source) fn frames(data: &[u8]) {
     let secrets = Arc::clone(&SECRETS);
     match decode(data, &Layout { last_ms: LAST_MS, step_ms: 60_000, secrets }, &LIMITS) {
-        Err(error) => check_error(&error),
+        Err(error) => check_refusal(&error),
         Ok(Decoded { series, notices, executed }) => {
             assert!(!executed.contains(SECRET), "{executed}");
             assert!(!notices.iter().any(|notice| notice.contains(SECRET)), "{notices:?}");

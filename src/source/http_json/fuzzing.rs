@@ -7,7 +7,7 @@ use serde_json::json;
 use super::pointer::Pointer;
 use super::points::Layout;
 use super::rows::decode;
-use crate::fuzzing::{LIMITS, check_answer, choice_of, texts};
+use crate::fuzzing::{LIMITS, SECRET, check_answer, choice_of, texts};
 use crate::source::fuzzing::SECRETS;
 
 /// Where things are; the last one is written in the input itself.
@@ -27,6 +27,10 @@ pub(in crate::source) fn answer(data: &[u8]) {
         Some(layout) => check_answer(decode(rest, layout, LIMITS, &SECRETS)),
         None => {
             let [pointer, answer] = texts(rest);
+            // The option of a query is no secret, and messages quote it.
+            if pointer.contains(SECRET) {
+                return;
+            }
             let Ok(rows) = Pointer::try_from(pointer.into_owned()) else { return };
             assert_eq!(Pointer::try_from(rows.to_string()).as_ref(), Ok(&rows));
             let mut layout = LAYOUTS[0].clone();

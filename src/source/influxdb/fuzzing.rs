@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::rows::Layout;
 use super::{answer, csv as csv_answer, flux as flux_answer, influxql, quote, sql};
-use crate::fuzzing::{LIMITS, check_answer, check_error, choice_of, texts};
+use crate::fuzzing::{LIMITS, check_answer, check_error, check_refusal, choice_of, texts};
 use crate::series::TimeRange;
 use crate::source::FetchRequest;
 use crate::source::fuzzing::SECRETS;
@@ -25,7 +25,7 @@ pub(in crate::source) fn json(data: &[u8]) {
     let (choice, rest) = choice_of(data);
     check_answer(answer::decode(rest, layout(choice), LIMITS, &SECRETS));
     if let Err(error) = answer::table(rest, &SECRETS) {
-        check_error(&error);
+        check_refusal(&error);
     }
 }
 

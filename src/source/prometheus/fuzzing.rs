@@ -7,7 +7,7 @@ use serde_json::json;
 use super::answer::{self, Naming};
 use super::legend::Legend;
 use super::{expression, promql};
-use crate::fuzzing::{LIMITS, check_answer, check_error, choice_of, texts};
+use crate::fuzzing::{LIMITS, check_answer, check_error, check_refusal, choice_of, texts};
 use crate::query::FilterOperator;
 use crate::source::fuzzing::SECRETS;
 
@@ -24,7 +24,7 @@ pub(in crate::source) fn answer(data: &[u8]) {
     let lists = answer::decode_list::<String>(rest, &SECRETS).err();
     let series = answer::decode_list::<BTreeMap<String, String>>(rest, &SECRETS).err();
     let refusal = answer::explain(400, &String::from_utf8_lossy(rest), &SECRETS);
-    [lists, series, refusal].iter().flatten().for_each(check_error);
+    [lists, series, refusal].iter().flatten().for_each(check_refusal);
 }
 
 /// Matchers with names that no input has.

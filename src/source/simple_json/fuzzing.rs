@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::{self, Layout};
 use super::{annotations, choices};
-use crate::fuzzing::{LIMITS, check_answer, check_error, choice_of, texts};
+use crate::fuzzing::{LIMITS, check_answer, check_refusal, choice_of, texts};
 use crate::source::fuzzing::SECRETS;
 
 /// An answer of `/query`.
@@ -17,7 +17,7 @@ pub(in crate::source) fn answer(data: &[u8]) {
 /// An answer of `/annotations`.
 pub(in crate::source) fn annotations(data: &[u8]) {
     match annotations::decode(data, &LIMITS) {
-        Err(error) => check_error(&error),
+        Err(error) => check_refusal(&error),
         Ok((annotations, notices)) => {
             assert!(annotations.len() <= LIMITS.max_rows && notices.len() <= 1);
             assert!(annotations.iter().all(|one| one.time_ms <= one.end_ms));
@@ -36,7 +36,7 @@ pub(in crate::source) fn names(data: &[u8]) {
         choices::payloads(answer.as_bytes(), &metric)
     };
     match found {
-        Err(error) => check_error(&error),
+        Err(error) => check_refusal(&error),
         Ok(choices) => assert!(choices.iter().all(|choice| !choice.value.is_empty())),
     }
 }
