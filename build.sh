@@ -28,6 +28,7 @@ usage: ./build.sh VERB
   demo      build it, launch it as Grafana does, and show what it finds in made-up data
   grafana   start a local Grafana on port 3000 with the plugin, data sources and a dashboard
   test      set up what tests need, then run every check there is
+  fuzz      throw bytes at the parsers: fuzz [TARGET|all] [SECONDS, default 60], or fuzz TARGET FILE for one input
   compat    check the frontend against the oldest and newest supported Grafana packages
   clean     remove everything that was built
 TEXT
@@ -208,6 +209,7 @@ logged() { local name=$1; shift; "$@" 2>&1 | tee "$LOGS/$name.log"; }
 check_rust() {
   step "cargo fmt"
   cargo fmt --all -- --check
+  cargo fmt --manifest-path fuzz/Cargo.toml -- --check
   step "clippy"
   cargo clippy --locked --all-targets --quiet -- -D warnings
   step "Rust tests"
@@ -216,6 +218,7 @@ check_rust() {
   RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet --document-private-items
   step "licences, bans and sources of dependencies"
   cargo deny --locked check --hide-inclusion-graph licenses bans sources
+  cargo deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml check --hide-inclusion-graph licenses bans sources
   check_advisories
 }
 
@@ -254,19 +257,77 @@ check_plugin() {
   )
 }
 
+# ---- fuzz -----------------------------------------------------------------------------------------------------------
+
+# A folder of its own: what is instrumented must not be mixed with what is not.
+FUZZ=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
+fuzz_targets() { OUTRIDER_FUZZ_TARGET=list "$FUZZ/debug/outrider-fuzz"; }
+
+build_fuzz() {
+  require g++ "install g++ (Debian package build-essential), which libFuzzer is compiled with"
+  step "fuzz targets (build)"
+  # No line tables, no incremental builds: they would take gigabytes.
+  CARGO_TARGET_DIR="$FUZZ" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0 RUSTC_WRAPPER="$PWD/fuzz/instrument.sh" \
+    cargo build --locked --quiet --manifest-path fuzz/Cargo.toml
+}
+
+# Runs one target from its seeds and from what earlier runs learnt, with the options of libFuzzer given. What breaks it
+# is kept.
+fuzz_one() {
+  local target=$1 learnt="$FUZZ/corpus/$1" broken="$FUZZ/broken/$1"
+  shift
+  mkdir -p "$learnt" "$broken"
+  OUTRIDER_FUZZ_TARGET=$target "$FUZZ/debug/outrider-fuzz" -artifact_prefix="$broken/" -dict=fuzz/words.dict \
+    -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=0 "$@" "$learnt" "fuzz/corpus/$target" && return
+  printf '\nfuzz target %s is broken by the newest file in %s; again with:\n  ./build.sh fuzz %s %s\n' \
+    "$target" "$broken" "$target" "$broken/$(ls -t "$broken" | head -1)" >&2
+  return 1
+}
+
+fuzz() {
+  local target=${1:-all} amount=${2:-60} each
+  build_fuzz
+  [ "$target" = all ] || fuzz_targets | grep -qx -- "$target" \
+    || die "there is no fuzz target \"$target\"; choose all or one of: $(fuzz_targets | tr '\n' ' ')"
+  step "fuzz $target"
+  if [ -f "$amount" ]; then
+    OUTRIDER_FUZZ_TARGET=$target "$FUZZ/debug/outrider-fuzz" "$amount"
+    return
+  fi
+  case "$amount" in *[!0-9]*) die "\"$amount\" is neither a file nor a number of seconds" ;; esac
+  for each in $(if [ "$target" = all ]; then fuzz_targets; else echo "$target"; fi); do
+    printf '\n%s\n' "$each"
+    fuzz_one "$each" -max_total_time="$amount"
+  done
+}
+
+# Every target for some seconds: whether it still builds, and what is found at once.
+check_fuzz() {
+  build_fuzz
+  step "fuzz targets (smoke run)"
+  local target count=0
+  for target in $(fuzz_targets); do
+    fuzz_one "$target" -seed=1 -runs=20000 -max_total_time=5 >"$LOGS/fuzz-$target.log" 2>&1 \
+      || { cat "$LOGS/fuzz-$target.log"; return 1; }
+    count=$((count + 1))
+  done
+  echo "fuzz tests: $count passed" | tee "$LOGS/fuzz.log"
+}
+
 # The last lines: how many tests ran, kind by kind.
 count_tests() {
-  local rust frontend conformance browser
+  local rust frontend conformance browser fuzz
   rust=$(awk '/^test result:/ { passed += $4 } END { print passed + 0 }' "$LOGS/rust.log")
   frontend=$(last_number frontend)
   conformance=$(last_number conformance)
   browser=$(last_number browser)
-  for count in "$rust" "$frontend" "$conformance" "$browser"; do
-    [ "$count" -gt 0 ] || die "a suite ran no tests: rust $rust, frontend $frontend, conformance $conformance, browser $browser"
+  fuzz=$(last_number fuzz)
+  for count in "$rust" "$frontend" "$conformance" "$browser" "$fuzz"; do
+    [ "$count" -gt 0 ] || die "a suite ran no tests: rust $rust, frontend $frontend, conformance $conformance, browser $browser, fuzz $fuzz"
   done
   printf '\nall checks passed\n'
-  printf 'tests run: %s (rust %s, frontend %s, conformance %s, browser %s)\n' \
-    $((rust + frontend + conformance + browser)) "$rust" "$frontend" "$conformance" "$browser"
+  printf 'tests run: %s (rust %s, frontend %s, conformance %s, browser %s, fuzz targets %s)\n' \
+    $((rust + frontend + conformance + browser + fuzz)) "$rust" "$frontend" "$conformance" "$browser" "$fuzz"
 }
 
 # The number in the last line "... tests: N passed" of a log.
@@ -276,6 +337,7 @@ run_tests() {
   mkdir -p "$LOGS"
   setup_tests
   check_rust
+  check_fuzz
   build
   check_frontend
   check_plugin
@@ -295,6 +357,7 @@ case "${1:-}" in
   demo) demo ;;
   grafana) grafana ;;
   test) run_tests ;;
+  fuzz) fuzz "${2:-}" "${3:-}" ;;
   compat) compat ;;
   clean) clean ;;
   "" | help | -h | --help) usage ;;

@@ -161,6 +161,15 @@ pub fn list_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
+/// The begin of `text`, with an ellipsis if it has more than `max_chars`: for messages that quote what was typed.
+#[must_use]
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +179,11 @@ mod tests {
         assert_eq!(list_names([]), "none");
         assert_eq!(list_names(["a"]), "\"a\"");
         assert_eq!(list_names(["a", "b", "c"]), "\"a\", \"b\" and \"c\"");
+    }
+
+    #[test]
+    fn long_texts_are_quoted_in_part() {
+        assert_eq!([shortened("äöü", 3), shortened("äöü", 2), shortened("", 0)], ["äöü", "äö…", ""]);
     }
 
     #[test]

@@ -17,6 +17,9 @@ pub mod engine;
 pub mod error;
 pub mod forest;
 pub mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod plugin;
 pub mod query;
 pub mod series;

@@ -5,6 +5,8 @@
 mod arrival;
 mod blocks;
 mod detect;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod parallel;
 mod plot;
 mod quality;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, shortened};
 use crate::source::TimeFormat;
 
 /// What a file holds, row by row and in its order.
@@ -46,17 +46,27 @@ impl Table {
     /// # Errors
     /// As [`Table::read`].
     pub(super) fn read_column(path: &Path, times: TimeFormat, value_column: &str) -> Result<Self> {
-        let wrong = |what: String| Error::new(Category::Query, format!("{}: {what}", path.display()));
-        let bytes = std::fs::read(path)
-            .map_err(|error| wrong(format!("cannot be read: {error}")).hint("check the path"))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| {
+            Error::new(Category::Query, format!("{name}: cannot be read: {error}")).hint("check the path")
+        })?;
+        Self::of_bytes(&name, &bytes, times, value_column)
+    }
+
+    /// Reads the content of the file called `name`.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub(super) fn of_bytes(name: &str, bytes: &[u8], times: TimeFormat, value_column: &str) -> Result<Self> {
+        let wrong = |what: String| Error::new(Category::Query, format!("{name}: {what}"));
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let csv_error = |error: &csv::Error| match error.kind() {
             csv::ErrorKind::UnequalLengths { pos, expected_len, len } => wrong(format!(
                 "line {}: there are {len} columns, and the header names {expected_len}",
-                line(&bytes, pos.as_ref())
+                line(bytes, pos.as_ref())
             )),
             csv::ErrorKind::Utf8 { pos, .. } => {
-                wrong(format!("line {}: this is no UTF-8", line(&bytes, pos.as_ref())))
+                wrong(format!("line {}: this is no UTF-8", line(bytes, pos.as_ref())))
             }
             _ => wrong(format!("cannot be read: {error}")),
         };
@@ -76,14 +86,14 @@ impl Table {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| csv_error(&error))?;
-            let at = |what: String| wrong(format!("line {}: {what}", line(&bytes, record.position())));
+            let at = |what: String| wrong(format!("line {}: {what}", line(bytes, record.position())));
             let (timestamp, value_text) = (&record[time_column], &record[value_column]);
             let time = times.text(timestamp).ok_or_else(|| {
-                at(format!("\"{}\" is no timestamp", shortened(timestamp)))
+                at(format!("\"{}\" is no timestamp", shortened(timestamp, QUOTED_CHARS)))
                     .hint("write seconds, ms, µs or ns since the epoch as a number, or ISO 8601")
             })?;
             let value = read_value(value_text).ok_or_else(|| {
-                at(format!("\"{}\" is no value", shortened(value_text)))
+                at(format!("\"{}\" is no value", shortened(value_text, QUOTED_CHARS)))
                     .hint("write a number with a decimal point, or nothing for a gap")
             })?;
             rows.push(Row {
@@ -120,14 +130,8 @@ fn read_value(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// The begin of a cell, for messages.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 40;
-    if text.chars().count() <= SHOWN {
-        return text.to_owned();
-    }
-    text.chars().take(SHOWN).chain(['…']).collect()
-}
+/// How much of a cell is quoted.
+const QUOTED_CHARS: usize = 40;
 
 /// A CSV file that is being written.
 pub(super) struct Output {

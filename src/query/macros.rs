@@ -8,7 +8,10 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 
 use super::DurationMs;
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, shortened};
+
+/// How much of a macro is quoted.
+const QUOTED_CHARS: usize = 60;
 
 /// What the macros stand for in one upstream request.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +76,10 @@ pub fn expand_with(
                     None => {
                         return Err(Error::new(
                             Category::Query,
-                            format!("the macro ${name} has no closing parenthesis"),
+                            format!(
+                                "the macro ${} has no closing parenthesis",
+                                shortened(name, QUOTED_CHARS)
+                            ),
                         )
                         .hint("close it in the query"));
                     }
@@ -163,6 +169,7 @@ fn time_in_format(name: &str, ms: i64, format: Option<&str>) -> Result<String> {
             Ok(text)
         }
         Some(other) => {
+            let [name, other] = [name, other].map(|text| shortened(text, QUOTED_CHARS));
             Err(Error::new(Category::Query, format!("macro ${{{name}}} has the unknown format \"{other}\""))
                 .hint("use ${__from} (ms), ${__from:date:seconds} or ${__from:date:iso}"))
         }
@@ -236,5 +243,7 @@ mod tests {
     fn an_unknown_format_is_named() {
         let error = expand("${__from:date:YYYY}", &VALUES, str::to_owned).unwrap_err();
         assert!(error.to_string().contains("date:YYYY"), "{error}");
+        let long = format!("${{__from:{}}}", "x".repeat(10_000));
+        assert!(expand(&long, &VALUES, str::to_owned).unwrap_err().to_string().len() < 400);
     }
 }

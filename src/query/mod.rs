@@ -6,6 +6,8 @@
 
 mod duration;
 mod filter;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod macros;
 mod options;
 
@@ -205,7 +207,7 @@ fn nice_step_ms(at_least_ms: i64) -> i64 {
     ];
     NICE.into_iter().find(|step| *step >= at_least_ms).unwrap_or_else(|| {
         let days = at_least_ms / DAY + i64::from(at_least_ms % DAY != 0);
-        days * DAY
+        days.saturating_mul(DAY)
     })
 }
 
@@ -435,5 +437,6 @@ mod tests {
         assert_eq!(AskedTraining::VisibleRange.auto_step_ms(21_600_000, 360), 60_000);
         assert_eq!(nice_step_ms(0), 1_000);
         assert_eq!(nice_step_ms(86_400_001), 2 * 86_400_000);
+        assert_eq!(nice_step_ms(i64::MAX), i64::MAX, "no range is too long");
     }
 }

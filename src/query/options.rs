@@ -4,7 +4,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, shortened};
+
+/// The most of an option's trouble that is told: what was typed may be part of it.
+const QUOTED_CHARS: usize = 1_000;
 
 /// A kind's name with its options, as one object on the wire: `{"kind": "generator", "seed": 42}`.
 ///
@@ -74,7 +77,8 @@ fn read<'de, T: Deserialize<'de>>(
             (place, ".") => place.to_owned(),
             (place, path) => format!("{place}.{path}"),
         };
-        Error::new(Category::Query, format!("option {option}: {}", error.inner()))
+        let wrong = format!("option {option}: {}", error.inner());
+        Error::new(Category::Query, shortened(&wrong, QUOTED_CHARS))
             .hint("correct the option in the query editor")
     })
 }

@@ -1,8 +1,13 @@
-//! What is the same for all answers in JSON: what may come before it, and what to say about text that is none.
+//! What is the same for all answers in JSON: what may come before it, what to say about text that is none, and lists of
+//! which not everything is kept, since a short text can hold elements that need much more memory than they take as text.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::error::Category as JsonCategory;
 
-use crate::error::{Category, Error};
+use crate::error::{Category, Error, Result};
 
 /// `bytes` without the byte order mark that some servers begin with, which JSON forbids and nobody misses.
 pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
@@ -33,4 +38,111 @@ pub(super) fn not_json(bytes: &[u8], error: &serde_json::Error) -> Error {
         "check the path of the query, and what the service writes"
     };
     protocol(format!("the answer is not valid JSON: {error}")).hint(hint)
+}
+
+/// The first elements of a list: as many as may be, and one more if there are more, by which the reader sees it.
+#[derive(Debug)]
+pub(super) struct Bounded<T, const MOST: usize>(pub(super) Vec<T>);
+
+impl<T, const MOST: usize> Bounded<T, MOST> {
+    /// The elements.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if there are too many of them, which `what` says in the plural.
+    pub(super) fn all(self, what: &str) -> Result<Vec<T>> {
+        if self.0.len() <= MOST {
+            return Ok(self.0);
+        }
+        Err(Error::new(Category::Limit, format!("the answer has more than {MOST} {what}"))
+            .hint("ask for less, or let the server send fewer"))
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Bounded<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Few<T, const MOST: usize>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Few<T, MOST> {
+            type Value = Bounded<T, MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while all.len() <= MOST {
+                    match list.next_element()? {
+                        Some(element) => all.push(element),
+                        None => return Ok(Bounded(all)),
+                    }
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Bounded(all))
+            }
+        }
+
+        deserializer.deserialize_seq(Few(PhantomData))
+    }
+}
+
+/// Hands over the elements of a list, one by one, so that only one of them is in memory.
+pub(super) struct Each<T, F> {
+    take: F,
+    /// Why it was stopped, beside the error of JSON, which can only be text.
+    pub(super) failed: Option<Error>,
+    of: PhantomData<T>,
+}
+
+impl<T, F> Each<T, F> {
+    /// For elements that `take` gets; its first error ends the reading and is kept in `failed`.
+    pub(super) fn new(take: F) -> Self {
+        Self { take, failed: None, of: PhantomData }
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<()>> DeserializeSeed<'de> for &mut Each<T, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<()>> Visitor<'de> for &mut Each<T, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(item) = seq.next_element()? {
+            if let Err(error) = (self.take)(item) {
+                let stop = A::Error::custom(error.message());
+                self.failed = Some(error);
+                return Err(stop);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_may_be_and_one() {
+        let read = |text: &str| serde_json::from_str::<Bounded<u8, 2>>(text);
+        assert_eq!(read("[1,2]").unwrap().all("numbers").unwrap(), [1, 2]);
+        let many = read("[1,2,3,{\"of\":\"any\"},[[]]]").unwrap();
+        assert_eq!(many.0, [1, 2, 3]);
+        let error = many.all("numbers").unwrap_err();
+        assert_eq!(
+            (error.category(), error.message()),
+            (Category::Limit, "the answer has more than 2 numbers")
+        );
+        assert!(read("[1,2,3,x]").is_err() && read("{}").is_err());
+    }
 }

@@ -9,6 +9,8 @@ mod caller;
 mod cell;
 mod collect;
 mod discovery;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod generator;
 mod grafana;
 mod http;

@@ -25,13 +25,20 @@ use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
 use crate::source::http::Secrets;
-use crate::source::json::{not_json, without_mark};
+use crate::source::json::{Bounded, not_json, without_mark};
 use crate::source::time::TimeFormat;
 
 /// How much of the other data source's words is passed on.
 const QUOTED_CHARS: usize = 500;
 /// The most of its notices that are.
 const MAX_NOTICES: usize = 5;
+/// The most of its notices that are read.
+const MAX_READ_NOTICES: usize = 100;
+/// The most frames of an answer, which are no fewer than the setting `maxSeries` can allow, and fields of a frame.
+const MAX_FRAMES: usize = 100_000;
+const MAX_FIELDS: usize = 10_000;
+/// How much of the name of a field is quoted.
+const NAME_CHARS: usize = 60;
 /// What people see where a table came instead of series.
 const FORM_HINT: &str =
     "let the query of the other data source return time series, not a table, logs or traces";
@@ -67,8 +74,9 @@ struct Outcome<'a> {
     status: Option<u64>,
     #[serde(default)]
     error: Option<String>,
+    /// Text until its turn comes.
     #[serde(borrow, default)]
-    frames: Option<Vec<Frame<'a>>>,
+    frames: Option<Bounded<&'a RawValue, MAX_FRAMES>>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +93,7 @@ struct Schema<'a> {
     name: Option<String>,
     #[serde(borrow)]
     meta: Option<Meta<'a>>,
-    fields: Option<Vec<Field>>,
+    fields: Option<Bounded<Field, MAX_FIELDS>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -93,7 +101,7 @@ struct Schema<'a> {
 struct Meta<'a> {
     data_topic: Option<String>,
     executed_query_string: Option<String>,
-    notices: Option<Vec<Notice>>,
+    notices: Option<Bounded<Notice, MAX_READ_NOTICES>>,
     /// Whatever the other data source likes.
     #[serde(borrow)]
     custom: Option<&'a RawValue>,
@@ -140,12 +148,7 @@ struct Data<'a> {
 pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<Decoded> {
     let bytes = without_mark(bytes);
     let mut reply: Reply<'_> = serde_json::from_slice(bytes).map_err(|error| {
-        if error.is_data() {
-            let at = format!("line {}, column {}", error.line(), error.column());
-            foreign(&format!("the answer does not have the form of Grafana's data frames at {at}"))
-        } else {
-            not_json(bytes, &error)
-        }
+        if error.is_data() { wrong_form("the answer", &error) } else { not_json(bytes, &error) }
     })?;
     let Some(outcome) = reply.results.remove(REF_ID) else {
         return Err(foreign("Grafana's answer does not hold the result of the query"));
@@ -160,12 +163,15 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<D
     let mut said = BTreeSet::new();
     let mut executed = String::new();
     let (mut usable, mut other) = (0_usize, 0_usize);
-    for frame in outcome.frames.unwrap_or_default() {
+    let frames = outcome.frames.map_or(Ok(Vec::new()), |frames| frames.all("data frames"))?;
+    for frame in frames {
+        let frame: Frame<'_> =
+            serde_json::from_str(frame.get()).map_err(|error| wrong_form("a frame", &error))?;
         if let Some(meta) = &frame.schema.meta {
             if let Some(text) = meta.executed_query_string.as_deref().filter(|_| executed.is_empty()) {
                 executed = layout.secrets.scrub(text);
             }
-            let texts = meta.notices.iter().flatten().map(|notice| notice.text.as_str());
+            let texts = meta.notices.iter().flat_map(|notices| &notices.0).map(|notice| notice.text.as_str());
             said.extend(
                 texts.filter(|text| !text.is_empty()).map(|text| layout.secrets.quote(text, QUOTED_CHARS)),
             );
@@ -194,6 +200,11 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<D
     let (series, mended) = reading.collector.finish(FORM_HINT)?;
     notices.extend(mended);
     Ok(Decoded { series, notices, executed })
+}
+
+fn wrong_form(what: &str, error: &serde_json::Error) -> Error {
+    let at = format!("line {}, column {}", error.line(), error.column());
+    foreign(&format!("{what} does not have the form of Grafana's data frames at {at}"))
 }
 
 fn foreign(message: &str) -> Error {
@@ -234,7 +245,7 @@ struct Reading<'l> {
 
 impl Reading<'_> {
     fn take(&mut self, frame: Frame<'_>) -> Result<Taken> {
-        let fields = frame.schema.fields.unwrap_or_default();
+        let fields = frame.schema.fields.map_or(Ok(Vec::new()), |fields| fields.all("fields in a frame"))?;
         let columns = frame.data.and_then(|data| data.values).unwrap_or_default();
         if fields.is_empty() || columns.is_empty() {
             return Ok(Taken::Nothing);
@@ -293,8 +304,10 @@ impl Reading<'_> {
             let value = match value {
                 Ok(value) => *value,
                 Err(kind) => {
-                    self.collector
-                        .leave_out(Lacking::Value, || format!("the field \"{name}\" holds {kind}"))?;
+                    let secrets = &self.layout.secrets;
+                    self.collector.leave_out(Lacking::Value, || {
+                        format!("the field \"{}\" holds {kind}", secrets.quote(name, NAME_CHARS))
+                    })?;
                     continue;
                 }
             };

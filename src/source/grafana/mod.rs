@@ -7,6 +7,8 @@
 
 mod failure;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod host;
 mod request;
 mod target;

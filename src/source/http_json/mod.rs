@@ -5,6 +5,8 @@
 //! `{"query_response": [[1700000000000, 10.5], …]}` to `GET {url}/query?from=<ms>&to=<ms>`.
 
 mod cells;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod pointer;
 mod points;
 mod rows;

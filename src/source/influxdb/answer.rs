@@ -9,21 +9,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed as _, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::failure;
-use super::rows::{Layout, Rows, Table};
+use super::rows::{Layout, MAX_COLUMNS, Rows, Table};
 use crate::error::{Category, Error, Result};
 use crate::series::Series;
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::http::Secrets;
-use crate::source::json;
+use crate::source::json::{self, Bounded, Each};
 
 /// How much of a warning of the server is shown, and how many of them.
 const MESSAGE_CHARS: usize = 200;
 const MESSAGES: usize = 5;
+/// What is asked is one statement, with few warnings; series are as many as the setting `maxSeries` can allow.
+const MAX_STATEMENTS: usize = 10;
+const MAX_MESSAGES: usize = 1_000;
+const MAX_SERIES: usize = 100_000;
+/// The most rows of an answer of `SHOW`.
+const MAX_NAMES: usize = 100_000;
 
 /// The series in an answer, and notices.
 ///
@@ -48,7 +54,7 @@ pub(super) fn decode(
             return Err(failure::of_message(&message, secrets));
         }
         has_results |= document.results.is_some();
-        for statement in document.results.into_iter().flatten() {
+        for statement in document.statements()? {
             reader.take(statement, secrets)?;
         }
     }
@@ -56,7 +62,7 @@ pub(super) fn decode(
         return Err(Error::new(Category::Protocol, "the answer has no \"results\"")
             .hint("check that the URL is that of an InfluxDB server"));
     }
-    reader.finish()
+    reader.finish(secrets)
 }
 
 /// The rows of a small answer, such as that of `SHOW`: the columns of each row by name. One document, not chunked.
@@ -69,18 +75,26 @@ pub(super) fn table(bytes: &[u8], secrets: &Secrets) -> Result<Vec<BTreeMap<Stri
         return Err(failure::of_message(&message, secrets));
     }
     let mut all = Vec::new();
-    for statement in document.results.into_iter().flatten() {
+    for statement in document.statements()? {
         if let Some(message) = statement.error {
             return Err(failure::of_message(&message, secrets));
         }
-        for series in statement.series.into_iter().flatten() {
+        for series in all_series(statement.series)? {
             let Some(values) = series.values else { continue };
-            let rows: Vec<Vec<Cell<'_>>> =
-                serde_json::from_str(values.get()).map_err(|error| not_json(bytes, &error))?;
-            all.extend(rows.into_iter().map(|row| {
-                let cells = row.into_iter().map(|cell| cell.label());
-                series.columns.iter().cloned().zip(cells).collect::<BTreeMap<String, String>>()
-            }));
+            let columns = series.columns.all("columns")?;
+            let mut rows = Each::new(|row: Bounded<Cell<'_>, MAX_COLUMNS>| {
+                if all.len() == MAX_NAMES {
+                    return Err(too_many_names());
+                }
+                let cells = row.0.into_iter().map(|cell| cell.label());
+                all.push(columns.iter().cloned().zip(cells).collect::<BTreeMap<String, String>>());
+                Ok(())
+            });
+            let read = rows.deserialize(&mut serde_json::Deserializer::from_str(values.get()));
+            match rows.failed {
+                Some(error) => return Err(error),
+                None => read.map_err(|error| not_json(values.get().as_bytes(), &error))?,
+            }
         }
     }
     Ok(all)
@@ -100,20 +114,35 @@ pub(super) fn not_json(bytes: &[u8], error: &serde_json::Error) -> Error {
     .hint("check that the URL is that of an InfluxDB server")
 }
 
+fn too_many_names() -> Error {
+    Error::new(Category::Limit, format!("the answer has more than {MAX_NAMES} names"))
+        .hint("search for a part of the name")
+}
+
 #[derive(Deserialize)]
 struct Document<'a> {
     #[serde(borrow)]
-    results: Option<Vec<Statement<'a>>>,
+    results: Option<Bounded<Statement<'a>, MAX_STATEMENTS>>,
     error: Option<String>,
+}
+
+impl<'a> Document<'a> {
+    fn statements(self) -> Result<Vec<Statement<'a>>> {
+        self.results.map_or(Ok(Vec::new()), |results| results.all("results"))
+    }
+}
+
+fn all_series(series: Option<Bounded<OneSeries<'_>, MAX_SERIES>>) -> Result<Vec<OneSeries<'_>>> {
+    series.map_or(Ok(Vec::new()), |series| series.all("series"))
 }
 
 /// What one statement brought.
 #[derive(Deserialize)]
 struct Statement<'a> {
     #[serde(borrow)]
-    series: Option<Vec<OneSeries<'a>>>,
+    series: Option<Bounded<OneSeries<'a>, MAX_SERIES>>,
     error: Option<String>,
-    messages: Option<Vec<Message>>,
+    messages: Option<Bounded<Message, MAX_MESSAGES>>,
     #[serde(default)]
     partial: bool,
 }
@@ -124,13 +153,17 @@ struct OneSeries<'a> {
     name: String,
     #[serde(borrow)]
     tags: Option<BTreeMap<String, Cell<'a>>>,
-    #[serde(default)]
-    columns: Vec<String>,
+    #[serde(default = "no_columns")]
+    columns: Bounded<String, MAX_COLUMNS>,
     /// The rows, read when all of the rest is known.
     #[serde(borrow)]
     values: Option<&'a RawValue>,
     #[serde(default)]
     partial: bool,
+}
+
+fn no_columns() -> Bounded<String, MAX_COLUMNS> {
+    Bounded(Vec::new())
 }
 
 #[derive(Deserialize)]
@@ -161,13 +194,13 @@ impl Reader {
             return Err(failure::of_message(&message, secrets));
         }
         self.goes_on = if statement.partial { GoesOn::Answer } else { GoesOn::No };
-        for message in statement.messages.into_iter().flatten() {
+        for message in statement.messages.into_iter().flat_map(|messages| messages.0) {
             let quote = format!("InfluxDB says: {}", secrets.quote(&message.text, MESSAGE_CHARS));
             if self.messages.len() < MESSAGES && !self.messages.contains(&quote) {
                 self.messages.push(quote);
             }
         }
-        for series in statement.series.into_iter().flatten() {
+        for series in all_series(statement.series)? {
             if series.partial && self.goes_on == GoesOn::No {
                 self.goes_on = GoesOn::Series;
             }
@@ -181,7 +214,8 @@ impl Reader {
         let labels = series.tags.into_iter().flatten().map(|(name, cell)| (name, cell.label()));
         // A tag that a series does not have is an empty text here, and absent in CSV.
         let labels = labels.filter(|(_, text)| !text.is_empty()).collect();
-        let table = Table::new(&series.name, labels, series.columns, self.rows.layout());
+        let columns = series.columns.all("columns")?;
+        let table = Table::new(&series.name, labels, columns, self.rows.layout());
         let mut failure = None;
         let taker = Taker { rows: &mut self.rows, table, cells: Vec::new(), failure: &mut failure };
         let read = (&mut serde_json::Deserializer::from_str(values.get())).deserialize_seq(taker);
@@ -191,7 +225,7 @@ impl Reader {
         }
     }
 
-    fn finish(self) -> Result<(Vec<Series>, Vec<String>)> {
+    fn finish(self, secrets: &Secrets) -> Result<(Vec<Series>, Vec<String>)> {
         match self.goes_on {
             GoesOn::No => {}
             GoesOn::Answer => {
@@ -209,7 +243,7 @@ impl Reader {
                 .hint("ask for a longer step, a shorter range or fewer series, or raise max-row-limit"));
             }
         }
-        let (series, mut notices) = self.rows.finish()?;
+        let (series, mut notices) = self.rows.finish(secrets)?;
         notices.extend(self.messages);
         Ok((series, notices))
     }
@@ -233,7 +267,8 @@ impl<'de> Visitor<'de> for Taker<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Row(&mut self.cells))?.is_some() {
+        let columns = self.table.len();
+        while seq.next_element_seed(Row { cells: &mut self.cells, columns })?.is_some() {
             if let Err(error) = self.rows.take(&mut self.table, &self.cells) {
                 let stop = A::Error::custom("stopped");
                 *self.failure = Some(error);
@@ -244,8 +279,11 @@ impl<'de> Visitor<'de> for Taker<'_, 'de> {
     }
 }
 
-/// Reads one row, an array of scalars.
-struct Row<'a, 'de>(&'a mut Vec<Cell<'de>>);
+/// Reads one row, an array of scalars; what is beyond the columns is passed over.
+struct Row<'a, 'de> {
+    cells: &'a mut Vec<Cell<'de>>,
+    columns: usize,
+}
 
 impl<'de> serde::de::DeserializeSeed<'de> for Row<'_, 'de> {
     type Value = ();
@@ -263,10 +301,14 @@ impl<'de> Visitor<'de> for Row<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.0.clear();
-        while let Some(cell) = seq.next_element::<Cell<'de>>()? {
-            self.0.push(cell);
+        self.cells.clear();
+        while self.cells.len() < self.columns {
+            match seq.next_element::<Cell<'de>>()? {
+                Some(cell) => self.cells.push(cell),
+                None => return Ok(()),
+            }
         }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
 }

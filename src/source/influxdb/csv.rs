@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::failure;
-use super::rows::{Layout, Rows, Table};
+use super::rows::{Layout, MAX_COLUMNS, Rows, Table};
 use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
@@ -29,6 +29,7 @@ pub(super) fn decode(
     limits: Limits,
     secrets: &Secrets,
 ) -> Result<(Vec<Series>, Vec<String>)> {
+    must_be_whole(bytes)?;
     let mut rows = Rows::new(layout, &limits);
     let mut reader = reader(bytes);
     let mut record = ::csv::StringRecord::new();
@@ -41,6 +42,9 @@ pub(super) fn decode(
             return Err(failure::of_message(record.get(0).unwrap_or_default(), secrets));
         }
         if record.get(0) == Some("name") && record.get(1) == Some("tags") {
+            if record.len() - NAME_AND_TAGS > MAX_COLUMNS {
+                return Err(too_many_columns(MAX_COLUMNS));
+            }
             columns = Some(record.iter().skip(NAME_AND_TAGS).map(str::to_owned).collect());
             current = None;
             continue;
@@ -49,6 +53,9 @@ pub(super) fn decode(
             return Err(Error::new(Category::Protocol, "the answer is not the CSV that InfluxDB answers")
                 .hint("choose the format json, or check that the URL is that of an InfluxDB server"));
         };
+        if record.len() != NAME_AND_TAGS + columns.len() {
+            return Err(not_as_many(&record));
+        }
         if current.as_ref().is_none_or(|(of_name, of_tags, _)| of_name != name || of_tags != tags) {
             let table = Table::new(name, labels(tags), columns.clone(), layout);
             current = Some((name.to_owned(), tags.to_owned(), table));
@@ -57,7 +64,34 @@ pub(super) fn decode(
         let cells: Vec<Cell<'_>> = record.iter().skip(NAME_AND_TAGS).map(cell).collect();
         rows.take(table, &cells)?;
     }
-    rows.finish()
+    rows.finish(secrets)
+}
+
+/// Whether the last line of an answer ends. Nothing else would tell that it was cut off, perhaps within a number.
+pub(super) fn must_be_whole(bytes: &[u8]) -> Result<()> {
+    if bytes.trim_ascii_start().starts_with(b"<") {
+        return Err(Error::new(Category::Protocol, "the answer is HTML or XML, not CSV")
+            .hint("check the URL; it may be a login page, or that of a proxy"));
+    }
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        return Err(Error::new(Category::Protocol, "the answer is cut off: its last line does not end")
+            .hint("look into the log of InfluxDB, and of a proxy before it"));
+    }
+    Ok(())
+}
+
+pub(super) fn too_many_columns(most: usize) -> Error {
+    Error::new(Category::Limit, format!("the answer has more than {most} columns"))
+        .hint("name the columns that are needed in the query")
+}
+
+pub(super) fn not_as_many(record: &::csv::StringRecord) -> Error {
+    let line = record.position().map_or(0, ::csv::Position::line);
+    Error::new(
+        Category::Protocol,
+        format!("a row of the answer has not as many cells as columns (line {line})"),
+    )
+    .hint("check that the URL is that of an InfluxDB server")
 }
 
 pub(super) fn reader(bytes: &[u8]) -> ::csv::Reader<&[u8]> {

@@ -5,11 +5,11 @@
 //! and `_value` the value; in tables without `_value`, such as those of `pivot`, every column of numbers is a series. A
 //! table with the columns `error` and `reference` is an error, which may come after good rows.
 
-use super::csv::{not_csv, reader};
+use super::csv::{must_be_whole, not_as_many, not_csv, reader, too_many_columns};
 use super::influxql::unused_filters;
 use super::options::{Language, Options};
 use super::quote;
-use super::rows::{Layout, Role, Rows, Table};
+use super::rows::{Layout, MAX_COLUMNS, Role, Rows, Table};
 use super::window::{Steps, Window};
 use super::{failure, sql};
 use crate::error::{Category, Error, Result};
@@ -148,7 +148,7 @@ pub(super) fn decode(bytes: &[u8], limits: Limits, secrets: &Secrets) -> Result<
         let cells: Vec<Cell<'_>> = (0..head.names.len()).map(|at| head.cell(record, at)).collect();
         rows.take(table, &cells)
     })?;
-    rows.finish()
+    rows.finish(secrets)
 }
 
 /// The annotations and the header of a table.
@@ -168,13 +168,17 @@ fn read(
     secrets: &Secrets,
     mut take: impl FnMut(&Head, &::csv::StringRecord) -> Result<()>,
 ) -> Result<()> {
-    if bytes.trim_ascii_start().starts_with(b"<") || bytes.trim_ascii_start().starts_with(b"{") {
+    if bytes.trim_ascii_start().starts_with(b"{") {
         return Err(not_annotated());
     }
+    must_be_whole(bytes)?;
     let mut reader = reader(bytes);
     let mut record = ::csv::StringRecord::new();
     let mut head = Head::default();
     while reader.read_record(&mut record).map_err(|error| not_csv(&error))? {
+        if record.len() > MAX_COLUMNS {
+            return Err(too_many_columns(MAX_COLUMNS));
+        }
         let texts = || record.iter().map(str::to_owned).collect::<Vec<String>>();
         match record.get(0).unwrap_or_default() {
             "#datatype" | "#group" | "#default" if !head.names.is_empty() => {
@@ -192,6 +196,9 @@ fn read(
                     if has_reference || head.names.len() <= 2 {
                         return Err(failure::of_message(record.get(at).unwrap_or_default(), secrets));
                     }
+                }
+                if record.len() != head.names.len() {
+                    return Err(not_as_many(&record));
                 }
                 if head.kinds.is_empty() {
                     return Err(not_annotated());

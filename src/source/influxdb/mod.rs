@@ -12,6 +12,8 @@ mod csv;
 mod discover;
 mod failure;
 mod flux;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod influxql;
 mod options;
 mod quote;

@@ -123,10 +123,49 @@ pub(super) fn number(text: &str) -> Option<&str> {
     (text.len() <= MAX_DIGITS && all_digits(whole) && all_digits(part)).then_some(text)
 }
 
+/// How InfluxDB reads what is written here, for the proof that it means the same there.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod readers {
+    /// Reads what stands between two quotes as InfluxDB does; `None` if it does not end where the text ends.
+    pub(in crate::source::influxdb) fn unquoted(text: &str) -> Option<String> {
+        let mut chars = text.chars();
+        let quote = chars.next()?;
+        let mut out = String::new();
+        loop {
+            match chars.next()? {
+                '\n' => return None,
+                '\\' => match chars.next()? {
+                    'n' => out.push('\n'),
+                    c @ ('\\' | '"' | '\'') => out.push(c),
+                    _ => return None,
+                },
+                c if c == quote => return chars.next().is_none().then_some(out),
+                c => out.push(c),
+            }
+        }
+    }
+
+    /// Where a regular expression ends, for readers that take backslashes singly, and for those that pair them.
+    pub(in crate::source::influxdb) fn regex_end(text: &str, pairs: bool) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let mut at = 1;
+        while at < bytes.len() {
+            match bytes[at] {
+                b'\n' => return None,
+                b'/' => return Some(at + 1),
+                b'\\' if pairs || bytes.get(at + 1) == Some(&b'/') => at += 2,
+                _ => at += 1,
+            }
+        }
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::readers::{regex_end, unquoted};
     use super::*;
 
     #[test]
@@ -165,40 +204,6 @@ mod tests {
         for text in ["", "-", "5.", ".5", "1e3", "5 or 1=1", "--5", "NaN", "0x5", "٣"] {
             assert_eq!(number(text), None, "{text}");
         }
-    }
-
-    /// Reads what stands between two quotes as InfluxDB does; `None` if it does not end where the text ends.
-    fn unquoted(text: &str) -> Option<String> {
-        let mut chars = text.chars();
-        let quote = chars.next()?;
-        let mut out = String::new();
-        loop {
-            match chars.next()? {
-                '\n' => return None,
-                '\\' => match chars.next()? {
-                    'n' => out.push('\n'),
-                    c @ ('\\' | '"' | '\'') => out.push(c),
-                    _ => return None,
-                },
-                c if c == quote => return chars.next().is_none().then_some(out),
-                c => out.push(c),
-            }
-        }
-    }
-
-    /// Where a regular expression ends, for readers that take backslashes singly, and for those that pair them.
-    fn regex_end(text: &str, pairs: bool) -> Option<usize> {
-        let bytes = text.as_bytes();
-        let mut at = 1;
-        while at < bytes.len() {
-            match bytes[at] {
-                b'\n' => return None,
-                b'/' => return Some(at + 1),
-                b'\\' if pairs || bytes.get(at + 1) == Some(&b'/') => at += 2,
-                _ => at += 1,
-            }
-        }
-        None
     }
 
     proptest! {

@@ -3,11 +3,14 @@
 //! All languages answer in such rows. Numbers are values, texts are labels; what a column is, its first cell that is not
 //! null says.
 
+use std::collections::HashMap;
+
 use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
+use crate::source::http::{Secrets, one_line};
 use crate::source::time::TimeFormat;
 
 /// What is known of an answer before it is read.
@@ -52,11 +55,23 @@ struct Column {
 #[derive(Debug)]
 pub(super) struct Table {
     columns: Vec<Column>,
+    /// Where columns are, by name.
+    places: HashMap<String, usize>,
+    time: Option<usize>,
     /// Those of all rows.
     labels: Labels,
     /// The texts of the label columns in the row before.
     texts: Vec<String>,
+    /// The series of each column, by the texts of rows before; without those of `texts`.
+    known: HashMap<Vec<String>, Vec<Option<SeriesId>>>,
 }
+
+/// The most columns of an answer.
+pub(super) const MAX_COLUMNS: usize = 10_000;
+/// The same where rows name their columns, so that a short row costs as much as a long one.
+pub(super) const MAX_GROWN_COLUMNS: usize = 1_000;
+/// How much of the name of a column is quoted.
+const QUOTED_CHARS: usize = 60;
 
 const HINT: &str = "select the column time and at least one column of numbers";
 
@@ -84,7 +99,9 @@ impl Table {
             let series_name = if plain { name.clone() } else { format!("{measurement}.{name}") };
             Column { name, series_name, role, series: None }
         };
-        Self { columns: columns.into_iter().map(column).collect(), labels, texts: Vec::new() }
+        let columns: Vec<Column> = columns.into_iter().map(column).collect();
+        let time = columns.iter().position(|column| column.role == Role::Time);
+        Self { columns, places: HashMap::new(), time, labels, texts: Vec::new(), known: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -96,17 +113,24 @@ impl Table {
         self.columns.get(column).is_some_and(|column| column.role == Role::Open)
     }
 
-    /// The column of this name; a new one, not known yet, if there is none.
-    pub(super) fn column(&mut self, name: &str) -> usize {
-        match self.columns.iter().position(|column| column.name == name) {
-            Some(at) => at,
-            None => {
-                let role = if name == "time" { Role::Time } else { Role::Open };
-                let name = name.to_owned();
-                self.columns.push(Column { series_name: name.clone(), name, role, series: None });
-                self.columns.len() - 1
-            }
+    /// The column of this name; a new one, not known yet, if there is none. For tables that began without columns;
+    /// `None` if there are too many.
+    pub(super) fn column(&mut self, name: &str) -> Option<usize> {
+        if let Some(at) = self.places.get(name) {
+            return Some(*at);
         }
+        let at = self.columns.len();
+        if at == MAX_GROWN_COLUMNS {
+            return None;
+        }
+        let role = if name == "time" { Role::Time } else { Role::Open };
+        if role == Role::Time {
+            self.time = Some(at);
+        }
+        let name = name.to_owned();
+        self.places.insert(name.clone(), at);
+        self.columns.push(Column { series_name: name.clone(), name, role, series: None });
+        Some(at)
     }
 
     /// Learns what columns are, and whether the row belongs to other series than the one before.
@@ -128,8 +152,17 @@ impl Table {
                 other => other.label() == *text,
             });
         if !same {
-            self.texts = labels.map(|(_, cell)| cell.label()).collect();
-            self.columns.iter_mut().for_each(|column| column.series = None);
+            let texts: Vec<String> = labels.map(|(_, cell)| cell.label()).collect();
+            let before = std::mem::replace(&mut self.texts, texts);
+            let series = self.known.remove(&self.texts).unwrap_or_default();
+            let mut series = series.into_iter();
+            let ids = self.columns.iter_mut();
+            let old: Vec<_> =
+                ids.map(|column| std::mem::replace(&mut column.series, series.next().flatten())).collect();
+            // Of which there are no more than series.
+            if old.iter().any(Option::is_some) {
+                self.known.insert(before, old);
+            }
         }
     }
 
@@ -155,10 +188,9 @@ impl Rows {
     /// # Errors
     /// [`Category::Limit`] if there are too many rows or series; [`Category::Protocol`] if there is no column for times.
     pub(super) fn take(&mut self, table: &mut Table, cells: &[Cell<'_>]) -> Result<()> {
-        let at =
-            table.columns.iter().position(|column| column.role == Role::Time).ok_or_else(|| {
-                Error::new(Category::Protocol, "the answer has no column \"time\"").hint(HINT)
-            })?;
+        let at = table
+            .time
+            .ok_or_else(|| Error::new(Category::Protocol, "the answer has no column \"time\"").hint(HINT))?;
         let cell = cells.get(at).unwrap_or(&Cell::Missing);
         let Some(time) = self.time(cell) else {
             return self.points.leave_out(Lacking::Time, || format!("the time is {}", cell.kind()));
@@ -175,9 +207,9 @@ impl Rows {
                 _ => continue,
             };
             let Some(number) = number else {
-                let name = &column.name;
-                self.points
-                    .leave_out(Lacking::Value, || format!("the column \"{name}\" holds {}", cell.kind()))?;
+                self.points.leave_out(Lacking::Value, || {
+                    format!("the column \"{}\" holds {}", one_line(&column.name, QUOTED_CHARS), cell.kind())
+                })?;
                 continue;
             };
             let id = match column.series {
@@ -200,9 +232,14 @@ impl Rows {
         }
     }
 
-    /// See [`Collector::finish`].
-    pub(super) fn finish(self) -> Result<(Vec<Series>, Vec<String>)> {
-        self.points.finish(HINT)
+    /// See [`Collector::finish`]. Names of columns are the upstream's words: no secret in them gets out.
+    pub(super) fn finish(self, secrets: &Secrets) -> Result<(Vec<Series>, Vec<String>)> {
+        match self.points.finish(HINT) {
+            Ok((series, notices)) => {
+                Ok((series, notices.iter().map(|notice| secrets.scrub(notice)).collect()))
+            }
+            Err(error) => Err(Error::new(error.category(), secrets.scrub(error.message())).hint(HINT)),
+        }
     }
 }
 
@@ -219,7 +256,7 @@ mod tests {
         for row in rows {
             all.take(&mut table, row)?;
         }
-        all.finish()
+        all.finish(&Secrets::default())
     }
 
     fn text(text: &str) -> Cell<'_> {

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::answer::not_json;
+use super::csv::too_many_columns;
 use super::failure;
 use super::influxql::{group_step_ms, unused_filters};
 use super::options::{Language, Options};
 use super::quote;
-use super::rows::{Layout, Rows, Table};
+use super::rows::{Layout, MAX_GROWN_COLUMNS, Rows, Table};
 use super::window::{Steps, Window};
 use crate::error::{Category, Error, Result};
 use crate::query::{AdhocFilter, FilterOperator, expand_with};
@@ -129,7 +130,13 @@ pub(super) fn decode(bytes: &[u8], limits: Limits, secrets: &Secrets) -> Result<
         let mut json = serde_json::Deserializer::from_slice(line);
         json.deserialize_map(Line { table: &mut table, cells: &mut cells })
             .and_then(|()| json.end())
-            .map_err(|error| not_json(line, &error))?;
+            .map_err(|error| {
+                if error.is_data() && table.len() == MAX_GROWN_COLUMNS {
+                    too_many_columns(MAX_GROWN_COLUMNS)
+                } else {
+                    not_json(line, &error)
+                }
+            })?;
         if table.len() == 1
             && let Some(Cell::Text(message)) = cells.first()
             && table.is_open(0)
@@ -139,7 +146,7 @@ pub(super) fn decode(bytes: &[u8], limits: Limits, secrets: &Secrets) -> Result<
         }
         rows.take(&mut table, &cells)?;
     }
-    rows.finish()
+    rows.finish(secrets)
 }
 
 /// One row.
@@ -157,7 +164,7 @@ impl<'de> Visitor<'de> for Line<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let at = self.table.column(&name);
+            let Some(at) = self.table.column(&name) else { return Err(A::Error::custom("too many columns")) };
             let cell = map.next_value()?;
             if at >= self.cells.len() {
                 self.cells.resize(at + 1, Cell::Missing);

@@ -21,13 +21,16 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::collect::{Collector, SeriesId};
 use crate::source::http::Secrets;
-use crate::source::json::{not_json, without_mark};
+use crate::source::json::{Bounded, not_json, without_mark};
 
 /// Label that holds the name of a metric.
 pub(super) const METRIC_NAME: &str = "__name__";
 /// How much of the server's words is quoted, and of how many notices.
 const QUOTED_CHARS: usize = 300;
 const MOST_NOTICES: usize = 5;
+type Few = Bounded<String, MOST_NOTICES>;
+/// The most names or series of an answer that is no query's.
+const MAX_NAMES: usize = 100_000;
 
 /// How the series of an answer are named.
 #[derive(Debug, Clone)]
@@ -86,6 +89,11 @@ pub(super) fn decode(
             reader.histograms
         ));
     }
+    if said.is_partial {
+        notices.push(
+            "Prometheus says: the answer is partial, because a part of the storage did not answer".to_owned(),
+        );
+    }
     let said = said.warnings.iter().chain(&said.infos);
     notices.extend(
         said.take(MOST_NOTICES).map(|text| format!("Prometheus says: {}", secrets.quote(text, QUOTED_CHARS))),
@@ -93,7 +101,16 @@ pub(super) fn decode(
     Ok((series, notices))
 }
 
-/// The `data` of an answer that is no query's, such as a list of labels, and the warnings with it.
+/// The list in an answer that is no query's, such as one of labels.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn decode_list<T: DeserializeOwned>(bytes: &[u8], secrets: &Secrets) -> Result<Vec<T>> {
+    let list: Option<Bounded<T, MAX_NAMES>> = decode_data(bytes, secrets)?;
+    list.map_or(Ok(Vec::new()), |list| list.all("names or series"))
+}
+
+/// The `data` of an answer that is neither a query's nor a list.
 ///
 /// # Errors
 /// As [`decode`].
@@ -240,6 +257,7 @@ struct Said {
     error: String,
     warnings: Vec<String>,
     infos: Vec<String>,
+    is_partial: bool,
 }
 
 /// The whole answer.
@@ -270,21 +288,11 @@ impl<'de> Visitor<'de> for Answer<'_, '_> {
                 "errorType" => said.error_type = map.next_value()?,
                 "error" => said.error = map.next_value()?,
                 "warnings" => {
-                    said.warnings.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten());
+                    said.warnings = map.next_value::<Option<Few>>()?.map_or_else(Vec::new, |few| few.0);
                 }
-
-                "infos" => {
-                    said.infos.extend(map.next_value::<Option<Vec<String>>>()?.into_iter().flatten());
-                }
-
-                "isPartial" => {
-                    // Of VictoriaMetrics and Thanos' kin: some of the storage did not answer.
-                    if map.next_value::<bool>()? {
-                        said.warnings.push(
-                            "the answer is partial, because a part of the storage did not answer".into(),
-                        );
-                    }
-                }
+                "infos" => said.infos = map.next_value::<Option<Few>>()?.map_or_else(Vec::new, |few| few.0),
+                // Of VictoriaMetrics and Thanos' kin: some of the storage did not answer.
+                "isPartial" => said.is_partial = map.next_value()?,
                 "data" => map.next_value_seed(Data { reader: &mut *self.reader })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -426,10 +434,15 @@ impl<'de> Visitor<'de> for Element<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
         let mut id = None;
+        let mut has_values = false;
         // Servers write the labels first; where one does not, its samples wait for them.
         let mut waiting = Vec::new();
         while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             match &*key {
+                "metric" if id.is_some() => return Err(A::Error::duplicate_field("metric")),
+                "values" | "value" if std::mem::replace(&mut has_values, true) => {
+                    return Err(A::Error::duplicate_field("values"));
+                }
                 "metric" => {
                     let labels: BTreeMap<String, String> = map.next_value()?;
                     id = Some(self.reader.series(labels)?);

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::{METRIC_NAME, decode_data};
+use super::answer::{METRIC_NAME, decode_list};
 use super::{Prometheus, promql};
 use crate::error::{Category, Error, Result};
 use crate::query::FilterOperator;
@@ -81,8 +81,7 @@ impl Prometheus {
         }
         let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = self.read(path, &params).await?;
-        let all: Option<Vec<T>> = decode_data::<Option<Vec<T>>>(&answer.bytes, &self.client.secrets())?;
-        Ok(all.unwrap_or_default())
+        decode_list(&answer.bytes, &self.client.secrets())
     }
 }
 

@@ -14,6 +14,8 @@
 
 mod answer;
 mod expression;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod labels;
 mod legend;
 mod promql;

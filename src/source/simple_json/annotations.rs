@@ -1,14 +1,17 @@
 //! From an answer of `/annotations` to annotations, in the old shape (the request's `annotation` echoed, tags in one
 //! text) and the new one (`timeEnd`, tags in a list).
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{Category, Error, Result};
 use crate::settings::Limits;
 use crate::source::Annotation;
 use crate::source::cell::Cell;
-use crate::source::json::{not_json, without_mark};
+use crate::source::json::{Each, not_json, without_mark};
 use crate::source::time::TimeFormat;
 
 #[derive(Deserialize)]
@@ -22,9 +25,16 @@ struct Item<'a> {
     title: Option<Cell<'a>>,
     #[serde(borrow, default)]
     text: Option<Cell<'a>>,
-    #[serde(default)]
-    tags: Value,
+    #[serde(borrow, default)]
+    tags: Tags<'a>,
 }
+
+/// A list, or one text that commas or blanks divide; anything else is no tag.
+#[derive(Default)]
+struct Tags<'a>(Vec<Cow<'a, str>>);
+
+/// The most tags of one annotation that are shown.
+const MAX_TAGS: usize = 100;
 
 /// The annotations in an answer, by time, and notices of what was left out.
 ///
@@ -32,7 +42,26 @@ struct Item<'a> {
 /// [`Category::Protocol`] if the answer is no JSON list of annotations; [`Category::Limit`] if there are too many.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(Vec<Annotation>, Vec<String>)> {
     let bytes = without_mark(bytes);
-    let items: Vec<Item<'_>> = serde_json::from_slice(bytes).map_err(|error| {
+    let mut all = 0_usize;
+    let mut annotations = Vec::new();
+    let mut items = Each::new(|item: Item<'_>| {
+        all += 1;
+        if all > limits.max_rows {
+            return Err(Error::new(
+                Category::Limit,
+                format!("the answer has more than {} annotations", limits.max_rows),
+            )
+            .hint("choose a shorter range, or raise the setting maxRows"));
+        }
+        annotations.extend(item.understood());
+        Ok(())
+    });
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = items.deserialize(&mut json).and_then(|()| json.end());
+    if let Some(error) = items.failed {
+        return Err(error);
+    }
+    read.map_err(|error| {
         if error.classify() == serde_json::error::Category::Data {
             Error::new(Category::Protocol, "the answer is not a list of annotations")
                 .hint("check what the server's /annotations answers")
@@ -40,16 +69,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(Vec<Annotation>, 
             not_json(bytes, &error)
         }
     })?;
-    if items.len() > limits.max_rows {
-        return Err(Error::new(
-            Category::Limit,
-            format!("the answer has more than {} annotations", limits.max_rows),
-        )
-        .hint("choose a shorter range, or raise the setting maxRows"));
-    }
-    let all = items.len();
-    let mut annotations: Vec<Annotation> = items.iter().filter_map(Item::understood).collect();
-    annotations.sort_by_key(|annotation| annotation.time_ms);
+    annotations.sort_by_key(|annotation: &Annotation| annotation.time_ms);
     let timeless = all - annotations.len();
     let notice = format!("Annotations left out because they have no readable time: {timeless}");
     Ok((annotations, Vec::from_iter((timeless > 0).then_some(notice))))
@@ -66,20 +86,66 @@ impl Item<'_> {
             end_ms: end_ms.max(time_ms),
             title: text(&self.title),
             text: text(&self.text),
-            tags: tags(&self.tags),
+            tags: self.tags.0.iter().map(|tag| tag.clone().into_owned()).collect(),
         })
     }
 }
 
-/// A list, or one text that commas or blanks divide.
-fn tags(tags: &Value) -> Vec<String> {
-    match tags {
-        Value::Array(tags) => tags.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::String(text) => {
-            let divided = |c: char| c == ',' || (c.is_whitespace() && !text.contains(','));
-            text.split(divided).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyTags)
+    }
+}
+
+struct AnyTags;
+
+impl<'de> Visitor<'de> for AnyTags {
+    type Value = Tags<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tags")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Tags<'de>, A::Error> {
+        let mut tags = Vec::new();
+        while let Some(cell) = list.next_element::<Cell<'de>>()? {
+            if let (Cell::Text(tag), true) = (cell, tags.len() < MAX_TAGS) {
+                tags.push(tag);
+            }
         }
-        _ => Vec::new(),
+        Ok(Tags(tags))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Tags<'de>, E> {
+        let has_commas = text.contains(',');
+        let divided = |c: char| c == ',' || (c.is_whitespace() && !has_commas);
+        let tags = text.split(divided).map(str::trim).filter(|tag| !tag.is_empty());
+        Ok(Tags(tags.take(MAX_TAGS).map(|tag| Cow::Owned(tag.to_owned())).collect()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Tags<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Tags::default())
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Tags<'de>, E> {
+        Ok(Tags::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Tags<'de>, E> {
+        Ok(Tags::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Tags<'de>, E> {
+        Ok(Tags::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Tags<'de>, E> {
+        Ok(Tags::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Tags<'de>, E> {
+        Ok(Tags::default())
     }
 }
 

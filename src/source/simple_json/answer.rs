@@ -2,10 +2,10 @@
 //! `{"columns": [{"text", "type"}], "rows": [[…], …]}`, in any mixture.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
 use crate::error::{Category, Error, Result};
@@ -13,15 +13,17 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
-use crate::source::json::{not_json, without_mark};
+use crate::source::http::Secrets;
+use crate::source::json::{Bounded, Each, not_json, without_mark};
 use crate::source::time::TimeFormat;
 
 /// What the query says about its answer.
-#[derive(Debug, Clone)]
 pub(super) struct Layout {
     /// Name of a series or table that has none of its own.
     pub(super) target: String,
     pub(super) unit: String,
+    /// What no message repeats.
+    pub(super) secrets: Arc<Secrets>,
 }
 
 /// One element of an answer. Points and rows stay text until it is known what they belong to.
@@ -32,7 +34,7 @@ struct Item<'a> {
     #[serde(borrow, default)]
     datapoints: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    columns: Option<Vec<Column<'a>>>,
+    columns: Option<Bounded<Column<'a>, MAX_COLUMNS>>,
     #[serde(borrow, default)]
     rows: Option<&'a RawValue>,
 }
@@ -47,6 +49,11 @@ struct Column<'a> {
 
 /// The most columns a table may have.
 const MAX_COLUMNS: usize = 1_000;
+/// How much of the name of a column is quoted.
+const QUOTED_CHARS: usize = 60;
+
+/// A row, or a point; what is beyond the columns is passed over.
+type Cells<'a> = Bounded<Cell<'a>, MAX_COLUMNS>;
 
 /// The series in an answer, ordered by labels and name, and notices of what was left out or mended.
 ///
@@ -55,26 +62,34 @@ const MAX_COLUMNS: usize = 1_000;
 /// [`Category::Limit`] if there are too many rows, series or columns.
 pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<(Vec<Series>, Vec<String>)> {
     let bytes = without_mark(bytes);
-    let items: Vec<Item<'_>> = serde_json::from_slice(bytes).map_err(|error| unreadable(bytes, &error))?;
     let mut collector = Collector::new(limits);
-    for item in &items {
-        match item {
-            Item { datapoints: Some(points), target, .. } => {
-                let name = target.as_deref().filter(|target| !target.is_empty()).unwrap_or(&layout.target);
-                let id = collector.series(name, Labels::new())?;
-                collector.set_unit(id, &layout.unit);
-                read(points, |cells: Vec<Cell<'_>>| take_point(&mut collector, id, &cells))?;
-            }
-            Item { columns: Some(columns), rows: Some(rows), .. } => {
-                let mut table = Table::new(columns, layout)?;
-                read(rows, |cells: Vec<Cell<'_>>| table.take_row(&mut collector, &cells))?;
-            }
-            _ => return Err(foreign("an element of the answer has neither datapoints nor columns and rows")),
-        }
+    let mut items = Each::new(|item: Item<'_>| take_item(&mut collector, layout, item));
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = items.deserialize(&mut json).and_then(|()| json.end());
+    match (items.failed, read) {
+        (Some(error), _) => return Err(error),
+        (None, read) => read.map_err(|error| unreadable(bytes, &error))?,
     }
     collector.finish(
         "let the server answer with [value, ms] pairs, or with a column of type time and one of type number",
     )
+}
+
+fn take_item(collector: &mut Collector, layout: &Layout, item: Item<'_>) -> Result<()> {
+    match item {
+        Item { datapoints: Some(points), target, .. } => {
+            let name = target.as_deref().filter(|target| !target.is_empty()).unwrap_or(&layout.target);
+            let id = collector.series(name, Labels::new())?;
+            collector.set_unit(id, &layout.unit);
+            read(points, |cells: Cells<'_>| take_point(collector, id, &cells.0))
+        }
+        Item { columns: Some(columns), rows: Some(rows), .. } => {
+            let columns = columns.all("columns in a table")?;
+            let mut table = Table::new(&columns, layout)?;
+            read(rows, |cells: Cells<'_>| table.take_row(collector, &cells.0))
+        }
+        _ => Err(foreign("an element of the answer has neither datapoints nor columns and rows")),
+    }
 }
 
 fn unreadable(bytes: &[u8], error: &serde_json::Error) -> Error {
@@ -111,46 +126,13 @@ fn take_point(collector: &mut Collector, id: SeriesId, cells: &[Cell<'_>]) -> Re
 
 /// Hands every element of a JSON array to `take`.
 fn read<'de, T: Deserialize<'de>>(array: &'de RawValue, take: impl FnMut(T) -> Result<()>) -> Result<()> {
-    let mut each = Each { take, failed: None, of: std::marker::PhantomData };
+    let mut each = Each::new(take);
     let mut json = serde_json::Deserializer::from_str(array.get());
     let read = DeserializeSeed::deserialize(&mut each, &mut json);
     match (each.failed, read) {
         (Some(error), _) => Err(error),
         (None, Ok(())) => Ok(()),
         (None, Err(_)) => Err(foreign("datapoints or rows are not lists of lists")),
-    }
-}
-
-struct Each<T, F> {
-    take: F,
-    failed: Option<Error>,
-    of: std::marker::PhantomData<T>,
-}
-
-impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<()>> DeserializeSeed<'de> for &mut Each<T, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<()>> Visitor<'de> for &mut Each<T, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(item) = seq.next_element()? {
-            if let Err(error) = (self.take)(item) {
-                let stop = A::Error::custom(error.message());
-                self.failed = Some(error);
-                return Err(stop);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -162,16 +144,13 @@ struct Table<'a> {
     /// Place and name of those that become labels.
     labels: Vec<(usize, Cow<'a, str>)>,
     unit: &'a str,
+    secrets: &'a Secrets,
     /// Series of the row before, which the next one most often continues.
     last: Option<(Vec<String>, Vec<SeriesId>)>,
 }
 
 impl<'a> Table<'a> {
     fn new(columns: &'a [Column<'a>], layout: &'a Layout) -> Result<Self> {
-        if columns.len() > MAX_COLUMNS {
-            return Err(Error::new(Category::Limit, format!("a table has more than {MAX_COLUMNS} columns"))
-                .hint("let the server send fewer"));
-        }
         let of_kind = |kind: &'static str| {
             let columns =
                 columns.iter().enumerate().filter(move |(_, column)| column.kind.eq_ignore_ascii_case(kind));
@@ -183,7 +162,14 @@ impl<'a> Table<'a> {
             return Err(foreign("a table has no column of type time, or none of type number"));
         };
         // One value column needs no name of its own, if the table was asked for by one.
-        Ok(Self { time, values, labels: of_kind("string").collect(), unit: &layout.unit, last: None })
+        Ok(Self {
+            time,
+            values,
+            labels: of_kind("string").collect(),
+            unit: &layout.unit,
+            secrets: &layout.secrets,
+            last: None,
+        })
     }
 
     fn take_row(&mut self, collector: &mut Collector, cells: &[Cell<'_>]) -> Result<()> {
@@ -217,7 +203,8 @@ impl<'a> Table<'a> {
             match at(*place).number() {
                 Some(value) => collector.push(*id, time, value)?,
                 None => collector.leave_out(Lacking::Value, || {
-                    format!("the column {name:?} of type number holds {}", at(*place).kind())
+                    let name = self.secrets.quote(name, QUOTED_CHARS);
+                    format!("the column \"{name}\" of type number holds {}", at(*place).kind())
                 })?,
             }
         }
@@ -232,7 +219,8 @@ mod tests {
     use super::*;
 
     fn decoded(answer: &str) -> Result<(Vec<Series>, Vec<String>)> {
-        let layout = Layout { target: "asked".to_owned(), unit: "percent".to_owned() };
+        let layout =
+            Layout { target: "asked".to_owned(), unit: "percent".to_owned(), secrets: Arc::default() };
         decode(answer.as_bytes(), &layout, &Limits::default())
     }
 
@@ -314,7 +302,7 @@ mod tests {
     #[test]
     fn limits_hold_for_series_and_tables() {
         let limits = Limits { max_rows: 2, max_series: 2, ..Limits::default() };
-        let layout = Layout { target: String::new(), unit: String::new() };
+        let layout = Layout { target: String::new(), unit: String::new(), secrets: Arc::default() };
         for (answer, setting) in [
             (r#"[{"datapoints": [[1,1],[1,2],[1,3]]}]"#, "maxRows"),
             (
@@ -340,7 +328,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_an_answer_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\[\\]{}\":,0-9a-z ]{0,80}") {
-            let layout = Layout { target: String::new(), unit: String::new() };
+            let layout = Layout { target: String::new(), unit: String::new(), secrets: Arc::default() };
             let _ = decode(&bytes, &layout, &Limits::default());
             let _ = decode(text.as_bytes(), &layout, &Limits::default());
         }

@@ -2,17 +2,25 @@
 //! `{__text, __value}`, and for metrics their payloads.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{Category, Error, Result};
 use crate::source::Choice;
-use crate::source::json::{not_json, without_mark};
+use crate::source::json::{Bounded, not_json, without_mark};
+
+/// The most names in a list, and the most bytes of one with all that belongs to it: a tree of values in memory can be
+/// ninety times as long as its text.
+const MAX_NAMES: usize = 100_000;
+const MAX_NAME_BYTES: usize = 100_000;
 
 /// The choices in an answer of `/search`, `/tag-keys`, `/tag-values`, `/variable` or `/metric-payload-options`.
 ///
 /// # Errors
 /// [`Category::Protocol`] if the answer is no JSON list.
 pub(super) fn choices(bytes: &[u8]) -> Result<Vec<Choice>> {
-    Ok(list(bytes)?.iter().filter_map(choice).collect())
+    let mut choices = Vec::new();
+    each(bytes, |item| choices.extend(choice(item)))?;
+    Ok(choices)
 }
 
 /// The choices in an answer of `/metrics`.
@@ -29,9 +37,13 @@ pub(super) fn metrics(bytes: &[u8]) -> Result<Vec<Choice>> {
 /// # Errors
 /// [`Category::Protocol`] if the answer is no JSON list.
 pub(super) fn payloads(bytes: &[u8], metric: &str) -> Result<Vec<Choice>> {
-    let all = list(bytes)?;
-    let of = all.iter().find(|item| text(item.get("value")) == metric || text(item.get("label")) == metric);
-    let payloads = of.and_then(|item| item.get("payloads")).and_then(Value::as_array);
+    let mut of = None;
+    each(bytes, |item| {
+        if of.is_none() && [item.get("value"), item.get("label")].iter().any(|name| text(*name) == metric) {
+            of = Some(item.get("payloads").cloned().unwrap_or_default());
+        }
+    })?;
+    let payloads = of.as_ref().and_then(Value::as_array);
     let described = |payload: &Value| {
         let named = Choice {
             value: text(payload.get("name")),
@@ -44,14 +56,30 @@ pub(super) fn payloads(bytes: &[u8], metric: &str) -> Result<Vec<Choice>> {
     Ok(payloads.into_iter().flatten().filter_map(described).collect())
 }
 
-fn list(bytes: &[u8]) -> Result<Vec<Value>> {
+/// Hands over what is in a list, one by one.
+fn each(bytes: &[u8], mut take: impl FnMut(&Value)) -> Result<()> {
     let bytes = without_mark(bytes);
-    match serde_json::from_slice(bytes).map_err(|error| not_json(bytes, &error))? {
-        Value::Array(items) => Ok(items),
-        Value::Null => Ok(Vec::new()),
-        _ => Err(Error::new(Category::Protocol, "the answer is not a list of names")
-            .hint("check that the URL is that of a SimpleJSON server")),
+    let items: Option<Bounded<&RawValue, MAX_NAMES>> = serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            Error::new(Category::Protocol, "the answer is not a list of names")
+                .hint("check that the URL is that of a SimpleJSON server")
+        } else {
+            not_json(bytes, &error)
+        }
+    })?;
+    let items = items.map_or(Ok(Vec::new()), |items| items.all("names"))?;
+    for item in items {
+        if item.get().len() > MAX_NAME_BYTES {
+            return Err(Error::new(
+                Category::Limit,
+                format!("an element of the list of names has more than {MAX_NAME_BYTES} bytes"),
+            )
+            .hint("let the server send names, and what belongs to them, only"));
+        }
+        // What is nested too deeply is valid, and a name no less than other lists are.
+        take(&serde_json::from_str(item.get()).unwrap_or_default());
     }
+    Ok(())
 }
 
 fn choice(item: &Value) -> Option<Choice> {

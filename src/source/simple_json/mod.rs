@@ -8,6 +8,8 @@
 mod annotations;
 mod answer;
 mod choices;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod request;
 
 use async_trait::async_trait;
@@ -92,7 +94,11 @@ impl Source for SimpleJson {
         let request = self.client.post("query", &[], Body::json(body.to_string()))?.that_only_reads();
         let executed = self.client.describe(&request);
         let Answer { bytes, .. } = self.client.send(&request).await?;
-        let layout = Layout { target: options.target.clone(), unit: options.unit.clone() };
+        let layout = Layout {
+            target: options.target.clone(),
+            unit: options.unit.clone(),
+            secrets: self.client.secrets(),
+        };
         // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let limits = self.client.limits();
         let decoded = tokio::task::spawn_blocking(move || answer::decode(&bytes, &layout, &limits)).await;
@@ -106,7 +112,10 @@ impl Source for SimpleJson {
         let request = self.client.post("annotations", &[], Body::json(body.to_string()))?.that_only_reads();
         let executed = self.client.describe(&request);
         let Answer { bytes, .. } = self.client.send(&request).await?;
-        let (annotations, notices) = annotations::decode(&bytes, &self.client.limits())?;
+        let limits = self.client.limits();
+        let decoded = tokio::task::spawn_blocking(move || annotations::decode(&bytes, &limits)).await;
+        let (annotations, notices) =
+            decoded.map_err(|_| Error::panicked("the decoder of SimpleJSON annotations"))??;
         Ok(Some(Annotations { annotations, executed, notices }))
     }
 

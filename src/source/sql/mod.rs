@@ -22,6 +22,8 @@ mod arrays;
 mod dialect;
 mod discover;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::source) mod fuzzing;
 mod guard;
 mod mysql;
 mod options;

@@ -132,6 +132,14 @@ fn hostile_answers_are_protocol_errors() {
             "expected [time, value]",
         ),
         (r#"{"status":"success","data":{"result":[],"result":[]}}"#, "duplicate field"),
+        (
+            r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,"1"]],"values":[[2,"2"]]}]}}"#,
+            "duplicate field",
+        ),
+        (
+            r#"{"status":"success","data":{"result":[{"metric":{},"values":[[1,"1"]],"metric":{"a":"b"}}]}}"#,
+            "duplicate field",
+        ),
         (r#"{"status":"success","data":{"result":[]}} x"#, "trailing characters"),
         (r#"{"status":"success","data":{"result":[true]}}"#, "expected a series"),
         (deep.as_str(), ""),

@@ -1,0 +1,152 @@
+//! Fuzz targets: one for everything that reads what somebody else wrote, with what must hold of its result.
+//!
+//! They are here and not in `fuzz/` because most of what they call is private to its module; each stands in a file
+//! `fuzzing.rs` beside it. `fuzz/` links them all into one program, which throws bytes at the one it is told
+//! (`./build.sh fuzz`); `cargo test` runs every target on the seeds in `fuzz/corpus` and on all beginnings of them.
+//! Built for tests and with the feature `fuzzing` only. A target panics where something does not hold.
+
+use std::borrow::Cow;
+
+use crate::error::{Category, Error, Result};
+use crate::series::Series;
+use crate::settings::Limits;
+
+/// One target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, also that of its folder of seeds.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub run: fn(&[u8]),
+}
+
+/// Every target.
+pub const TARGETS: &[&[Target]] = &[
+    crate::source::fuzzing::TARGETS,
+    crate::query::fuzzing::TARGETS,
+    #[cfg(feature = "cli")]
+    crate::cli::fuzzing::TARGETS,
+];
+
+/// The target of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Target> {
+    all().find(|target| target.name == name)
+}
+
+/// Every target, one after the other.
+pub fn all() -> impl Iterator<Item = &'static Target> {
+    TARGETS.iter().copied().flatten()
+}
+
+/// Limits so low that a short input reaches them.
+pub(crate) const LIMITS: Limits = {
+    let seconds = std::time::Duration::from_secs(1);
+    Limits {
+        timeout: seconds,
+        max_response_bytes: 1 << 20,
+        max_rows: 40,
+        max_series: 6,
+        max_concurrent_requests: 1,
+        retries: 0,
+    }
+};
+
+/// What no error about an answer may repeat.
+pub(crate) const SECRET: &str = "hunter2-hunter2";
+/// The longest error that people read.
+const LONGEST_ERROR: usize = 2_000;
+
+/// The first byte, which chooses among the ways to read the rest, and the rest.
+pub(crate) fn choice_of(data: &[u8]) -> (usize, &[u8]) {
+    data.split_first().map_or((0, data), |(first, rest)| (usize::from(*first), rest))
+}
+
+/// Texts that a line break divides, `N` of them; those that are not there are empty.
+pub(crate) fn texts<const N: usize>(data: &[u8]) -> [Cow<'_, str>; N] {
+    let mut parts = data.splitn(N, |byte| *byte == b'\n').map(String::from_utf8_lossy);
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
+
+/// What holds of every error: somebody shall read it.
+pub(crate) fn check_error(error: &Error) {
+    let text = error.to_string();
+    assert!(text.len() < LONGEST_ERROR, "an error of {} bytes", text.len());
+    assert_ne!(error.category(), Category::Internal, "{text}");
+}
+
+/// What holds besides of an error about an answer, in which the upstream may repeat what it was sent.
+pub(crate) fn check_refusal(error: &Error) {
+    check_error(error);
+    assert!(!error.to_string().contains(SECRET), "a secret in an error: {error}");
+}
+
+/// What holds of every answer that was decoded within [`LIMITS`].
+pub(crate) fn check_answer(answer: Result<(Vec<Series>, Vec<String>)>) {
+    let (series, notices) = match answer {
+        Ok(answered) => answered,
+        Err(error) => return check_refusal(&error),
+    };
+    assert!(series.len() <= LIMITS.max_series, "{} series", series.len());
+    assert!(series.iter().map(Series::len).sum::<usize>() <= LIMITS.max_rows, "too many rows");
+    for one in &series {
+        assert_eq!(one.times.len(), one.values.len());
+        assert!(one.times.windows(2).all(|pair| pair[0] < pair[1]), "times do not ascend: {:?}", one.times);
+        assert!(!one.values.iter().any(|value| value.is_infinite()), "infinity is no value");
+    }
+    let keys: Vec<_> = series.iter().map(|one| (&one.labels, &one.name)).collect();
+    assert!(
+        keys.windows(2).all(|pair| pair[0] < pair[1]),
+        "two series of one name, or out of order: {keys:?}"
+    );
+    assert!(notices.iter().all(|notice| notice.len() < LONGEST_ERROR), "a notice is too long");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    fn corpus() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+    }
+
+    #[test]
+    fn every_target_has_seeds_and_every_seed_a_target() {
+        let names: BTreeSet<String> = all().map(|target| target.name.to_owned()).collect();
+        assert_eq!(names.len(), all().count(), "a name is given twice");
+        let folders: BTreeSet<String> = std::fs::read_dir(corpus())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(folders, names);
+    }
+
+    #[test]
+    fn every_beginning_of_every_seed_keeps_what_is_promised() {
+        for target in all() {
+            let seeds = std::fs::read_dir(corpus().join(target.name)).unwrap();
+            let mut count = 0;
+            for seed in seeds {
+                let path = seed.unwrap().path();
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(bytes.len() < 2_000, "{}: seeds are small", path.display());
+                for end in 0..=bytes.len() {
+                    (target.run)(&bytes[..end]);
+                }
+                count += 1;
+            }
+            assert!(count >= 2, "{}: too few seeds", target.name);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "two series of one name")]
+    fn a_broken_promise_is_noticed() {
+        let series =
+            |name: &str| Series::from_points(name.to_owned(), crate::series::Labels::new(), vec![(1, 1.0)]).0;
+        check_answer(Ok((vec![series("a"), series("a")], Vec::new())));
+    }
+}

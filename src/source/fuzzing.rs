@@ -1,0 +1,81 @@
+//! The fuzz targets of the sources, and that of what they have in common.
+
+use std::sync::{Arc, LazyLock};
+
+use reqwest::header::HeaderMap;
+
+use super::cell::Cell;
+use super::http::Secrets;
+use super::time::TimeFormat;
+use super::{Source, grafana, http_json, influxdb, prometheus, simple_json, sql};
+use crate::fuzzing::{SECRET, Target, choice_of};
+use crate::query::Kind;
+use crate::settings::{Auth, Settings};
+
+pub(crate) const TARGETS: &[Target] = &[
+    Target { name: "http-json", run: http_json::fuzzing::answer },
+    Target { name: "simple-json", run: simple_json::fuzzing::answer },
+    Target { name: "simple-json-annotations", run: simple_json::fuzzing::annotations },
+    Target { name: "simple-json-names", run: simple_json::fuzzing::names },
+    Target { name: "influxdb-json", run: influxdb::fuzzing::json },
+    Target { name: "influxdb-csv", run: influxdb::fuzzing::csv },
+    Target { name: "influxdb-flux", run: influxdb::fuzzing::flux },
+    Target { name: "influxdb-lines", run: influxdb::fuzzing::lines },
+    Target { name: "influxdb-text", run: influxdb::fuzzing::text },
+    Target { name: "prometheus", run: prometheus::fuzzing::answer },
+    Target { name: "promql", run: prometheus::fuzzing::promql },
+    Target { name: "grafana-frames", run: grafana::fuzzing::frames },
+    Target { name: "sql-text", run: sql::fuzzing::text },
+    Target { name: "sql-names", run: sql::fuzzing::names },
+    Target { name: "times-and-cells", run: times_and_cells },
+];
+
+/// Those of a data source whose token is [`SECRET`].
+pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
+    let settings = Settings { auth: Auth::Bearer(SECRET.into()), ..Settings::default() };
+    Arc::new(Secrets::of(&settings, &HeaderMap::new()))
+});
+
+/// Reads the options of a query as every kind of source.
+pub(crate) fn options(kind: &Kind) {
+    fn of<S: Source>(kind: &Kind) {
+        if let Err(error) = kind.parse::<S::Options>("source") {
+            assert_eq!(error.category(), crate::error::Category::Query, "{error}");
+        }
+    }
+    of::<super::Generator>(kind);
+    of::<super::HttpJson>(kind);
+    of::<super::SimpleJson>(kind);
+    of::<super::InfluxDb>(kind);
+    of::<super::Prometheus>(kind);
+    of::<super::Grafana>(kind);
+    sql::fuzzing::options(kind);
+}
+
+/// Bytes are a scalar of JSON, or the text of one.
+fn times_and_cells(data: &[u8]) {
+    use TimeFormat::{Auto, Iso8601, Ms, Ns, S, Us};
+    let (choice, rest) = choice_of(data);
+    let format = [Auto, Ms, S, Us, Ns, Iso8601][choice % 6];
+    let text = String::from_utf8_lossy(rest);
+    let as_text = format.text(&text);
+    assert_eq!(as_text, format.parse(&Cell::Text(text.clone())));
+    if let Ok(cell) = serde_json::from_slice::<Cell<'_>>(rest) {
+        let _ = (format.parse(&cell), cell.number(), cell.label(), cell.kind());
+        if let (Cell::Int(number), false) = (&cell, format == Iso8601) {
+            assert_eq!(
+                format.parse(&cell),
+                format.text(&number.to_string()),
+                "a number, and the same as text"
+            );
+        }
+    }
+    let Some(ms) = as_text else { return };
+    // Of the years 0 to 9999, which ISO 8601 writes without agreement of both sides.
+    if let Some(time) = chrono::DateTime::from_timestamp_millis(ms)
+        && (-62_167_219_200_000..=253_402_300_799_999).contains(&ms)
+    {
+        assert_eq!(Iso8601.text(&time.to_rfc3339()), Some(ms), "{text}");
+        assert_eq!(Ms.text(&ms.to_string()), Some(ms));
+    }
+}

@@ -1,0 +1,41 @@
+//! The fuzz target of answers in JSON.
+
+use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::pointer::Pointer;
+use super::points::Layout;
+use super::rows::decode;
+use crate::fuzzing::{LIMITS, SECRET, check_answer, choice_of, texts};
+use crate::source::fuzzing::SECRETS;
+
+/// Where things are; the last one is written in the input itself.
+static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
+    let all = [
+        json!({}),
+        json!({"rows": "", "time": "/t", "value": "/v/x", "labels": [{"name": "host", "pointer": "/tags/0"}]}),
+        json!({"rows": "/a~1b/1/c", "timeFormat": "iso8601", "labels": [{"name": "a", "pointer": "/2"}, {"name": "b", "pointer": "/3"}]}),
+    ];
+    all.into_iter().filter_map(|options| Layout::of(&serde_json::from_value(options).ok()?).ok()).collect()
+});
+
+/// A byte that chooses the layout, and an answer; or a JSON pointer to the rows, a line break, and an answer.
+pub(in crate::source) fn answer(data: &[u8]) {
+    let (choice, rest) = choice_of(data);
+    match LAYOUTS.get(choice % (LAYOUTS.len() + 1)) {
+        Some(layout) => check_answer(decode(rest, layout, LIMITS, &SECRETS)),
+        None => {
+            let [pointer, answer] = texts(rest);
+            // The option of a query is no secret, and messages quote it.
+            if pointer.contains(SECRET) {
+                return;
+            }
+            let Ok(rows) = Pointer::try_from(pointer.into_owned()) else { return };
+            assert_eq!(Pointer::try_from(rows.to_string()).as_ref(), Ok(&rows));
+            let mut layout = LAYOUTS[0].clone();
+            layout.rows = rows;
+            check_answer(decode(answer.as_bytes(), &layout, LIMITS, &SECRETS));
+        }
+    }
+}
