@@ -291,7 +291,6 @@ async fn short_and_small<T, F: Future<Output = Result<T>>>(
     let begun = Instant::now();
     let brought = ask(answer).await;
     let (took, needed) = (begun.elapsed(), peak().unwrap_or_default());
-    println!("{what}: {again:?}: {took:?}, {needed} bytes of memory at most");
     assert!(took < Duration::from_secs(20), "{what}: {again:?}: {took:?}");
     assert!(needed < MOST_MEMORY, "{what}: {again:?} needs {needed} bytes for {BYTES}");
     brought
