@@ -305,7 +305,7 @@ impl Asker {
     fn judges_in_one_go(&self) -> bool {
         let query = Query::parse(self.json.as_bytes()).unwrap();
         let job = Job { query, visible: TimeRange { from_ms: 0, to_ms: 1 }, max_data_points: 1 };
-        self.detector.is_none() && Work::new(&job, &self.source, Scope::default()).unwrap().reach.is_beyond()
+        self.detector.is_none() && Work::new(&job, &self.source, Scope::default()).unwrap().run.is_some()
     }
 
     async fn ask(&self, engine: &Engine, (from_ms, to_ms): (i64, i64), max_data_points: usize) -> Outcome {
