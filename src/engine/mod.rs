@@ -653,4 +653,16 @@ mod tests {
         assert!(outcome.notices[0].contains("24 of the 40 training points"), "{:?}", outcome.notices);
         assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
     }
+
+    #[tokio::test]
+    async fn a_window_that_suffices_for_scores_but_not_for_flags_gives_a_notice() {
+        let notices = async |window: &str| {
+            let json = format!(r#"{{"trainingWindow":"{window}","refitInterval":"1h"}}"#);
+            detect(&json, T0, T0 + DAY).await.notices.join("; ")
+        };
+        let (short, long) = (notices("6h").await, notices("13h").await);
+        let told = "scored but not yet flagged: 72 of the 150 training points that flags need are available";
+        assert!(short.contains(told) && short.contains("lengthen trainingWindow"), "{short}");
+        assert_eq!(long, "");
+    }
 }

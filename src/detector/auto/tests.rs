@@ -237,6 +237,14 @@ fn too_little_training_flags_nothing_and_says_so() {
     let judgement = judge_with(&build("{}", Direction::Both).unwrap(), &values[..100], BEGIN);
     assert!(judgement.shortage.as_deref().is_some_and(|why| why.contains("of the 40 training points")));
     assert!(incidents(&judgement).is_empty());
+    // From 40 points on there are scores, from 150 on flags.
+    let needed = "of the 150 training points that flags need are available";
+    assert!(
+        judgement.unflagged.as_deref().is_some_and(|why| why.ends_with(needed)),
+        "{:?}",
+        judgement.unflagged
+    );
+    assert!(judgement.scores[60..].iter().all(|score| score.is_finite()));
 }
 
 #[test]
