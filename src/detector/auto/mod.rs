@@ -27,7 +27,7 @@ use std::ops::Range;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use self::calibration::{SortedRange, Tail};
+use self::calibration::{Scratch, SortedRange, Tail};
 use self::expectation::Expectation;
 use self::incidents::{Incidents, Part};
 use self::shift::Noise;
@@ -108,7 +108,8 @@ pub struct Auto {
 pub struct Options {
     /// How easily a point is flagged, 0 (only the grossest) to 1 (many false alarms), default 0.5.
     pub sensitivity: Ratio,
-    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300.
+    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300. Where they are
+    /// further apart than the query's step, so many steps.
     pub refractory: Whole<0, 10_000>,
     /// IANA time zone whose clock the daily and weekly season follow, across changes to and from summer time; default
     /// `UTC`.
@@ -315,9 +316,11 @@ struct Calibrator<'a> {
 
 impl<'a> Calibrator<'a> {
     fn new(values: &'a [f64], statistics: &'a [Statistic]) -> Self {
+        let mut scratch = Scratch::new();
+        let mut range = |values: &'a [f64]| SortedRange::with(values, &mut scratch);
         Self {
-            values: SortedRange::new(values),
-            statistics: statistics.iter().map(|of| (of.kind, SortedRange::new(&of.values))).collect(),
+            values: range(values),
+            statistics: statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
         }
     }
 
