@@ -138,7 +138,7 @@ mod tests {
         let mut dice = 1_u64;
         let mut roll = || {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            3.0 * (dice >> 40) as f64 / (1 << 24) as f64
+            3.0 * (dice >> 40) as f64 / f64::from(1_u32 << 24)
         };
         let alarms: Vec<f64> = (0..2_000).map(|_| if roll() < 1.5 { roll() } else { 2.0 }).collect();
         for refractory in [0, 1, 7, 50] {
