@@ -67,7 +67,8 @@ pub struct Block {
 /// What is known of the times of a run of points, whatever part of it was asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timing {
-    /// The usual distance between points, in ms, if it is regular.
+    /// The distance between points that the query asks for, in ms, whatever it is in this series. `None` if all points
+    /// are always there.
     pub step_ms: Option<i64>,
     /// Length of the blocks, in ms; they begin at multiples of it. `None` for `training: visible-range`.
     pub refit_ms: Option<i64>,
@@ -165,12 +166,14 @@ pub struct Judgement {
     pub reasons: Vec<(usize, String)>,
     /// Why nothing could be judged, if so.
     pub shortage: Option<String>,
+    /// Why points have scores but none could be flagged, if so.
+    pub unflagged: Option<String>,
 }
 
 impl Judgement {
     /// Whether it is one of `len` points.
     pub(crate) fn fits(&self, len: usize) -> bool {
-        let Self { verdicts, scores, expected, lower, upper, series_scores, reasons, shortage: _ } = self;
+        let Self { verdicts, scores, expected, lower, upper, series_scores, reasons, .. } = self;
         verdicts.len() == len
             && (series_scores.is_empty() || series_scores.len() == len)
             && [scores, expected, lower, upper].iter().all(|column| column.len() == len)
@@ -193,6 +196,7 @@ impl Judgement {
             series_scores: Vec::new(),
             reasons: Vec::new(),
             shortage: Some(shortage),
+            unflagged: None,
         }
     }
 
@@ -207,6 +211,7 @@ impl Judgement {
         self.reasons.extend(next.reasons.into_iter().map(|(row, reason)| (first + row, reason)));
         self.series_scores.extend(next.series_scores);
         self.shortage = self.shortage.take().or(next.shortage);
+        self.unflagged = self.unflagged.take().or(next.unflagged);
     }
 
     /// Appends the verdict on the next point, with its score, expected value and band.

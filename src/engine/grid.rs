@@ -2,7 +2,8 @@
 //!
 //! What is missing depends on the block's own training window and nothing else: the usual distance between points
 //! there is the step of the block, and a slot is missing if no point lies within half a step of it. So a point is
-//! missing in every range that contains its time, or in none. A series that stops is missing from 1.5 steps after its
+//! missing in every range that contains its time, or in none. So it is where a detector looks beyond its blocks: each
+//! block of the [`Run`] is marked by what came before it, with no more of the past than every range has read. A series that stops is missing from 1.5 steps after its
 //! last point on, to the end of the range or to now, whichever is earlier; once a whole training window has passed
 //! without a point, the series is gone and nothing of it is missing any more. The slots after now are yet to come:
 //! they are no points, and can only be forecast.
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::digest::{Digests, digest};
-use super::plan::Block;
+use super::plan::{Block, Run};
 use crate::query::Transform;
 use crate::series::{Points, Series, rate, rate_unit, regular_step_ms};
 
@@ -31,8 +32,7 @@ pub(super) struct Line {
     untransformed: Option<Vec<f64>>,
     digests: Digests,
     known_step_ms: Option<i64>,
-    /// The distance between points, if it is the same between all of them.
-    constant_step_ms: Option<i64>,
+    steps: Steps,
 }
 
 /// Where a block lies in a line, and what is missing after its last point. Cheap to make, unlike [`Laid`].
@@ -44,6 +44,8 @@ pub(super) struct Outline {
     step_ms: Option<i64>,
     /// Slots missing after the last point.
     silent: usize,
+    /// Slots that may be marked, among the training points and as many again among the judged ones.
+    most_marked: usize,
 }
 
 /// The points of a block.
@@ -68,9 +70,8 @@ impl Line {
                 Some(std::mem::replace(&mut series.values, rates))
             }
         };
-        let mut steps = series.times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
-        let constant_step_ms = steps.next().filter(|first| steps.all(|step| step == *first));
-        Self { series, untransformed, digests, known_step_ms, constant_step_ms }
+        let steps = Steps::of(&series.times);
+        Self { series, untransformed, digests, known_step_ms, steps }
     }
 
     /// The digest of all points within a half-open range of time.
@@ -92,20 +93,80 @@ impl Line {
         let last = from.max(end).checked_sub(1).filter(|last| *last >= from)?;
         let trained = self.series.index_range(block.train_from, block.train_to).end.max(from);
         let training = trained - from;
-        let step_ms = match self.constant_step_ms {
-            Some(step_ms) if training >= 3 => Some(step_ms),
-            Some(_) => self.known_step_ms,
-            None => regular_step_ms(&times[from..trained]).or(self.known_step_ms),
-        }
-        .filter(|step_ms| *step_ms > 0);
+        let step_ms = self.steps.regular_ms(times, from..trained).or(self.known_step_ms);
+        let step_ms = step_ms.filter(|step_ms| *step_ms > 0);
+        let most_marked = MAX_MARKED_PER_POINT.saturating_mul(training);
         let silent = step_ms.map_or(0, |step_ms| {
             let until_end = slots_before(times[last], block.judge_to, step_ms);
             let until_now = slots_missing(times[last], now_ms, step_ms);
             let until_next =
                 times.get(end).map_or(until_end, |next| slots_missing(times[last], *next, step_ms));
-            until_end.min(until_now).min(until_next).min(MAX_MARKED_PER_POINT.saturating_mul(training))
+            until_end.min(until_now).min(until_next).min(most_marked)
         });
-        Some(Outline { from, to: end, training, step_ms, silent })
+        Some(Outline { from, to: end, training, step_ms, silent, most_marked })
+    }
+
+    /// `outline` of the whole of `run`, with what is missing after the last point as [`Line::lay_run`] marks it.
+    pub(super) fn outline_run(&self, run: &Run, outline: Outline, now_ms: i64) -> Outline {
+        let last = self.series.times[outline.to - 1];
+        let mut silent = 0;
+        for cell in run.cells(last.min(now_ms)) {
+            self.lay_cell(run, &cell, now_ms, |_, index| silent += usize::from(index.is_none()));
+        }
+        Outline { step_ms: self.known_step_ms, silent, ..outline }
+    }
+
+    /// The points of a run, each of its blocks with the slots that are missing in it.
+    pub(super) fn lay_run(&self, run: &Run, outline: &Outline, now_ms: i64) -> Laid<'_> {
+        let shown = self.series.index_range(run.from_ms, run.judge_to);
+        let Series { times, values, truth, .. } = &self.series;
+        // Every block's step is the one that all points are apart, so nothing is missing but at the end.
+        let known = |step_ms: i64| self.known_step_ms.is_none_or(|known_ms| known_ms == step_ms);
+        let is_whole = self.untransformed.is_none() && self.steps.constant_ms().is_some_and(known);
+        let (times, values, truth) = if is_whole && outline.silent == 0 {
+            let truth = truth.as_ref().map(|truth| Cow::Borrowed(&truth[shown.clone()]));
+            (Cow::Borrowed(&times[shown.clone()]), Cow::Borrowed(&values[shown]), truth)
+        } else {
+            let mut slots = Vec::with_capacity(shown.len());
+            let mut kept = Vec::with_capacity(shown.len());
+            for cell in run.cells(run.from_ms) {
+                self.lay_cell(run, &cell, now_ms, |time, index| {
+                    slots.push(time);
+                    kept.push(index);
+                });
+            }
+            let spread = |old: &[f64], missing: f64| -> Vec<f64> {
+                kept.iter().map(|index| index.map_or(missing, |index| old[index])).collect()
+            };
+            let truth = truth.as_ref().map(|truth| Cow::Owned(spread(truth, 1.0)));
+            (Cow::Owned(slots), Cow::Owned(spread(values, f64::NAN)), truth)
+        };
+        let judged = times.partition_point(|time| *time < run.judge_from)..times.len();
+        Laid { training: 0..judged.start, judged, times, values, truth }
+    }
+
+    /// Hands out times and places of the judged points of `cell`, a block of a run, and times of its missing slots.
+    fn lay_cell(&self, run: &Run, cell: &Block, now_ms: i64, mut hand_out: impl FnMut(i64, Option<usize>)) {
+        let Some(outline) = self.outline(cell, now_ms) else { return };
+        let times = &self.series.times;
+        let judged = outline.from + outline.training;
+        // Of few points long ago, few slots are missing: at most so many times more as points came in this time.
+        let past_ms = cell.train_to.saturating_sub(times[outline.from]).max(1);
+        let share = run.refit_ms as f64 / past_ms as f64;
+        let mut budget = (outline.most_marked as f64 * share).ceil().min(outline.most_marked as f64) as usize;
+        for index in judged.saturating_sub(1).max(outline.from)..outline.to {
+            let time = times[index];
+            if index >= judged {
+                hand_out(time, Some(index));
+            }
+            let Some(step_ms) = outline.step_ms else { continue };
+            let is_last = index + 1 == outline.to;
+            let slots = if is_last { outline.silent } else { slots_missing(time, times[index + 1], step_ms) };
+            let before = slots_before(time, cell.judge_from, step_ms);
+            let marked = slots.saturating_sub(before).min(budget);
+            budget -= marked;
+            (before + 1..=before + marked).for_each(|slot| hand_out(slot_after(time, slot, step_ms), None));
+        }
     }
 
     /// The usual distance between the points that `block` is trained on.
@@ -159,11 +220,6 @@ impl Line {
 }
 
 impl Outline {
-    /// The usual distance between the training points, in ms.
-    pub(super) fn step_ms(&self) -> Option<i64> {
-        self.step_ms
-    }
-
     /// Names what the verdicts on a block of `line` depend on besides the query.
     pub(super) fn digest(&self, line: &Line) -> u128 {
         let points = line.digests.run(self.from..self.to);
@@ -199,6 +255,57 @@ impl Laid<'_> {
     }
 }
 
+/// The distances between the points of a series, counted so that most ranges of points tell their usual one at once.
+#[derive(Debug)]
+struct Steps {
+    /// The median of all.
+    usual_ms: i64,
+    /// How many of the distances before each point are that one.
+    usual: Vec<usize>,
+    /// How many differ from it by a half at most.
+    near: Vec<usize>,
+}
+
+impl Steps {
+    fn of(times: &[i64]) -> Self {
+        let steps = || times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+        let mut sorted: Vec<i64> = steps().collect();
+        let middle = sorted.len() / 2;
+        let usual_ms = if sorted.is_empty() { 0 } else { *sorted.select_nth_unstable(middle).1 };
+        let count = |of: &dyn Fn(i64) -> bool| -> Vec<usize> {
+            let mut seen = 0;
+            std::iter::once(0)
+                .chain(steps().map(|step| {
+                    seen += usize::from(of(step));
+                    seen
+                }))
+                .collect()
+        };
+        let is_near = |step: i64| step.abs_diff(usual_ms) <= (usual_ms / 2).unsigned_abs();
+        Self { usual_ms, usual: count(&|step| step == usual_ms), near: count(&is_near) }
+    }
+
+    /// The distance between all points, if it is the same.
+    fn constant_ms(&self) -> Option<i64> {
+        let steps = self.usual.len() - 1;
+        (steps > 0 && self.usual[steps] == steps).then_some(self.usual_ms)
+    }
+
+    /// [`regular_step_ms`] of the `times` at `range`.
+    fn regular_ms(&self, times: &[i64], range: Range<usize>) -> Option<i64> {
+        let steps = range.len().saturating_sub(1);
+        if steps < 2 {
+            return None;
+        }
+        let within = |counts: &[usize]| counts[range.end - 1] - counts[range.start];
+        if within(&self.usual) * 2 <= steps {
+            return regular_step_ms(&times[range]);
+        }
+        // More than half of them are the median one.
+        (within(&self.near) * 10 >= steps * 9).then_some(self.usual_ms)
+    }
+}
+
 fn has_gap(times: &[i64], step_ms: i64) -> bool {
     times.windows(2).any(|pair| slots_missing(pair[0], pair[1], step_ms) > 0)
 }
@@ -225,8 +332,8 @@ fn slots_missing(last: i64, next: i64, step_ms: i64) -> usize {
 /// Every slot among the judged points is decided by what comes before it, so that what is marked now stays marked when
 /// more points come.
 fn fill(times: &[i64], judge_from: i64, step_ms: i64, outline: &Outline) -> (Vec<i64>, Vec<Option<usize>>) {
-    let mut training_budget = MAX_MARKED_PER_POINT.saturating_mul(outline.training);
-    let mut judged_budget = training_budget;
+    let mut training_budget = outline.most_marked;
+    let mut judged_budget = outline.most_marked;
     let mut filled = Vec::with_capacity(times.len() * 2);
     let mut kept = Vec::with_capacity(times.len() * 2);
     for (index, time) in times.iter().copied().enumerate() {

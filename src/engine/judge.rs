@@ -13,11 +13,10 @@ use super::Detection;
 use super::cache::{Cache, Key};
 use super::digest::digest;
 use super::grid::{Laid, Line, Outline};
-use super::plan::Block;
+use super::plan::{Block, Run};
 use super::workers::Workers;
-use crate::detector::{self, AnyDetector, Forecast, Judgement, Member, Reach, Timing};
+use crate::detector::{self, AnyDetector, Forecast, Judgement, Member, Timing};
 use crate::error::{Category, Error, Result};
-use crate::query::Training;
 use crate::series::{Points, Series, TimeRange};
 
 /// Everything that units have in common.
@@ -25,9 +24,8 @@ use crate::series::{Points, Series, TimeRange};
 pub(super) struct Panel {
     pub(super) lines: Vec<Line>,
     pub(super) blocks: Vec<Block>,
-    /// How far beyond its blocks and windows the detector looks.
-    pub(super) reach: Reach,
-    pub(super) training: Training,
+    /// All blocks in one go, for a detector that looks beyond each.
+    pub(super) run: Option<Run>,
     pub(super) visible: TimeRange,
     pub(super) now_ms: i64,
     /// The instant before which what is yet to come is forecast, if it is.
@@ -84,6 +82,8 @@ pub(super) struct Verdicts {
     pub(super) detection: Detection,
     /// Why the first block that could not be judged could not.
     pub(super) shortage: Option<String>,
+    /// Why in the first block in which points have scores but could not be flagged they could not.
+    pub(super) unflagged: Option<String>,
 }
 
 /// Judges what is not known yet and puts all of it together; one for each line that has something to show.
@@ -134,26 +134,14 @@ impl Panel {
             if cancel.is_cancelled() {
                 return Err(Error::cancelled());
             }
-            match self.whole_run() {
-                Some(run) => units.extend(self.unit(group, &run, None)),
+            match &self.run {
+                Some(run) => units.extend(self.unit(group, &run.whole_block(), None)),
                 None => units.extend(self.blocks.iter().enumerate().filter_map(|(number, block)| {
                     self.unit(group, block, self.forecast_to_ms.filter(|_| number == in_force))
                 })),
             }
         }
         Ok(units)
-    }
-
-    /// All blocks as one, for a detector that looks beyond each; what comes before the first is its training.
-    fn whole_run(&self) -> Option<Block> {
-        let (first, last) = (self.blocks.first()?, self.blocks.last()?);
-        self.reach.is_beyond().then(|| Block {
-            train_from: first.train_from.saturating_sub(self.reach.lookback_ms),
-            train_to: first.judge_from,
-            judge_from: first.judge_from,
-            judge_to: last.judge_to,
-            whole: last.whole,
-        })
     }
 
     /// Judges everything on this thread, remembering nothing.
@@ -173,6 +161,7 @@ impl Panel {
             .filter_map(|index| {
                 let line = &self.lines[*index];
                 let outline = line.outline(block, self.now_ms)?;
+                let outline = self.run.map_or(outline, |run| line.outline_run(&run, outline, self.now_ms));
                 let ahead =
                     forecast_to_ms.map(|to_ms| line.ahead(&outline, self.now_ms, to_ms)).unwrap_or_default();
                 Some(UnitMember { index: *index, outline, ahead })
@@ -221,7 +210,11 @@ impl Panel {
             .iter()
             .map(|member| {
                 let line = &self.lines[member.index];
-                (&line.series, line.lay(&unit.block, &member.outline))
+                let laid = match &self.run {
+                    Some(run) => line.lay_run(run, &member.outline, self.now_ms),
+                    None => line.lay(&unit.block, &member.outline),
+                };
+                (&line.series, laid)
             })
             .collect();
         let members: Vec<Member<'_>> = laid
@@ -243,9 +236,8 @@ impl Panel {
             members.iter().zip(&unit.members).zip(&mut forecasts).map(judge).collect()
         } else if members.iter().all(|member| member.judged.values.is_empty()) {
             vec![Judgement::default(); members.len()]
-        } else if self.reach.is_beyond() {
-            let steps = unit.members.iter().map(|member| member.outline.step_ms());
-            laid.iter().zip(steps).map(|((_, laid), step_ms)| self.judge_run(laid.all(), step_ms)).collect()
+        } else if let Some(run) = &self.run {
+            laid.iter().map(|(_, laid)| self.judge_run(run, laid.all())).collect()
         } else {
             self.detector.judge_panel(&members)
         };
@@ -278,7 +270,7 @@ impl Panel {
     }
 
     /// Judges all blocks of one series in one go.
-    fn judge_run(&self, points: Points<'_>, step_ms: Option<i64>) -> Judgement {
+    fn judge_run(&self, run: &Run, points: Points<'_>) -> Judgement {
         // Each bound moves on from block to block, so one pass over the times finds them all.
         let mut places = [0; 4];
         let blocks: Vec<detector::Block> = self
@@ -293,13 +285,18 @@ impl Panel {
                 detector::Block { training: train_from..train_to, judged: judge_from..judge_to }
             })
             .collect();
-        let refit_ms = match self.training {
-            Training::Window { refit_ms, .. } => Some(refit_ms),
-            Training::VisibleRange => None,
+        let timing = Timing {
+            step_ms: Some(run.step_ms),
+            refit_ms: Some(run.refit_ms),
+            lookback_ms: Some(run.lookback_ms),
         };
-        let timing = Timing { step_ms, refit_ms, lookback_ms: Some(self.reach.lookback_ms) };
         let mut all = Judgement::default();
-        for block in self.detector.judge_blocks(points, &blocks, timing) {
+        for (number, mut block) in self.detector.judge_blocks(points, &blocks, timing).into_iter().enumerate()
+        {
+            if number < run.run_in {
+                // Nobody looks at it.
+                (block.shortage, block.unflagged) = (None, None);
+            }
             all.append(block);
         }
         all
@@ -344,6 +341,7 @@ impl Panel {
                 forecast: Forecast::default(),
             },
             shortage: None,
+            unflagged: None,
         }
     }
 }
@@ -391,6 +389,9 @@ impl Verdicts {
         all.reasons.extend(reasons.map(|(row, reason)| (first + row - seen.start, reason.clone())));
         if self.shortage.is_none() {
             self.shortage.clone_from(&judgement.shortage);
+        }
+        if self.unflagged.is_none() {
+            self.unflagged.clone_from(&judgement.unflagged);
         }
     }
 }

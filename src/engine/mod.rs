@@ -35,7 +35,7 @@ use flights::Flights;
 use grid::Line;
 use history::{Ask, Read};
 use judge::{Panel, Verdicts};
-use plan::{Block, plan};
+use plan::{Block, Run, plan};
 
 pub use cache::CacheStats;
 pub use clock::Clock;
@@ -199,11 +199,11 @@ pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(V
     let step_ms = known_step_ms.unwrap_or_else(|| query.training.auto_step_ms(visible.len_ms(), 1));
     let (training, reach) = settle(query, &*detector, step_ms);
     let line = |series: Series| Line::new(series, query.transform, known_step_ms);
+    let blocks = plan(visible, training, reach)?;
     let panel = Panel {
         lines: panel.into_iter().map(line).collect(),
-        blocks: plan(visible, training, reach)?,
-        reach,
-        training,
+        run: Run::of(&blocks, training, reach, step_ms),
+        blocks,
         visible,
         now_ms: i64::MIN,
         forecast_to_ms: None,
@@ -212,7 +212,7 @@ pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(V
         keep: false,
     };
     let judged = panel.judge_all()?;
-    let notices = shortage_notice(&judged).into_iter().collect();
+    let notices = shortage_notices(&judged).collect();
     Ok((judged.into_iter().map(|verdicts| verdicts.detection).collect(), notices))
 }
 
@@ -281,8 +281,7 @@ impl Engine {
         let panel = Arc::new(Panel {
             lines,
             blocks: work.blocks.clone(),
-            reach: work.reach,
-            training: work.training,
+            run: work.run,
             visible: work.visible,
             now_ms,
             forecast_to_ms: work.forecast_to_ms(now_ms),
@@ -291,7 +290,7 @@ impl Engine {
             keep: work.training != Training::VisibleRange,
         });
         let judged = judge::judge(&panel, &self.cache, &self.workers).await?;
-        notices.extend(shortage_notice(&judged));
+        notices.extend(shortage_notices(&judged));
         notices.extend(unlike_notice(&judged));
         Ok(Outcome {
             detections: judged.into_iter().map(|verdicts| verdicts.detection).collect(),
@@ -343,8 +342,8 @@ struct Work {
     unknown_options: Vec<String>,
     source: &'static str,
     blocks: Vec<Block>,
-    /// How far beyond its blocks and windows the detector looks.
-    reach: Reach,
+    /// All of them in one go, if the detector looks beyond each.
+    run: Option<Run>,
     visible: TimeRange,
     training: Training,
     transform: Transform,
@@ -389,13 +388,14 @@ impl Work {
             name.update(what);
             name.finalize().into()
         };
+        let blocks = plan(job.visible, training, reach)?;
         Ok(Self {
             prepared,
             detector: Arc::from(detector),
             unknown_options,
             source: source_kind,
-            blocks: plan(job.visible, training, reach)?,
-            reach,
+            run: Run::of(&blocks, training, reach, step_ms),
+            blocks,
             visible: job.visible,
             training,
             transform: query.transform,
@@ -417,9 +417,13 @@ impl Work {
 
     /// First instant whose points are needed.
     fn first_ms(&self) -> i64 {
-        let first = self.blocks.first().map_or(self.visible.from_ms, |block| block.train_from);
-        let first = first.saturating_sub(self.reach.lookback_ms);
+        let first = self.training_from_ms().unwrap_or(self.visible.from_ms);
         history::floor(first.min(self.visible.from_ms), self.step_ms)
+    }
+
+    /// First instant whose points verdicts depend on.
+    fn training_from_ms(&self) -> Option<i64> {
+        self.run.map(|run| run.first_ms()).or_else(|| self.blocks.first().map(|block| block.train_from))
     }
 
     /// The instant after the last whose points are needed, if those `look_ahead_ms` after the visible range are. At
@@ -437,7 +441,7 @@ impl Work {
         let wanted = self.detector.forecasts()
             && to_ms > now_ms
             && !self.detector.across_series()
-            && !self.reach.is_beyond();
+            && self.run.is_none();
         wanted.then(|| match self.training {
             Training::VisibleRange => to_ms.saturating_add(1),
             Training::Window { refit_ms, .. } => history::floor(to_ms, refit_ms).saturating_add(refit_ms),
@@ -446,16 +450,20 @@ impl Work {
 
     /// How far beyond the visible range a point may lie that shows whether one within is missing.
     fn look_ahead_ms(&self, lines: &[Line], now_ms: i64) -> i64 {
-        let Some(last) = self.blocks.last() else { return 0 };
-        lines.iter().filter_map(|line| line.step_ms(last, now_ms)).max().unwrap_or(0)
+        let last = self.blocks.last().copied();
+        let last = match &self.run {
+            Some(run) => last.and_then(|last| run.cells(last.judge_from).next()),
+            None => last,
+        };
+        let Some(last) = last else { return 0 };
+        lines.iter().filter_map(|line| line.step_ms(&last, now_ms)).max().unwrap_or(0)
     }
 
     /// Names the settings and the training data: once for all blocks, as their windows overlap.
     fn fingerprint(&self, lines: &[Line]) -> String {
         let mut hash = Sha256::new();
         hash.update(&self.described);
-        if let (Some(first), Some(last)) = (self.blocks.first(), self.blocks.last()) {
-            let from_ms = first.train_from.saturating_sub(self.reach.lookback_ms);
+        if let (Some(from_ms), Some(last)) = (self.training_from_ms(), self.blocks.last()) {
             hash.update(from_ms.to_le_bytes());
             hash.update(last.train_to.to_le_bytes());
             for line in lines {
@@ -503,15 +511,19 @@ fn nothing_notice(lines: &[Line]) -> Option<String> {
     })
 }
 
-/// One notice for all series that could not be judged throughout.
-fn shortage_notice(judged: &[Verdicts]) -> Option<String> {
-    let mut short = judged.iter().filter(|verdicts| verdicts.shortage.is_some());
-    let first = short.next()?;
-    let why = first.shortage.as_deref().unwrap_or_default();
-    let (name, others) = (&first.detection.series.name, and_more(short.count()));
-    Some(format!(
-        "part of series \"{name}\"{others} is not judged: {why}; lengthen trainingWindow or wait for more data"
-    ))
+/// One notice for all series that could not be judged throughout, and one for those in which nothing could be flagged.
+fn shortage_notices(judged: &[Verdicts]) -> impl Iterator<Item = String> {
+    let notice = |why: fn(&Verdicts) -> Option<&String>, what: &str| {
+        let mut short = judged.iter().filter_map(|verdicts| Some((verdicts, why(verdicts)?)));
+        let (first, why) = short.next()?;
+        let (name, others) = (&first.detection.series.name, and_more(short.count()));
+        Some(format!(
+            "part of series \"{name}\"{others} is {what}: {why}; lengthen trainingWindow or wait for more data"
+        ))
+    };
+    let unjudged = notice(|verdicts| verdicts.shortage.as_ref(), "not judged");
+    let unflagged = notice(|verdicts| verdicts.unflagged.as_ref(), "scored but not yet flagged");
+    unjudged.into_iter().chain(unflagged)
 }
 
 /// How much higher than the usual series score that of a series is that is named for it.
@@ -649,5 +661,17 @@ mod tests {
         let outcome = detect(json, T0, T0 + DAY).await;
         assert!(outcome.notices[0].contains("24 of the 40 training points"), "{:?}", outcome.notices);
         assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
+    }
+
+    #[tokio::test]
+    async fn a_window_that_suffices_for_scores_but_not_for_flags_gives_a_notice() {
+        let notices = async |window: &str| {
+            let json = format!(r#"{{"trainingWindow":"{window}","refitInterval":"1h"}}"#);
+            detect(&json, T0, T0 + DAY).await.notices.join("; ")
+        };
+        let (short, long) = (notices("6h").await, notices("13h").await);
+        let told = "scored but not yet flagged: 72 of the 150 training points that flags need are available";
+        assert!(short.contains(told) && short.contains("lengthen trainingWindow"), "{short}");
+        assert_eq!(long, "");
     }
 }

@@ -1,5 +1,6 @@
 //! Which blocks a query needs.
 
+use super::history::floor;
 use crate::detector::Reach;
 use crate::error::{Category, Error, Result};
 use crate::query::{DurationMs, Training};
@@ -17,6 +18,86 @@ pub(super) struct Block {
     pub(super) judge_to: i64,
     /// Whether it is judged to its end, and so in the same way by every query that comes.
     pub(super) whole: bool,
+}
+
+/// All blocks of a query in one go, for a detector that looks beyond each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    /// Where the points begin that the detector is shown; at the begin of a block.
+    pub(super) from_ms: i64,
+    pub(super) judge_from: i64,
+    pub(super) judge_to: i64,
+    /// Whether the last block is judged to its end.
+    whole: bool,
+    /// Blocks at the begin that are judged for the sake of those after them only.
+    pub(super) run_in: usize,
+    pub(super) refit_ms: i64,
+    /// The distance between points that the query asks for.
+    pub(super) step_ms: i64,
+    /// How far before the first training point the detector may look.
+    pub(super) lookback_ms: i64,
+    /// How far before a block the points lie that tell what is missing in it.
+    outline_ms: i64,
+}
+
+/// Longest past that tells what is missing in a block of a run, in ms and in points; the longer of the two. It is read
+/// besides what the detector looks at.
+const OUTLINE_MS: i64 = 7 * 86_400_000;
+const OUTLINE_POINTS: i64 = 100;
+
+impl Run {
+    /// The run of `blocks`; `None` if the detector does not look beyond each.
+    pub(super) fn of(blocks: &[Block], training: Training, reach: Reach, step_ms: i64) -> Option<Self> {
+        let Training::Window { window_ms, refit_ms } = training else { return None };
+        let (first, last) = (blocks.first()?, blocks.last()?);
+        reach.is_beyond().then(|| Self {
+            from_ms: floor(first.train_from.saturating_sub(reach.lookback_ms), refit_ms),
+            judge_from: first.judge_from,
+            judge_to: last.judge_to,
+            whole: last.whole,
+            run_in: usize::try_from(run_in_blocks(reach, refit_ms)).unwrap_or(usize::MAX),
+            refit_ms,
+            step_ms,
+            lookback_ms: reach.lookback_ms,
+            outline_ms: OUTLINE_MS.max(step_ms.saturating_mul(OUTLINE_POINTS)).min(window_ms),
+        })
+    }
+
+    /// First instant whose points are needed.
+    pub(super) fn first_ms(&self) -> i64 {
+        self.from_ms.saturating_sub(self.outline_ms)
+    }
+
+    /// The run as one block; what comes before the first judged point is its training.
+    pub(super) fn whole_block(&self) -> Block {
+        Block {
+            train_from: self.first_ms(),
+            train_to: self.judge_from,
+            judge_from: self.judge_from,
+            judge_to: self.judge_to,
+            whole: self.whole,
+        }
+    }
+
+    /// The run cut into blocks, from the one on that `ms` lies in. Their training is what tells what is missing in them.
+    pub(super) fn cells(&self, ms: i64) -> impl Iterator<Item = Block> + use<> {
+        let Self { judge_to, refit_ms, outline_ms, .. } = *self;
+        let begins = std::iter::successors(Some(floor(ms.max(self.from_ms), refit_ms)), move |begin| {
+            begin.checked_add(refit_ms)
+        });
+        begins.take_while(move |begin| *begin < judge_to).map(move |begin| Block {
+            train_from: begin.saturating_sub(outline_ms),
+            train_to: begin,
+            judge_from: begin,
+            judge_to: begin.saturating_add(refit_ms).min(judge_to),
+            whole: true,
+        })
+    }
+}
+
+/// Whole blocks, so that what is judged before a block is the same wherever in it the range begins.
+fn run_in_blocks(reach: Reach, refit_ms: i64) -> i64 {
+    reach.run_in_ms.saturating_add(refit_ms - 1).div_euclid(refit_ms)
 }
 
 /// The most blocks one query may need: each is a model to fit.
@@ -41,8 +122,10 @@ pub(super) fn plan(visible: TimeRange, training: Training, reach: Reach) -> Resu
             whole: false,
         }]);
     };
-    let (first, last) =
-        (from_ms.saturating_sub(reach.run_in_ms).div_euclid(refit_ms), to_ms.div_euclid(refit_ms));
+    let (first, last) = (
+        from_ms.div_euclid(refit_ms).saturating_sub(run_in_blocks(reach, refit_ms)),
+        to_ms.div_euclid(refit_ms),
+    );
     let count = last.saturating_sub(first).saturating_add(1);
     let most = if reach.is_beyond() { MAX_SHARED_BLOCKS } else { MAX_BLOCKS };
     if count > most {

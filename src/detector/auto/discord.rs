@@ -15,7 +15,6 @@
 )]
 
 use std::array;
-use std::ops::Range;
 
 use multiversion::multiversion;
 
@@ -50,17 +49,18 @@ pub(super) struct Discords {
 }
 
 impl Discords {
-    /// Distances of the windows that end at each of `values` (finite) from the one at `first` on; NaN before, and where
-    /// too little comes before.
-    pub(super) fn new(values: &[f64], first: usize) -> Self {
-        Self::by(follow, values, first)
+    /// Distances of the windows that end at each of `values` from the one at `first` on; NaN before, and where too little
+    /// comes before. `sights` says how many points each may look back on, itself among them; there is no NaN between.
+    pub(super) fn new(values: &[f64], first: usize, sights: &[usize]) -> Self {
+        Self::by(follow, values, first, sights)
     }
 
     /// `follow` is [`follow`], or what that is for any processor.
     fn by(
-        follow: impl Fn(&Past, usize, Range<usize>, &mut Walk, &mut [Nearest]),
+        follow: impl Fn(&Past, usize, Rows<'_>, &mut Walk, &mut [Nearest]),
         values: &[f64],
         first: usize,
+        sights: &[usize],
     ) -> Self {
         let past = Past::new(values);
         let mut all = Self {
@@ -75,21 +75,21 @@ impl Discords {
             nearest.fill(Nearest::NONE);
             // Larger lags lead to windows that would begin before the values.
             for lag in (1..=HISTORY.min(rows.end)).step_by(LAGS) {
-                follow(&past, lag, rows.clone(), &mut walk, nearest);
+                follow(&past, lag, Rows { begin, sights: &sights[rows.clone()] }, &mut walk, nearest);
             }
             for (row, nearest) in rows.zip(nearest) {
-                all.note(row, nearest);
+                all.note(row, nearest, sights[row]);
             }
         }
         all
     }
 
-    fn note(&mut self, row: usize, nearest: &Nearest) {
+    fn note(&mut self, row: usize, nearest: &Nearest, sight: usize) {
         let plain = self.plain.iter_mut().zip(&nearest.plain).zip(LENGTHS);
         let shape = self.shape.iter_mut().zip(&nearest.shape).zip(LENGTHS);
         for ((distances, squares), length) in plain.chain(shape) {
             // Otherwise there are too few windows before it that do not overlap it.
-            if row + 1 >= 3 * length {
+            if sight >= 3 * length {
                 distances[row] = squares.iter().copied().fold(f64::INFINITY, smaller).max(0.0).sqrt();
             }
         }
@@ -128,7 +128,7 @@ impl Past {
         let padded = [&[f64::NAN; HISTORY], values].concat();
         let sums = array::from_fn(|place| {
             let share = (1.0 / LENGTHS[place] as f64).sqrt();
-            let mut sums = windows::sums(&padded, LENGTHS[place]);
+            let mut sums = windows::whole_sums(&padded, LENGTHS[place]);
             sums.iter_mut().for_each(|sum| *sum *= share);
             sums
         });
@@ -217,42 +217,52 @@ impl Steps {
     }
 }
 
+/// The points from `begin` on, by how many each may look back on.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    begin: usize,
+    sights: &'a [usize],
+}
+
 /// Looks for nearer windows at the [`LAGS`] lags from `lag` on, for those that end at each of `rows`.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-fn follow(past: &Past, lag: usize, rows: Range<usize>, walk: &mut Walk, nearest: &mut [Nearest]) {
+fn follow(past: &Past, lag: usize, rows: Rows<'_>, walk: &mut Walk, nearest: &mut [Nearest]) {
     follow_on_any(past, lag, rows, walk, nearest);
 }
 
 #[inline(always)]
-fn follow_on_any(past: &Past, lag: usize, rows: Range<usize>, walk: &mut Walk, nearest: &mut [Nearest]) {
-    if lag < LONGEST {
+fn follow_on_any(past: &Past, lag: usize, rows: Rows<'_>, walk: &mut Walk, nearest: &mut [Nearest]) {
+    // Of the points before all values nothing is known, so that those need not be passed over.
+    let furthest = |row: usize| (lag + LAGS - 1 + LONGEST).min(row + 1);
+    let out_of_sight = (rows.begin..).zip(rows.sights).any(|(row, sight)| *sight < furthest(row));
+    if lag < LONGEST || out_of_sight {
         look::<true>(past, lag, rows, walk, nearest);
     } else {
         look::<false>(past, lag, rows, walk, nearest);
     }
 }
 
-/// `NEAR` says that windows may overlap at these lags; those are passed over, as they are alike because they share
-/// points.
+/// `CHECKED` says that windows at these lags may overlap, or begin out of sight; those are passed over. Overlapping ones
+/// are alike because they share points.
 #[inline(always)]
-fn look<const NEAR: bool>(
+fn look<const CHECKED: bool>(
     past: &Past,
     lag: usize,
-    rows: Range<usize>,
+    rows: Rows<'_>,
     walk: &mut Walk,
     nearest: &mut [Nearest],
 ) {
-    if rows.start < RUN_UP {
+    if rows.begin < RUN_UP {
         *walk = Walk::NEW;
     }
-    for row in rows.start.saturating_sub(RUN_UP)..rows.start {
+    for row in rows.begin.saturating_sub(RUN_UP)..rows.begin {
         let values = lagged(&past.values, row, lag);
         for vector in 0..VECTORS {
             walk.0[vector].next(row, past.values[HISTORY + row], &values[vector]);
         }
     }
     for (offset, nearest) in nearest.iter_mut().enumerate() {
-        let row = rows.start + offset;
+        let row = rows.begin + offset;
         let value = past.values[HISTORY + row];
         let values = lagged(&past.values, row, lag);
         let sum = [past.sums[0][HISTORY + row], past.sums[1][HISTORY + row], past.sums[2][HISTORY + row]];
@@ -264,8 +274,8 @@ fn look<const NEAR: bool>(
         let mut best = *nearest;
         for vector in 0..VECTORS {
             let mut squares = walk.0[vector].next(row, value, &values[vector]);
-            if NEAR {
-                pass_over_overlaps(&mut squares, lag + (VECTORS - 1 - vector) * LANES);
+            if CHECKED {
+                pass_over(&mut squares, lag + (VECTORS - 1 - vector) * LANES, rows.sights[offset]);
             }
             for place in 0..LENGTHS.len() {
                 for lane in 0..LANES {
@@ -284,12 +294,13 @@ fn look<const NEAR: bool>(
     }
 }
 
-/// Makes the distances of overlapping windows infinite, at the lags from `lag` on.
+/// Makes the distances of windows that overlap, or begin out of sight, infinite, at the lags from `lag` on.
 #[inline(always)]
-fn pass_over_overlaps(squares: &mut [Lanes; LENGTHS.len()], lag: usize) {
+fn pass_over(squares: &mut [Lanes; LENGTHS.len()], lag: usize, sight: usize) {
     for place in 0..LENGTHS.len() {
         for lane in 0..LANES {
-            if lag + LANES - 1 - lane < LENGTHS[place] {
+            let lag = lag + LANES - 1 - lane;
+            if lag < LENGTHS[place] || lag + LENGTHS[place] > sight {
                 squares[place][lane] = f64::INFINITY;
             }
         }
@@ -334,10 +345,15 @@ mod tests {
         })
     }
 
+    /// The sights of points that may look back on all before.
+    fn all(count: usize) -> Vec<usize> {
+        (1..=count).collect()
+    }
+
     #[test]
     fn it_is_the_distance_to_the_nearest_earlier_window() {
         let values = wave(2_600);
-        let mut discords = Discords::new(&values, 0);
+        let mut discords = Discords::new(&values, 0, &all(2_600));
         for length in LENGTHS {
             let (plain, shape) = (discords.take(length), discords.take_shape(length));
             assert!(plain[..3 * length - 1].iter().all(|distance| distance.is_nan()));
@@ -369,10 +385,26 @@ mod tests {
     #[test]
     fn bits_do_not_depend_on_where_the_series_begins_or_the_search() {
         let values = wave(4_000);
-        let whole = bits(Discords::new(&values, 0), 3_500);
-        assert_eq!(whole, bits(Discords::new(&values[1_001..], 0), 2_499));
-        assert_eq!(whole, bits(Discords::new(&values, 3_499), 3_500));
-        assert_eq!(whole, bits(Discords::new(&values, 3_500), 3_500));
+        let whole = bits(Discords::new(&values, 0, &all(4_000)), 3_500);
+        assert_eq!(whole, bits(Discords::new(&values[1_001..], 0, &all(2_999)), 2_499));
+        assert_eq!(whole, bits(Discords::new(&values, 3_499, &all(4_000)), 3_500));
+        assert_eq!(whole, bits(Discords::new(&values, 3_500, &all(4_000)), 3_500));
+    }
+
+    #[test]
+    fn what_is_out_of_sight_changes_no_bit() {
+        let values = wave(2_600);
+        for sight in [40, 300, 1_500, HISTORY + LONGEST] {
+            let begin = 2_500 - sight;
+            let sights = Vec::from_iter((1..=2_600).map(|count: usize| count.min(sight)));
+            let whole = bits(Discords::new(&values, 0, &sights), 2_499);
+            let rest = 2_600 - begin;
+            let late = bits(Discords::new(&values[begin..], 0, &sights[..rest]), 2_499 - begin);
+            assert_eq!(whole, late, "{sight}");
+            if sight > HISTORY {
+                assert_eq!(whole, bits(Discords::new(&values, 0, &all(2_600)), 2_499));
+            }
+        }
     }
 
     #[test]
@@ -380,8 +412,8 @@ mod tests {
         let mut values = wave(1_500);
         values[700] = 1e200;
         values[900..1_000].fill(3.0);
-        let here = Discords::new(&values, 100);
-        let anywhere = Discords::by(follow_on_any, &values, 100);
+        let here = Discords::new(&values, 100, &all(1_500));
+        let anywhere = Discords::by(follow_on_any, &values, 100, &all(1_500));
         assert_eq!(bits(here, 0), bits(anywhere, 0));
     }
 }

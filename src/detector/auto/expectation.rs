@@ -12,6 +12,7 @@ use super::super::robust::median;
 use super::super::wall_clock::offset_ms;
 use super::calibration::SortedRange;
 use super::statistics::recent_medians;
+use super::windows::sights;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -64,8 +65,11 @@ impl Basis {
     }
 }
 
+/// Besides whole cycles: for the neighbours of the point at the same time of day, and for clocks that were set.
+const SLACK_MS: i64 = 3 * 3_600_000;
+
 /// Ms before the first training point that forecasts look at.
-pub(super) const LOOKBACK_MS: i64 = 21 * DAY_MS + COMPARED_MS;
+pub(super) const LOOKBACK_MS: i64 = 21 * DAY_MS + COMPARED_MS + SLACK_MS;
 
 /// What each point is expected to be, and why.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    /// `filled` are the values at `times` without gaps; `blocks` are index ranges that cover them, in which the same
+    /// `filled` are the values at `times`, NaN in gaps that are too long to be filled; `blocks` are index ranges that cover them, in which the same
     /// forecast is believed. Nothing but points before a block decides which.
     pub(super) fn new(
         times: &[i64],
@@ -88,9 +92,9 @@ impl Expectation {
         // What is compared must itself have been forecast, from what lies further back.
         let compared_ms = COMPARED_MS.min(lookback_ms / 3);
         let reach_ms = lookback_ms - compared_ms;
-        let level = levels(times, filled, LEVEL_MS.min(reach_ms));
-        let day = seasonal(times, filled, &SEASONS[0].within(reach_ms), zone);
-        let week = seasonal(times, filled, &SEASONS[1].within(reach_ms), zone);
+        let level = levels(times, filled, LEVEL_MS.min(reach_ms), reach_ms);
+        let day = seasonal(times, filled, &SEASONS[0], zone, reach_ms);
+        let week = seasonal(times, filled, &SEASONS[1], zone, reach_ms);
         let mut expectation =
             Self { expected: Vec::with_capacity(times.len()), basis: Vec::with_capacity(times.len()) };
         let errors: Vec<[Error; 3]> = blocks
@@ -150,8 +154,9 @@ impl Error {
     }
 }
 
-/// The median of the values in `length_ms` before each point; before there are enough, that of the last few.
-fn levels(times: &[i64], filled: &[f64], length_ms: i64) -> Vec<f64> {
+/// The median of the values in `length_ms` before each point; before there are enough, that of the last few in
+/// `reach_ms`.
+fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f64> {
     let mut past = SortedRange::new(filled);
     let mut recent: Option<Vec<f64>> = None;
     let mut from = 0;
@@ -164,15 +169,19 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64) -> Vec<f64> {
             if past.len() >= MIN_LEVEL_POINTS {
                 past.nth(past.len() / 2)
             } else {
-                recent.get_or_insert_with(|| recent_medians(filled, RECENT_POINTS))[index]
+                let recent = recent.get_or_insert_with(|| {
+                    recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)))
+                });
+                recent[index]
             }
         })
         .collect()
 }
 
 /// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
-/// than three.
-fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64> {
+/// than three. Nothing before `reach_ms` before a point is looked at.
+fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz, reach_ms: i64) -> Vec<f64> {
+    let season = season.within(reach_ms);
     let shift: Vec<i64> = times.iter().map(|time| offset_ms(*time, zone)).collect();
     // Where each past cycle has got to; it only moves forward, but for an hour where clocks are set back.
     let mut places = vec![0_usize; usize::try_from(season.cycles).unwrap_or(0)];
@@ -180,6 +189,7 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64
     (0..times.len())
         .map(|index| {
             seen.clear();
+            let furthest = times[index].saturating_sub(reach_ms);
             for (cycle, place) in (1..).zip(&mut places) {
                 let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
                 // The same time on the clock, whatever the clock did in between.
@@ -191,8 +201,11 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz) -> Vec<f64
                     *place += 1;
                 }
                 // Half an hour off is another time of day.
-                if times[*place].abs_diff(wanted) < 1_800_000 {
-                    seen.extend(filled[place.saturating_sub(1)..(*place + 2).min(index)].iter().copied());
+                let off = wanted.saturating_sub(times[*place]);
+                if (0..1_800_000).contains(&off) && times[*place] >= furthest {
+                    let near = place.saturating_sub(1)..(*place + 2).min(index);
+                    let near = near.filter(|near| times[*near] >= furthest).map(|near| filled[near]);
+                    seen.extend(near.filter(|value| !value.is_nan()));
                 }
             }
             if seen.len() < 3 { f64::NAN } else { median(&mut seen).unwrap_or(f64::NAN) }

@@ -3,11 +3,17 @@
 //! A point opens an incident if its alarm is above the threshold and above every alarm of the refractory time before
 //! it. The points that follow belong to the incident for as long as their alarm stays above the threshold, but not for
 //! long. What comes after within the refractory time, and is no worse, is the same event and stays silent.
+//!
+//! Points count for no longer than they take at the step that the query asks for: where they are further apart, fewer of
+//! them are the same event. So what is told depends on [`REMEMBERED_POINTS`] and the refractory time alone.
 
 use std::collections::VecDeque;
 
 /// Points after the onset that belong to an incident at most.
 const MAX_ONGOING: usize = 12;
+
+/// Points before the refractory time of a point that its part may depend on.
+pub(super) const REMEMBERED_POINTS: usize = MAX_ONGOING;
 
 /// What an alarm is in the course of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,24 +31,36 @@ pub(super) enum Part {
 pub(super) struct Incidents {
     threshold: f64,
     refractory: usize,
+    /// Time that a point takes at most, if it does.
+    step_ms: Option<i64>,
     point: usize,
     /// Points and alarms of the refractory time that no later one exceeds; falling.
-    peaks: VecDeque<(usize, f64)>,
-    open_since: Option<usize>,
+    peaks: VecDeque<(Instant, f64)>,
+    open_since: Option<Instant>,
 }
 
+/// The number and the time of a point.
+type Instant = (usize, i64);
+
 impl Incidents {
-    /// `threshold` in the unit of the alarms, `refractory` in points.
-    pub(super) fn new(threshold: f64, refractory: usize) -> Self {
-        Self { threshold, refractory, point: 0, peaks: VecDeque::new(), open_since: None }
+    /// `threshold` in the unit of the alarms, `refractory` in points, each of which takes no more than `step_ms`.
+    pub(super) fn new(threshold: f64, refractory: usize, step_ms: Option<i64>) -> Self {
+        Self { threshold, refractory, step_ms, point: 0, peaks: VecDeque::new(), open_since: None }
     }
 
-    /// The part of the next point, and whether it is the highest alarm for the refractory time. `wanted` says whether it
-    /// may be told.
-    pub(super) fn next(&mut self, alarm: f64, wanted: bool) -> (Part, bool) {
-        let point = self.point;
+    /// Whether no more than so many points lie between two.
+    fn is_within(&self, points: usize, earlier: Instant, later: Instant) -> bool {
+        let most_ms = |step_ms: i64| step_ms.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX));
+        later.0 - earlier.0 <= points
+            && self.step_ms.is_none_or(|step_ms| later.1.saturating_sub(earlier.1) <= most_ms(step_ms))
+    }
+
+    /// The part of the next point, which is at `time`, and whether it is the highest alarm for the refractory time.
+    /// `wanted` says whether it may be told.
+    pub(super) fn next(&mut self, time: i64, alarm: f64, wanted: bool) -> (Part, bool) {
+        let point = (self.point, time);
         self.point += 1;
-        while self.peaks.front().is_some_and(|(at, _)| at + self.refractory < point) {
+        while self.peaks.front().is_some_and(|(at, _)| !self.is_within(self.refractory, *at, point)) {
             self.peaks.pop_front();
         }
         let is_peak = alarm > self.peaks.front().map_or(0.0, |(_, peak)| *peak);
@@ -55,7 +73,7 @@ impl Incidents {
         let part = if is_peak && holds {
             self.open_since = Some(point);
             Part::Onset
-        } else if self.open_since.is_some_and(|onset| holds && point - onset <= MAX_ONGOING) {
+        } else if self.open_since.is_some_and(|onset| holds && self.is_within(MAX_ONGOING, onset, point)) {
             Part::Ongoing
         } else {
             self.open_since = None;
@@ -70,14 +88,20 @@ mod tests {
     use super::*;
 
     fn parts(alarms: &[f64], refractory: usize) -> String {
-        let mut incidents = Incidents::new(2.0, refractory);
+        told(alarms, refractory, None, 1)
+    }
+
+    /// The points are `distance_ms` apart.
+    fn told(alarms: &[f64], refractory: usize, step_ms: Option<i64>, distance_ms: i64) -> String {
+        let mut incidents = Incidents::new(2.0, refractory, step_ms);
         let letter = |told| match told {
             (Part::Quiet, false) => '.',
             (Part::Quiet, true) => 'p',
             (Part::Onset, _) => 'O',
             (Part::Ongoing, _) => 'o',
         };
-        alarms.iter().map(|alarm| letter(incidents.next(*alarm, true))).collect()
+        let alarms = (0..).zip(alarms);
+        alarms.map(|(at, alarm)| letter(incidents.next(at * distance_ms, *alarm, true))).collect()
     }
 
     #[test]
@@ -97,8 +121,37 @@ mod tests {
 
     #[test]
     fn the_side_nobody_asked_for_opens_nothing() {
-        let mut incidents = Incidents::new(2.0, 3);
-        assert_eq!(incidents.next(3.0, false), (Part::Quiet, true));
-        assert_eq!(incidents.next(2.5, true), (Part::Quiet, false));
+        let mut incidents = Incidents::new(2.0, 3, None);
+        assert_eq!(incidents.next(0, 3.0, false), (Part::Quiet, true));
+        assert_eq!(incidents.next(1, 2.5, true), (Part::Quiet, false));
+    }
+
+    #[test]
+    fn points_far_apart_are_fewer() {
+        let alarms = [2.1, 1.0, 2.0, 1.0, 1.0, 2.05, 2.0];
+        assert_eq!(told(&alarms, 9, Some(60), 60), "O......");
+        assert_eq!(told(&alarms, 9, Some(60), 180), "O....Oo");
+    }
+
+    #[test]
+    fn nothing_is_remembered_for_longer_than_the_points_named() {
+        let mut dice = 1_u64;
+        let mut roll = || {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            3.0 * (dice >> 40) as f64 / f64::from(1_u32 << 24)
+        };
+        let alarms: Vec<f64> = (0..2_000).map(|_| if roll() < 1.5 { roll() } else { 2.0 }).collect();
+        for refractory in [0, 1, 7, 50] {
+            let whole = parts(&alarms, refractory);
+            let run_in = refractory + REMEMBERED_POINTS;
+            for begin in 0..1_500 {
+                let late = parts(&alarms[begin..begin + run_in + 30], refractory);
+                assert_eq!(
+                    late[run_in..],
+                    whole[begin + run_in..begin + run_in + 30],
+                    "{refractory} {begin}"
+                );
+            }
+        }
     }
 }

@@ -27,11 +27,11 @@ use std::ops::Range;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use self::calibration::{SortedRange, Tail};
+use self::calibration::{Scratch, SortedRange, Tail};
 use self::expectation::Expectation;
 use self::incidents::{Incidents, Part};
 use self::shift::Noise;
-use self::statistics::{Kind, LOOKBACK_POINTS, Statistic, WATCHED};
+use self::statistics::{Kind, LOOKBACK_POINTS, Sights, Statistic, WATCHED};
 use super::short::Short;
 use super::wall_clock::time_zone;
 use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
@@ -43,8 +43,12 @@ use crate::query::{Direction, Ratio, Whole};
 const TRAINING_POINTS: i64 = 4_032;
 const REFIT_POINTS: i64 = 12;
 
-/// Points that means, spreads and levels look back, so that those before them must have been forecast too.
+/// Points that means of the distance from what was expected look back, so that those before them must have been forecast
+/// too.
 const ROLLING_POINTS: usize = 300;
+
+/// Points through which a gap carries the last value before it. In a longer one there is nothing to look back on.
+const CARRIED_POINTS: usize = 300;
 
 /// Points that a block may have without the forecasts looking less far back: which forecast is believed is settled where a
 /// block begins, and the point that is looked at may be its last.
@@ -104,7 +108,8 @@ pub struct Auto {
 pub struct Options {
     /// How easily a point is flagged, 0 (only the grossest) to 1 (many false alarms), default 0.5.
     pub sensitivity: Ratio,
-    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300.
+    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300. Where they are
+    /// further apart than the query's step, so many steps.
     pub refractory: Whole<0, 10_000>,
     /// IANA time zone whose clock the daily and weekly season follow, across changes to and from summer time; default
     /// `UTC`.
@@ -160,35 +165,42 @@ impl Detector for Auto {
     fn reach(&self, step_ms: i64) -> Reach {
         let points = |count: usize| step_ms.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
         Reach {
-            // As far as the seasons reach, but no more points than a month has at five minutes.
+            // As far as the seasons reach, but no more points than a month has at five minutes. The first of them may be
+            // in a gap that carries on what was before.
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
                 .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS))
-                .max(points(LOOKBACK_POINTS)),
-            // An incident can have begun one refractory time ago, and what opened it depends on the one before.
-            run_in_ms: points(2 * self.refractory),
+                .max(points(LOOKBACK_POINTS))
+                .saturating_add(points(CARRIED_POINTS)),
+            // A point may belong to an incident whose onset was above all alarms of the refractory time before it.
+            run_in_ms: points(self.refractory.saturating_add(incidents::REMEMBERED_POINTS)),
         }
     }
 
-    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], grid: Timing) -> Vec<Judgement> {
-        let filled = fill_gaps(points.values);
+    fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
+        let filled = fill_gaps(points, timing.points_ms(CARRIED_POINTS));
         let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
-        let cells = grid.cells(points.times, blocks);
+        let cells = timing.cells(points.times, blocks);
         let expectation =
-            Expectation::new(points.times, &filled, &cells, self.zone, grid.forecast_lookback_ms());
-        let statistics = statistics::all(points.values, &filled, &expectation.expected, first_training);
+            Expectation::new(points.times, &filled, &cells, self.zone, timing.forecast_lookback_ms());
+        let sights = Sights {
+            values: windows::sights(points.times, &filled, timing.lookback_ms()),
+            residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
+        };
+        let statistics =
+            statistics::all(points.values, &filled, &expectation.expected, &sights, first_training);
         let series = Watch::new(points, &expectation, &statistics);
         let mut calibrator = Calibrator::new(points.values, &statistics);
         let mut events = Events {
-            alarms: Incidents::new(THRESHOLD - self.eased, self.refractory),
-            shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory),
+            alarms: Incidents::new(THRESHOLD - self.eased, self.refractory, timing.step_ms),
+            shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory, timing.step_ms),
         };
         blocks
             .iter()
             .map(|block| match calibrator.calibrate(&block.training) {
                 Some(calibration) => self.judge_block(&series, &calibration, block, &mut events),
                 None => {
-                    block.judged.clone().for_each(|_| events.pass());
+                    block.judged.clone().for_each(|index| events.pass(points.times[index]));
                     let usable = finite(&points.values[block.training.clone()]);
                     Judgement::none(
                         &points.values[block.judged.clone()],
@@ -213,10 +225,10 @@ impl Auto {
     ) -> Judgement {
         let mut judgement = Judgement::default();
         for index in block.judged.clone() {
-            let value = series.points.values[index];
+            let (time, value) = (series.points.times[index], series.points.values[index]);
             let expected = series.expectation.expected[index];
             if value.is_nan() {
-                events.pass();
+                events.pass(time);
                 judgement.push(Verdict::Missing, f64::NAN, f64::NAN, (f64::NAN, f64::NAN));
                 continue;
             }
@@ -230,8 +242,8 @@ impl Auto {
                         Direction::Low => !is_high,
                     }
             };
-            let (part, is_peak) = events.alarms.next(seen.alarm, wanted(seen.is_high));
-            let (shift_part, _) = events.shifts.next(shift.0, wanted(shift.1));
+            let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high));
+            let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1));
             let is_shift = part == Part::Quiet && shift_part != Part::Quiet;
             if is_shift {
                 seen.is_high = shift.1;
@@ -254,6 +266,10 @@ impl Auto {
             }
             judgement.push(verdict, score, expected, calibration.band(expected));
         }
+        judgement.unflagged = (!calibration.may_flag).then(|| {
+            let points = calibration.training_points;
+            format!("{points} of the {MIN_FLAGGING_POINTS} training points that flags need are available")
+        });
         judgement
     }
 }
@@ -266,9 +282,9 @@ struct Events {
 
 impl Events {
     /// Nothing at the next point.
-    fn pass(&mut self) {
-        self.alarms.next(0.0, false);
-        self.shifts.next(0.0, false);
+    fn pass(&mut self, time: i64) {
+        self.alarms.next(time, 0.0, false);
+        self.shifts.next(time, 0.0, false);
     }
 }
 
@@ -300,9 +316,11 @@ struct Calibrator<'a> {
 
 impl<'a> Calibrator<'a> {
     fn new(values: &'a [f64], statistics: &'a [Statistic]) -> Self {
+        let mut scratch = Scratch::new();
+        let mut range = |values: &'a [f64]| SortedRange::with(values, &mut scratch);
         Self {
-            values: SortedRange::new(values),
-            statistics: statistics.iter().map(|of| (of.kind, SortedRange::new(&of.values))).collect(),
+            values: range(values),
+            statistics: statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
         }
     }
 
@@ -499,11 +517,22 @@ impl Seen {
 }
 
 impl Timing {
-    /// How far back forecasts may look.
+    /// How long so many points take.
+    fn points_ms(self, points: usize) -> Option<i64> {
+        self.step_ms.map(|step_ms| step_ms.saturating_mul(points as i64))
+    }
+
+    /// How far back values may be looked at. What is further back can still be carried on by a gap.
+    fn lookback_ms(self) -> Option<i64> {
+        let carried_ms = self.points_ms(CARRIED_POINTS).unwrap_or(0);
+        self.lookback_ms.map(|ms| ms.saturating_sub(carried_ms).max(0))
+    }
+
+    /// How far back forecasts may look. Those of the first point of a block and of the points before it count as well.
     fn forecast_lookback_ms(self) -> Option<i64> {
-        let rolling_ms = self.step_ms.unwrap_or(0).saturating_mul(ROLLING_POINTS as i64);
+        let rolling_ms = self.points_ms(ROLLING_POINTS).unwrap_or(0);
         let block_ms = self.refit_ms.unwrap_or(0);
-        self.lookback_ms.map(|ms| ms.saturating_sub(rolling_ms).saturating_sub(block_ms).max(0))
+        self.lookback_ms().map(|ms| ms.saturating_sub(rolling_ms).saturating_sub(block_ms).max(0))
     }
 }
 
@@ -511,16 +540,15 @@ fn finite(values: &[f64]) -> usize {
     values.iter().filter(|value| value.is_finite()).count()
 }
 
-/// The values with every gap carrying on the last value before it; a gap at the begin takes the first value after.
-fn fill_gaps(values: &[f64]) -> Vec<f64> {
-    let mut last = values.iter().copied().find(|value| value.is_finite()).unwrap_or(0.0);
-    values
-        .iter()
-        .map(|value| {
-            if value.is_finite() {
-                last = *value;
-            }
-            last
-        })
-        .collect()
+/// The values, with each gap carrying on the last value before it for no longer than `most_ms`, and NaN thereafter.
+fn fill_gaps(points: Points<'_>, most_ms: Option<i64>) -> Vec<f64> {
+    let mut last = None;
+    let fill = |(time, value): (&i64, &f64)| {
+        if value.is_finite() {
+            last = Some((*time, *value));
+        }
+        let near = last.filter(|(at, _)| most_ms.is_none_or(|most_ms| time.saturating_sub(*at) <= most_ms));
+        near.map_or(f64::NAN, |(_, value)| value)
+    };
+    points.times.iter().zip(points.values).map(fill).collect()
 }

@@ -1,9 +1,10 @@
 //! The statistics *auto* watches: one number a point each, from the points up to and including it.
 //!
-//! Every statistic looks back a fixed number of points, so its value is the same whatever range it was asked in.
+//! Every statistic looks back a fixed number of points, and no further than they are in sight, so its value is the same
+//! whatever range it was asked in.
 
 use super::discord::{self, Discords};
-use super::windows::{deviations, means, sums};
+use super::windows::{deviations, means, means_of_changes, sums_of_changes};
 
 /// One statistic: what it is called, how it counts and its value at each point.
 #[derive(Debug)]
@@ -161,32 +162,48 @@ impl Kind {
     }
 }
 
+/// How many points each point may look back on, itself among them.
+#[derive(Debug)]
+pub(super) struct Sights {
+    /// Of the values.
+    pub(super) values: Vec<usize>,
+    /// Of their distances from what was expected, which must have been expected from what lies further back.
+    pub(super) residuals: Vec<usize>,
+}
+
 /// All of [`WATCHED`], in its order.
 ///
-/// `values` may hold NaN; `filled` is the same with each gap carrying the last value before it; `expected` is what each
+/// `values` may hold NaN; `filled` is the same with gaps carrying the last value before them; `expected` is what each
 /// point was expected to be. Nearest neighbours are searched from the point `first` on, and are NaN before.
-pub(super) fn all(values: &[f64], filled: &[f64], expected: &[f64], first: usize) -> Vec<Statistic> {
+pub(super) fn all(
+    values: &[f64],
+    filled: &[f64],
+    expected: &[f64],
+    sights: &Sights,
+    first: usize,
+) -> Vec<Statistic> {
+    let Sights { values: seen, residuals: close } = sights;
     let residual: Vec<f64> = filled.iter().zip(expected).map(|(value, expected)| value - expected).collect();
     let change: Vec<f64> =
-        (0..filled.len()).map(|i| if i == 0 { 0.0 } else { filled[i] - filled[i - 1] }).collect();
+        (0..filled.len()).map(|i| if seen[i] < 2 { 0.0 } else { filled[i] - filled[i - 1] }).collect();
     let movement: Vec<f64> = change.iter().map(|change| change.abs()).collect();
-    let mut discords = Discords::new(filled, first);
+    let mut discords = Discords::new(filled, first, seen);
     WATCHED
         .iter()
         .map(|watched| {
             let values = match watched.kind {
-                Kind::Residual(points) => means(&residual, points),
-                Kind::Value(points) => means(filled, points),
-                Kind::Jump(points) => jumps(filled, points),
-                Kind::Line(points) => off_line(filled, points),
+                Kind::Residual(points) => means(&residual, points, close),
+                Kind::Value(points) => means(filled, points, seen),
+                Kind::Jump(points) => jumps(filled, points, seen),
+                Kind::Line(points) => off_line(filled, points, seen),
                 Kind::Change => change.clone(),
-                Kind::Level(points) => levels(filled, points),
-                Kind::ResidualLevel(points) => levels(&residual, points),
-                Kind::Spread(points) => deviations(filled, points),
-                Kind::LogSpread(points) => log_spreads(filled, &movement, points),
-                Kind::Movement(points) => means(&movement, points),
-                Kind::Flat => flat(values),
-                Kind::Repeats(points) => means(&repeats(values), points),
+                Kind::Level(points) => levels(filled, points, seen),
+                Kind::ResidualLevel(points) => levels(&residual, points, close),
+                Kind::Spread(points) => deviations(filled, points, seen),
+                Kind::LogSpread(points) => log_spreads(filled, &movement, points, seen),
+                Kind::Movement(points) => means_of_changes(&movement, points, seen),
+                Kind::Flat => flat(values, seen),
+                Kind::Repeats(points) => means_of_changes(&repeats(values), points, seen),
                 Kind::Discord(points) => discords.take(points),
                 Kind::ShapeDiscord(points) => discords.take_shape(points),
             };
@@ -196,33 +213,38 @@ pub(super) fn all(values: &[f64], filled: &[f64], expected: &[f64], first: usize
 }
 
 /// A little of the movement keeps the logarithm in bounds where the values hardly vary.
-fn log_spreads(filled: &[f64], movement: &[f64], points: usize) -> Vec<f64> {
+fn log_spreads(filled: &[f64], movement: &[f64], points: usize, seen: &[usize]) -> Vec<f64> {
     // So many points have one change fewer between them.
-    let movements = sums(movement, points - 1);
-    let mut all = deviations(filled, points);
-    for (before, (spread, movement)) in all.iter_mut().zip(movements).enumerate() {
-        let movement = movement / (before + 1).min(points) as f64;
+    let movements = sums_of_changes(movement, points - 1, seen);
+    let mut all = deviations(filled, points, seen);
+    for ((spread, movement), seen) in all.iter_mut().zip(movements).zip(seen) {
+        let movement = movement / points.min(*seen) as f64;
         *spread = (*spread + 0.01 * movement).max(f64::MIN_POSITIVE).ln();
     }
     all
 }
 
-fn jumps(values: &[f64], points: usize) -> Vec<f64> {
-    let medians = recent_medians(values, points);
+fn jumps(values: &[f64], points: usize, seen: &[usize]) -> Vec<f64> {
+    let medians = recent_medians(values, points, seen);
     values.iter().zip(medians).map(|(value, median)| value - median).collect()
 }
 
-/// The median of the `points` points before each point; the first point's own value at the first.
-pub(super) fn recent_medians(values: &[f64], points: usize) -> Vec<f64> {
+/// The median of the `points` points before each point, or of as many as are in sight; its own value if none are.
+pub(super) fn recent_medians(values: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
     let mut sorted: Vec<f64> = Vec::with_capacity(points);
     let place = |sorted: &[f64], value: f64| sorted.partition_point(|other| other.total_cmp(&value).is_lt());
+    let mut first = 0;
     (0..values.len())
         .map(|index| {
-            if index == 0 {
-                return values[0];
+            let before = points.min(sights[index].saturating_sub(1));
+            while first < index - before {
+                if first + 1 < index {
+                    sorted.remove(place(&sorted, values[first]));
+                }
+                first += 1;
             }
-            if let Some(oldest) = index.checked_sub(points + 1) {
-                sorted.remove(place(&sorted, values[oldest]));
+            if before == 0 {
+                return values[index];
             }
             let newest = values[index - 1];
             sorted.insert(place(&sorted, newest), newest);
@@ -238,10 +260,10 @@ pub(super) fn recent_medians(values: &[f64], points: usize) -> Vec<f64> {
 }
 
 /// How far each point is from where the least-squares line through the `points` points before it leads.
-fn off_line(values: &[f64], points: usize) -> Vec<f64> {
+fn off_line(values: &[f64], points: usize, seen: &[usize]) -> Vec<f64> {
     (0..values.len())
         .map(|index| {
-            let before = &values[index.saturating_sub(points)..index];
+            let before = &values[index - points.min(seen[index].saturating_sub(1))..index];
             if before.len() < 2 {
                 return 0.0;
             }
@@ -259,10 +281,10 @@ fn off_line(values: &[f64], points: usize) -> Vec<f64> {
         .collect()
 }
 
-fn levels(values: &[f64], points: usize) -> Vec<f64> {
-    let means = means(values, points);
+fn levels(values: &[f64], points: usize, seen: &[usize]) -> Vec<f64> {
+    let means = means(values, points, seen);
     (0..values.len())
-        .map(|end| if end + 1 < 2 * points { 0.0 } else { means[end] - means[end - points] })
+        .map(|end| if seen[end] < 2 * points { 0.0 } else { means[end] - means[end - points] })
         .collect()
 }
 
@@ -275,7 +297,7 @@ fn repeats(values: &[f64]) -> Vec<f64> {
 /// Points a flat run is counted up to, so that it looks back no further.
 const MAX_FLAT: f64 = discord::HISTORY as f64;
 
-fn flat(values: &[f64]) -> Vec<f64> {
+fn flat(values: &[f64], seen: &[usize]) -> Vec<f64> {
     let mut run = 0.0;
     (0..values.len())
         .map(|index| {
@@ -284,7 +306,7 @@ fn flat(values: &[f64]) -> Vec<f64> {
             } else {
                 0.0
             };
-            run
+            run.min(seen[index].saturating_sub(1) as f64)
         })
         .collect()
 }

@@ -38,9 +38,9 @@ fn build(options: &str, direction: Direction) -> Result<Auto> {
 fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
     let times: Vec<i64> = (0..values.len() as i64).map(|index| begin + index * STEP).collect();
     let (window_ms, refit_ms) = detector.default_training(STEP);
-    let grid = Timing { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
+    let timing = Timing { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
     let before = |ms: i64| times.partition_point(|time| *time < ms);
-    let blocks: Vec<Block> = grid
+    let blocks: Vec<Block> = timing
         .cells(&times, &[])
         .into_iter()
         .map(|judged| {
@@ -49,7 +49,7 @@ fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
         })
         .collect();
     let mut all = Judgement::default();
-    for judgement in detector.judge_blocks(Points { times: &times, values }, &blocks, grid) {
+    for judgement in detector.judge_blocks(Points { times: &times, values }, &blocks, timing) {
         all.append(judgement);
     }
     all
@@ -189,6 +189,60 @@ fn no_verdict_looks_ahead() {
     }
 }
 
+/// Judges one block with exactly what the reach promises before it, and with wild points before that.
+fn judge_with_reach(step: i64, refit: i64, point: impl Fn(i64) -> Option<f64>) -> [Judgement; 2] {
+    let detector = build(r#"{"refractory":0}"#, Direction::Both).unwrap();
+    let Reach { lookback_ms, .. } = detector.reach(step);
+    let timing = Timing { step_ms: Some(step), refit_ms: Some(refit), lookback_ms: Some(lookback_ms) };
+    let judge_from = BEGIN.div_euclid(refit) * refit;
+    let train_from = judge_from - 200 * step;
+    let run_from = (train_from - lookback_ms).div_euclid(refit) * refit;
+    let judge = |from: i64| {
+        let slots = (from..judge_from + refit.min(20 * step)).step_by(step as usize);
+        // The wild ones end some time before, so that a gap lies between.
+        let wild = |time: i64| if time < run_from - step { Some(1e6 + time as f64) } else { point(time) };
+        let (times, values): (Vec<i64>, Vec<f64>) = slots
+            .filter_map(|time| Some((time, if time < run_from { wild(time)? } else { point(time)? })))
+            .unzip();
+        let before = |ms: i64| times.partition_point(|time| *time < ms);
+        let block = Block {
+            training: before(train_from)..before(judge_from),
+            judged: before(judge_from)..times.len(),
+        };
+        detector.judge_blocks(Points { times: &times, values: &values }, &[block], timing).remove(0)
+    };
+    [judge(run_from), judge(run_from - 700 * step)]
+}
+
+#[test]
+fn what_lies_before_the_reach_changes_no_bit() {
+    let value = |time: i64| ((time / MINUTE) % 1_440) as f64 / 100.0 + noise((time / MINUTE) as usize);
+    type Series<'a> = &'a dyn Fn(i64) -> Option<f64>;
+    for (step, refit) in [(MINUTE, 30 * MINUTE), (MINUTE, 1_440 * MINUTE), (60 * MINUTE, 360 * MINUTE)] {
+        let begin = BEGIN - build("{}", Direction::Both).unwrap().reach(step).lookback_ms - 200 * step;
+        let nulls = |time: i64| if time < begin + 700 * step { Some(f64::NAN) } else { Some(value(time)) };
+        let hole = |time: i64| (time > begin + 500 * step || time < begin - step).then(|| value(time));
+        // So far apart that windows would hold points of long ago.
+        let sparse = |time: i64| (time > BEGIN - 200 * step || (time / step) % 11 == 0).then(|| value(time));
+        let series: [(&str, Series<'_>); 4] =
+            [("whole", &|time| Some(value(time))), ("nulls", &nulls), ("hole", &hole), ("sparse", &sparse)];
+        for (name, point) in series {
+            let [exact, more] = judge_with_reach(step, refit, point);
+            assert!(exact.scores.iter().any(|score| score.is_finite()), "{name} {step}");
+            let bits = |of: &Judgement| {
+                let columns = [&of.scores, &of.expected, &of.lower, &of.upper];
+                columns.map(|column| column.iter().map(|number| number.to_bits()).collect::<Vec<_>>())
+            };
+            assert_eq!(bits(&exact), bits(&more), "{name} {step} {refit}");
+            assert_eq!(
+                (exact.verdicts, exact.reasons),
+                (more.verdicts, more.reasons),
+                "{name} {step} {refit}"
+            );
+        }
+    }
+}
+
 #[test]
 fn direction_and_sensitivity_decide_what_is_flagged_but_not_the_scores() {
     let mut values = daily(9);
@@ -237,6 +291,14 @@ fn too_little_training_flags_nothing_and_says_so() {
     let judgement = judge_with(&build("{}", Direction::Both).unwrap(), &values[..100], BEGIN);
     assert!(judgement.shortage.as_deref().is_some_and(|why| why.contains("of the 40 training points")));
     assert!(incidents(&judgement).is_empty());
+    // From 40 points on there are scores, from 150 on flags.
+    let needed = "of the 150 training points that flags need are available";
+    assert!(
+        judgement.unflagged.as_deref().is_some_and(|why| why.ends_with(needed)),
+        "{:?}",
+        judgement.unflagged
+    );
+    assert!(judgement.scores[60..].iter().all(|score| score.is_finite()));
 }
 
 #[test]

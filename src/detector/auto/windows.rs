@@ -8,40 +8,81 @@ use multiversion::multiversion;
 /// Sums side by side.
 const LANES: usize = 8;
 
-/// The sum of the last `points` of `values` at each of them; of fewer at the begin.
-pub(super) fn sums(values: &[f64], points: usize) -> Vec<f64> {
-    let mut all: Vec<f64> = (1..points.min(values.len() + 1)).map(|end| values[..end].iter().sum()).collect();
-    all.resize(values.len(), 0.0);
+/// For each point how many points are in its sight, itself among them: those no more than `ms` before it (`None`: all),
+/// as far as there is no NaN between. None are in sight of a NaN.
+pub(super) fn sights(times: &[i64], values: &[f64], ms: Option<i64>) -> Vec<usize> {
+    let mut first = 0;
+    let count = |(index, time): (usize, &i64)| {
+        if values[index].is_nan() {
+            first = index + 1;
+        }
+        if let Some(ms) = ms {
+            while first < index && times[first] < time.saturating_sub(ms) {
+                first += 1;
+            }
+        }
+        index + 1 - first
+    };
+    times.iter().enumerate().map(count).collect()
+}
+
+/// The sum of the last `points` of `values` at each of them; NaN where there are not so many.
+pub(super) fn whole_sums(values: &[f64], points: usize) -> Vec<f64> {
     let short = points.saturating_sub(1).min(values.len());
+    let mut all = vec![f64::NAN; short];
+    all.resize(values.len(), 0.0);
     add_windows(values, points, &mut all[short..]);
     all
 }
 
-/// The mean of the last `points` of `values` at each of them; of fewer at the begin.
-pub(super) fn means(values: &[f64], points: usize) -> Vec<f64> {
-    let mut sums = sums(values, points);
-    divide_by_count(&mut sums, points);
+/// The sum of the last `points` of `values` at each of them; of fewer where fewer are in sight.
+pub(super) fn sums(values: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
+    let mut all = whole_sums(values, points);
+    for (end, sight) in (1..).zip(sights).filter(|(_, sight)| **sight < points) {
+        all[end - 1] = values[end - sight..end].iter().sum();
+    }
+    all
+}
+
+/// The mean of the last `points` of `values` at each of them; of fewer where fewer are in sight.
+pub(super) fn means(values: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
+    let mut sums = sums(values, points, sights);
+    divide_by_count(&mut sums, points, sights);
     sums
 }
 
-/// The standard deviation of the last `points` of `values` at each of them; of fewer at the begin.
-pub(super) fn deviations(values: &[f64], points: usize) -> Vec<f64> {
-    let means = means(values, points);
+/// The mean of the last `points` of `changes`, each of which is that of a point from the one before, which must be in
+/// sight too.
+pub(super) fn means_of_changes(changes: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
+    let mut sums = sums_of_changes(changes, points, sights);
+    divide_by_count(&mut sums, points, sights);
+    sums
+}
+
+/// The sum of the last `points` of `changes`, likewise.
+pub(super) fn sums_of_changes(changes: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
+    let before: Vec<usize> = sights.iter().map(|sight| sight.saturating_sub(1)).collect();
+    sums(changes, points, &before)
+}
+
+/// The standard deviation of the last `points` of `values` at each of them; of fewer where fewer are in sight.
+pub(super) fn deviations(values: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
+    let means = means(values, points, sights);
     let short = points.saturating_sub(1).min(values.len());
-    let square = |value: f64, mean: f64| (value - mean) * (value - mean);
-    let mut all: Vec<f64> = (1..=short)
-        .map(|end| values[..end].iter().map(|value| square(*value, means[end - 1])).sum())
-        .collect();
-    all.resize(values.len(), 0.0);
+    let mut all = vec![0.0; values.len()];
     add_squares(values, points, &means[short..], &mut all[short..]);
-    divide_by_count(&mut all, points);
+    for (end, sight) in (1..).zip(sights).filter(|(_, sight)| **sight < points) {
+        let apart = values[end - sight..end].iter().map(|value| value - means[end - 1]);
+        all[end - 1] = apart.map(|apart| apart * apart).sum();
+    }
+    divide_by_count(&mut all, points, sights);
     all.iter_mut().for_each(|variance| *variance = variance.sqrt());
     all
 }
 
-fn divide_by_count(sums: &mut [f64], points: usize) {
-    for (before, sum) in sums.iter_mut().enumerate() {
-        *sum /= (before + 1).min(points) as f64;
+fn divide_by_count(sums: &mut [f64], points: usize, sights: &[usize]) {
+    for (sum, sight) in sums.iter_mut().zip(sights) {
+        *sum /= points.min(*sight) as f64;
     }
 }
 
@@ -100,7 +141,9 @@ mod tests {
             [(0, 4), (1, 1), (3, 4), (4, 4), (11, 4), (12, 4), (321, 1), (321, 48), (321, 400)]
         {
             let values = &values[..count];
-            let window = |end: usize| &values[(end + 1).saturating_sub(points)..=end];
+            // Now and then fewer are in sight.
+            let sights: Vec<usize> = (0..count).map(|index| (index + 1).min(350 - index)).collect();
+            let window = |end: usize| &values[end + 1 - points.min(sights[end])..=end];
             let mean = |window: &[f64]| window.iter().sum::<f64>() / window.len() as f64;
             let deviation = |window: &[f64]| {
                 let mean = mean(window);
@@ -110,12 +153,25 @@ mod tests {
             let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
             let each = |of: &dyn Fn(&[f64]) -> f64| (0..count).map(|end| of(window(end))).collect::<Vec<_>>();
             assert_eq!(
-                bits(&sums(values, points)),
+                bits(&sums(values, points, &sights)),
                 bits(&each(&|window| window.iter().sum())),
                 "{count} {points}"
             );
-            assert_eq!(bits(&means(values, points)), bits(&each(&mean)), "{count} {points}");
-            assert_eq!(bits(&deviations(values, points)), bits(&each(&deviation)), "{count} {points}");
+            assert_eq!(bits(&means(values, points, &sights)), bits(&each(&mean)), "{count} {points}");
+            assert_eq!(
+                bits(&deviations(values, points, &sights)),
+                bits(&each(&deviation)),
+                "{count} {points}"
+            );
         }
+    }
+
+    #[test]
+    fn nothing_is_in_sight_beyond_a_gap_or_too_long_ago() {
+        let times = [0, 10, 20, 30, 40, 70, 80];
+        let values = [1.0, 2.0, f64::NAN, 4.0, 5.0, 6.0, 7.0];
+        assert_eq!(sights(&times, &values, None), [1, 2, 0, 1, 2, 3, 4]);
+        assert_eq!(sights(&times, &values, Some(30)), [1, 2, 0, 1, 2, 2, 2]);
+        assert_eq!(means_of_changes(&values, 3, &[1, 2, 0, 1, 2, 3, 4])[4..], [2.5, 11.0 / 3.0, 6.0]);
     }
 }
