@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 /// Points after the onset that belong to an incident at most.
-const MAX_ONGOING: usize = 12;
+pub(super) const MAX_ONGOING: usize = 12;
 
 /// What an alarm is in the course of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl Incidents {
     }
 
     /// The part of the next point, and whether it is the highest alarm for the refractory time. `wanted` says whether it
-    /// may be told.
-    pub(super) fn next(&mut self, alarm: f64, wanted: bool) -> (Part, bool) {
+    /// may be told, `lasts` whether it goes on what has begun, however low the alarm.
+    pub(super) fn next(&mut self, alarm: f64, wanted: bool, lasts: bool) -> (Part, bool) {
         let point = self.point;
         self.point += 1;
         while self.peaks.front().is_some_and(|(at, _)| at + self.refractory < point) {
@@ -51,8 +51,9 @@ impl Incidents {
         }
         self.peaks.push_back((point, alarm));
 
-        let holds = alarm >= self.threshold && wanted;
-        let part = if is_peak && holds {
+        let is_loud = alarm >= self.threshold;
+        let holds = wanted && (is_loud || lasts);
+        let part = if is_peak && is_loud && wanted {
             self.open_since = Some(point);
             Part::Onset
         } else if self.open_since.is_some_and(|onset| holds && point - onset <= MAX_ONGOING) {
@@ -77,7 +78,7 @@ mod tests {
             (Part::Onset, _) => 'O',
             (Part::Ongoing, _) => 'o',
         };
-        alarms.iter().map(|alarm| letter(incidents.next(*alarm, true))).collect()
+        alarms.iter().map(|alarm| letter(incidents.next(*alarm, true, false))).collect()
     }
 
     #[test]
@@ -96,9 +97,19 @@ mod tests {
     }
 
     #[test]
+    fn what_lasts_goes_on_but_does_not_begin() {
+        let mut incidents = Incidents::new(2.0, 300);
+        assert_eq!(incidents.next(1.0, true, true).0, Part::Quiet);
+        assert_eq!(incidents.next(3.0, true, true).0, Part::Onset);
+        assert_eq!(incidents.next(0.5, true, true).0, Part::Ongoing);
+        assert_eq!(incidents.next(0.5, true, false).0, Part::Quiet);
+        assert_eq!(incidents.next(0.5, true, true).0, Part::Quiet);
+    }
+
+    #[test]
     fn the_side_nobody_asked_for_opens_nothing() {
         let mut incidents = Incidents::new(2.0, 3);
-        assert_eq!(incidents.next(3.0, false), (Part::Quiet, true));
-        assert_eq!(incidents.next(2.5, true), (Part::Quiet, false));
+        assert_eq!(incidents.next(3.0, false, false), (Part::Quiet, true));
+        assert_eq!(incidents.next(2.5, true, false), (Part::Quiet, false));
     }
 }
