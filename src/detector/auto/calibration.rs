@@ -104,7 +104,6 @@ impl Tail {
     }
 
     /// The surprise of `value`, 0 to [`MAX_SURPRISE`].
-    #[cfg(test)]
     pub(super) fn surprise(&self, value: f64) -> f64 {
         self.rarity(value).min(MAX_SURPRISE)
     }
@@ -277,11 +276,14 @@ impl<'a> SortedRange<'a> {
 
     /// The values that there are, ascending, if they are `most` at most and there are at least `each` of each.
     pub(super) fn few_values(&self, most: usize, each: usize) -> Option<Vec<f64>> {
+        // Nearly always the highest is rare.
+        if self.len < each || self.nth(self.len - each) != self.nth(self.len - 1) {
+            return None;
+        }
         let mut found = Vec::new();
         let mut rank = 0;
         while rank < self.len {
             let value = self.nth(rank);
-            // Nearly always this is where it ends.
             if found.len() == most || rank + each > self.len || self.nth(rank + each - 1) != value {
                 return None;
             }

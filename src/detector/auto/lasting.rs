@@ -28,23 +28,51 @@ pub(super) struct Lasting {
 
 /// The training window of one block, and the values to look back through.
 pub(super) struct Past<'a> {
-    pub(super) values: &'a [f64],
-    pub(super) training: Range<usize>,
+    values: &'a [f64],
+    training: Range<usize>,
     /// The same training values, by rank.
-    pub(super) sorted: &'a SortedRange<'a>,
+    sorted: &'a SortedRange<'a>,
+    median: f64,
+    /// The most points that a run may have.
+    longest: usize,
+    /// Training values of which so many are lower, and higher: no run reaches them.
+    low: f64,
+    high: f64,
 }
 
-impl Past<'_> {
+impl<'a> Past<'a> {
+    /// `sorted` are the values at `training`; `None` if they are too few for a run.
+    pub(super) fn new(
+        values: &'a [f64],
+        training: Range<usize>,
+        sorted: &'a SortedRange<'a>,
+    ) -> Option<Self> {
+        let count = sorted.len();
+        let longest = (count as f64 * MAX_SHARE) as usize;
+        (longest > 0).then(|| Self {
+            values,
+            training,
+            sorted,
+            median: sorted.nth((count - 1) / 2),
+            longest,
+            low: sorted.nth(longest),
+            high: sorted.nth(count - 1 - longest),
+        })
+    }
+
+    pub(super) fn training(&self) -> Range<usize> {
+        self.training.clone()
+    }
+
     /// The most points that a run may have.
     pub(super) fn longest(&self) -> usize {
-        (self.sorted.len() as f64 * MAX_SHARE) as usize
+        self.longest
     }
 
     /// The run that ends at `index`, if the training window has no other value like those in it.
     pub(super) fn lasting(&self, index: usize) -> Option<Lasting> {
         let value = self.values[index];
-        let count = self.sorted.len();
-        if count == 0 || !value.is_finite() {
+        if !value.is_finite() {
             return None;
         }
         // Below zero is a run of its own: what has often been zero may still never have been less.
@@ -59,24 +87,20 @@ impl Past<'_> {
         if let Some((points, why)) = never {
             return Some(Lasting { points, is_high: false, why });
         }
-        let median = self.sorted.nth((count - 1) / 2);
-        let is_high = value > median;
-        let quartile = self.sorted.nth(if is_high { count - 1 - count / 4 } else { count / 4 });
+        let is_high = value > self.median;
         // Halved first: the sum of two large values could overflow.
-        let half_way = median / 2.0 + value / 2.0;
+        let half_way = self.median / 2.0 + value / 2.0;
         let like = |other: f64| if is_high { other > half_way } else { other < half_way };
-        if value == median || like(quartile) {
-            return None;
-        }
         let points = self.run(index, is_high, like)?;
         Some(Lasting { points, is_high, why: "nothing before was half as far from the usual" })
     }
 
-    /// How many points up to `index` one after the other are `like` it, gaps aside; `None` if one of the training values
-    /// is that is none of them, or they are too many. Values farther out on their side are all alike.
+    /// How many points up to `index` one after the other are `like` it, gaps aside; `None` if a training value is that is
+    /// none of them, or they are too many. What is farther out on its side is like it too.
     fn run(&self, index: usize, is_high: bool, like: impl Fn(f64) -> bool) -> Option<usize> {
-        let count = self.sorted.len();
-        let farthest = |beyond: usize| self.sorted.nth(if is_high { count - 1 - beyond } else { beyond });
+        if like(if is_high { self.high } else { self.low }) {
+            return None;
+        }
         let (mut points, mut trained) = (0, 0);
         for at in (self.training.start..=index).rev() {
             let value = self.values[at];
@@ -88,11 +112,12 @@ impl Past<'_> {
             }
             points += 1;
             trained += usize::from(self.training.contains(&at));
-            if points > self.longest() {
+            if points > self.longest {
                 return None;
             }
         }
-        (points > 0 && !like(farthest(trained))).then_some(points)
+        let farthest = self.sorted.nth(if is_high { self.sorted.len() - 1 - trained } else { trained });
+        (points > 0 && !like(farthest)).then_some(points)
     }
 }
 
@@ -104,9 +129,9 @@ mod tests {
     fn lasting(values: &[f64], begin: usize) -> Vec<Option<(usize, bool)>> {
         let mut sorted = SortedRange::new(values);
         sorted.move_to(0, begin);
-        let past = Past { values, training: 0..begin, sorted: &sorted };
+        let past = Past::new(values, 0..begin, &sorted);
         let points = |lasting: Lasting| (lasting.points, lasting.is_high);
-        (begin..values.len()).map(|index| past.lasting(index).map(points)).collect()
+        (begin..values.len()).map(|index| past.as_ref()?.lasting(index).map(points)).collect()
     }
 
     /// 240 values from 60 to 139.

@@ -99,9 +99,6 @@ const EACH_SEEN: usize = 5;
 const JUMPS: [Kind; 2] = [Kind::Change, Kind::Line(6)];
 const JUMP_THRESHOLD: f64 = 4.1;
 
-/// Severity of what is wrong beyond doubt, at least.
-const LASTING_SEVERITY: f64 = 0.75;
-
 /// Points after the end of what lasted in which the way back is no news.
 const WAY_BACK_POINTS: usize = 24;
 
@@ -205,12 +202,8 @@ impl Detector for Auto {
             .iter()
             .map(|block| match calibrator.calibrate(&block.training) {
                 Some(calibration) => {
-                    let past = Past {
-                        values: points.values,
-                        training: block.training.clone(),
-                        sorted: &calibrator.values,
-                    };
-                    self.judge_block(&series, &calibration, &past, block, &mut events)
+                    let past = Past::new(points.values, block.training.clone(), &calibrator.values);
+                    self.judge_block(&series, &calibration, past.as_ref(), block, &mut events)
                 }
                 None => {
                     block.judged.clone().for_each(|_| events.pass());
@@ -233,7 +226,7 @@ impl Auto {
         &self,
         series: &Watch<'_>,
         calibration: &Calibration,
-        past: &Past<'_>,
+        past: Option<&Past<'_>>,
         block: &Block,
         events: &mut Events,
     ) -> Judgement {
@@ -248,6 +241,7 @@ impl Auto {
             }
             let mut seen = calibration.look(series, index);
             let shift = calibration.shift(series, index);
+            let jump = calibration.jump(series, index);
             let wanted = |is_high: bool| {
                 calibration.may_flag
                     && match self.direction {
@@ -256,15 +250,12 @@ impl Auto {
                         Direction::Low => !is_high,
                     }
             };
-            let lasting = calibration.lasting(series, past, index);
+            let lasting = past.and_then(|past| calibration.lasting(series, past, index));
             let lasts = lasting.is_some();
-            if lasts {
-                seen.severity = seen.severity.max(LASTING_SEVERITY);
-            }
             let (part, is_peak) = events.alarms.next(seen.alarm, wanted(seen.is_high), lasts);
             let is_way_back = series.leads_back(index);
             let (shift_part, _) = events.shifts.next(shift.0, wanted(shift.1) && !is_way_back, false);
-            let (jump_part, _) = events.jumps.next(seen.jump.0, wanted(seen.jump.1), lasts);
+            let (jump_part, _) = events.jumps.next(jump.0, wanted(jump.1), lasts);
             let told = if part != Part::Quiet {
                 true
             } else if shift_part != Part::Quiet {
@@ -273,7 +264,7 @@ impl Auto {
                     Some("the level of the last 12 points shifted by more than noise explains");
                 true
             } else if jump_part != Part::Quiet {
-                seen.is_high = seen.jump.1;
+                seen.is_high = jump.1;
                 seen.beyond_doubt = Some("no jump was ever as large");
                 true
             } else {
@@ -285,7 +276,7 @@ impl Auto {
                 seen.beyond_doubt = Some(lasting.why);
                 true
             } else {
-                told && (lasts || !calibration.is_way_back(series, past, index))
+                told && (lasts || !past.is_some_and(|past| calibration.is_way_back(series, past, index)))
             };
             let verdict = match (is_outlier, seen.is_high) {
                 (false, _) => Verdict::Normal,
@@ -334,6 +325,8 @@ struct Watch<'a> {
     shifts: [&'a [f64]; 2],
     /// The statistic of [`shift::BACK`].
     back: &'a [f64],
+    /// The places of [`JUMPS`] among the statistics.
+    jumps: [usize; 2],
 }
 
 impl<'a> Watch<'a> {
@@ -348,6 +341,8 @@ impl<'a> Watch<'a> {
             flat: of(Kind::Flat),
             shifts: shift::WATCHED.map(of),
             back: of(shift::BACK.0),
+            jumps: JUMPS
+                .map(|kind| statistics.iter().position(|statistic| statistic.kind == kind).unwrap_or(0)),
         }
     }
 
@@ -455,7 +450,6 @@ impl Calibration {
         let mut seen = Seen {
             alarm: 0.0,
             severity: 0.0,
-            jump: (f64::INFINITY, true),
             is_high: true,
             drivers: [(0.0, Kind::Flat, true); 2],
             beyond_doubt: None,
@@ -470,18 +464,14 @@ impl Calibration {
             if value.is_nan() {
                 continue;
             }
-            let high = high.as_ref().map_or(0.0, |tail| tail.rarity(value));
-            let (rarity, is_high) = match low {
-                None => (high, true),
+            let high = high.as_ref().map_or(0.0, |tail| tail.surprise(value));
+            let (surprise, is_high) = match low {
+                None => (high.min(calibration::MAX_SURPRISE - TWO_SIDES), true),
                 Some(low) => {
-                    let low = low.rarity(-value);
+                    let low = low.surprise(-value);
                     ((high.max(low) - TWO_SIDES).max(0.0), high >= low)
                 }
             };
-            let surprise = rarity.min(calibration::MAX_SURPRISE - TWO_SIDES);
-            if JUMPS.contains(&statistic.kind) && rarity < seen.jump.0 {
-                seen.jump = (rarity, is_high);
-            }
             let weighted = watched.alarm * surprise * surprise;
             alarm += weighted;
             let severe = surprise.min(MAX_SEVERE);
@@ -535,7 +525,7 @@ impl Calibration {
         past.lasting(index).or_else(|| {
             let flat = series.flat.get(index).copied().unwrap_or(0.0);
             // Only what was there before the block is left out of the training window.
-            let since = index.checked_sub(past.training.end).map_or(0.0, |since| since as f64);
+            let since = index.checked_sub(past.training().end).map_or(0.0, |since| since as f64);
             let longest = if flat > since { self.longest_flat_but_last } else { self.longest_flat };
             let points = (flat as usize + 1).saturating_sub(FROZEN_POINTS);
             let lasts = self.is_frozen(flat, longest) && points <= past.longest();
@@ -570,6 +560,18 @@ impl Calibration {
         least
     }
 
+    /// How surprising a jump at `index` is, and whether it is one upwards.
+    fn jump(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
+        let rarity = |place: usize| {
+            let value = series.statistics[place].values[index];
+            let (Some(high), Some(low)) = &self.tails[place] else { return (0.0, true) };
+            let (high, low) = (high.rarity(value), low.rarity(-value));
+            (high.max(low) - TWO_SIDES, high >= low)
+        };
+        let [one, other] = series.jumps.map(rarity);
+        if one.0 <= other.0 { one } else { other }
+    }
+
     /// Ends of the normal band around `expected`.
     fn band(&self, expected: f64) -> (f64, f64) {
         // The first statistic is the residual of the value itself.
@@ -582,8 +584,6 @@ impl Calibration {
 struct Seen {
     alarm: f64,
     severity: f64,
-    /// How surprising a jump is, and whether it is one upwards.
-    jump: (f64, bool),
     is_high: bool,
     /// The statistics that count most: share of the alarm, kind, whether it is high.
     drivers: [(f64, Kind, bool); 2],
