@@ -113,7 +113,8 @@ fn what_an_operator_would_call_out_is_flagged_at_once() {
             "{name} at {at}: {found:?}"
         );
         assert_eq!(judgement.verdicts[found[0].start], verdict, "{name}");
-        assert!(judgement.scores[found[0].start] > 0.5, "{name}");
+        // A mere jump may be told before the score stands out.
+        assert!(judgement.scores[at..at + within].iter().any(|score| *score > 0.5), "{name}");
         assert!(reason(&judgement, found[0].start).contains("expected"), "{name}");
     }
 }
