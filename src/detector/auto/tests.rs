@@ -36,6 +36,11 @@ fn build(options: &str, direction: Direction) -> Result<Auto> {
 
 /// All of `values` judged in the default blocks.
 fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
+    judge_from(detector, values, begin, 0)
+}
+
+/// The blocks of `values` that begin at the index `first` or later.
+fn judge_from(detector: &Auto, values: &[f64], begin: i64, first: usize) -> Judgement {
     let times: Vec<i64> = (0..values.len() as i64).map(|index| begin + index * STEP).collect();
     let (window_ms, refit_ms) = detector.default_training(STEP);
     let grid = Timing { step_ms: Some(STEP), refit_ms: Some(refit_ms), lookback_ms: None };
@@ -43,6 +48,7 @@ fn judge_with(detector: &Auto, values: &[f64], begin: i64) -> Judgement {
     let blocks: Vec<Block> = grid
         .cells(&times, &[])
         .into_iter()
+        .filter(|judged| judged.start >= first)
         .map(|judged| {
             let from = times[judged.start].div_euclid(refit_ms) * refit_ms;
             Block { training: before(from - window_ms)..judged.start, judged }
@@ -314,7 +320,7 @@ fn what_is_wrong_beyond_doubt_is_flagged_until_it_ends_and_no_longer() {
     for (name, change, after, points) in cases {
         let judgement = changed(18, at..at + points, |value| change(value, frozen));
         let told: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > at - 50).collect();
-        assert_eq!(told, [at + after..at + points], "{name}");
+        assert_eq!(told, vec![Range { start: at + after, end: at + points }], "{name}");
     }
 }
 
@@ -324,8 +330,27 @@ fn an_outage_shows_the_same_wherever_blocks_begin() {
         let at = 15 * DAY_POINTS + shift;
         let judgement = changed(17, at..at + 50, |_| 0.0);
         let told: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > at - 50).collect();
-        assert_eq!(told, [at..at + 50], "{shift}");
+        assert_eq!(told, vec![Range { start: at, end: at + 50 }], "{shift}");
     }
+}
+
+#[test]
+fn what_lasts_is_the_same_however_much_of_it_is_looked_at() {
+    let mut values = daily(18);
+    let outage = 16 * DAY_POINTS + 7..17 * DAY_POINTS + 7;
+    values[outage.clone()].fill(0.0);
+    let detector = build("{}", Direction::Both).unwrap();
+    let whole = judge_with(&detector, &values, BEGIN);
+    let run_in = usize::try_from(detector.reach(STEP).run_in_ms / STEP).unwrap();
+    // Before it, in it, and after it; all are multiples of the length of a block.
+    for seen in [16 * DAY_POINTS, 16 * DAY_POINTS + 144, 17 * DAY_POINTS + 12] {
+        let first = seen - run_in;
+        let part = judge_from(&detector, &values, BEGIN, first);
+        assert_eq!(part.verdicts[run_in..], whole.verdicts[seen..], "{seen}");
+        let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&part.scores[run_in..]), bits(&whole.scores[seen..]), "{seen}");
+    }
+    assert!(outage.clone().all(|index| whole.verdicts[index] == Verdict::Low));
 }
 
 #[test]
