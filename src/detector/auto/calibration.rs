@@ -17,6 +17,9 @@ pub(super) const MIN_VALUES: usize = 40;
 /// drown all others.
 pub(super) const MAX_SURPRISE: f64 = 4.3;
 
+/// Where even those end that are compared with each other beyond it.
+const MAX_RARITY: f64 = 40.0;
+
 /// Share of the values that the tail is estimated from, and the fewest of them.
 const TAIL_SHARE: f64 = 0.01;
 const MIN_TAIL: usize = 5;
@@ -102,10 +105,15 @@ impl Tail {
 
     /// The surprise of `value`, 0 to [`MAX_SURPRISE`].
     pub(super) fn surprise(&self, value: f64) -> f64 {
+        self.rarity(value).min(MAX_SURPRISE)
+    }
+
+    /// The surprise of `value`, 0 to [`MAX_RARITY`]: for comparing what is beyond all measure.
+    pub(super) fn rarity(&self, value: f64) -> f64 {
         let distance = value - self.median;
         if distance > self.begin {
             let beyond = (distance / self.begin).log10() / self.index;
-            return (self.begin_surprise + beyond).min(MAX_SURPRISE);
+            return (self.begin_surprise + beyond).min(MAX_RARITY);
         }
         let (median, ordinary) = self.grid[0];
         if value <= median {
@@ -260,6 +268,11 @@ impl<'a> SortedRange<'a> {
         self.len
     }
 
+    /// The value at that index of the slice.
+    pub(super) fn value(&self, index: usize) -> f64 {
+        self.values[index]
+    }
+
     /// The value of that rank, 0 for the lowest; `rank` is below the length.
     pub(super) fn nth(&self, rank: usize) -> f64 {
         let mut left = rank as u32;
@@ -279,6 +292,31 @@ impl<'a> SortedRange<'a> {
             left -= count;
         }
         f64::NAN
+    }
+
+    /// The values that there are, ascending, if they are `most` at most and there are at least `each` of each.
+    pub(super) fn few_values(&self, most: usize, each: usize) -> Option<Vec<f64>> {
+        // Nearly always the highest is rare.
+        if self.len < each || self.nth(self.len - each) != self.nth(self.len - 1) {
+            return None;
+        }
+        let mut found = Vec::new();
+        let mut rank = 0;
+        while rank < self.len {
+            let value = self.nth(rank);
+            if found.len() == most || rank + each > self.len || self.nth(rank + each - 1) != value {
+                return None;
+            }
+            found.push(value);
+            // The first rank with another value.
+            let (mut same, mut other) = (rank + each - 1, self.len);
+            while same + 1 < other {
+                let middle = usize::midpoint(same, other);
+                if self.nth(middle) == value { same = middle } else { other = middle }
+            }
+            rank = other;
+        }
+        Some(found)
     }
 
     fn value_at(&self, word: usize, bit: u32) -> f64 {

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 /// Points after the onset that belong to an incident at most.
-const MAX_ONGOING: usize = 12;
+pub(super) const MAX_ONGOING: usize = 12;
 
 /// Points before the refractory time of a point that its part may depend on.
 pub(super) const REMEMBERED_POINTS: usize = MAX_ONGOING;
@@ -56,8 +56,8 @@ impl Incidents {
     }
 
     /// The part of the next point, which is at `time`, and whether it is the highest alarm for the refractory time.
-    /// `wanted` says whether it may be told.
-    pub(super) fn next(&mut self, time: i64, alarm: f64, wanted: bool) -> (Part, bool) {
+    /// `wanted` says whether it may be told, `lasts` whether it goes on what has begun, however low the alarm.
+    pub(super) fn next(&mut self, time: i64, alarm: f64, wanted: bool, lasts: bool) -> (Part, bool) {
         let point = (self.point, time);
         self.point += 1;
         while self.peaks.front().is_some_and(|(at, _)| !self.is_within(self.refractory, *at, point)) {
@@ -69,8 +69,9 @@ impl Incidents {
         }
         self.peaks.push_back((point, alarm));
 
-        let holds = alarm >= self.threshold && wanted;
-        let part = if is_peak && holds {
+        let is_loud = alarm >= self.threshold;
+        let holds = wanted && (is_loud || lasts);
+        let part = if is_peak && is_loud && wanted {
             self.open_since = Some(point);
             Part::Onset
         } else if self.open_since.is_some_and(|onset| holds && self.is_within(MAX_ONGOING, onset, point)) {
@@ -101,7 +102,7 @@ mod tests {
             (Part::Ongoing, _) => 'o',
         };
         let alarms = (0..).zip(alarms);
-        alarms.map(|(at, alarm)| letter(incidents.next(at * distance_ms, *alarm, true))).collect()
+        alarms.map(|(at, alarm)| letter(incidents.next(at * distance_ms, *alarm, true, false))).collect()
     }
 
     #[test]
@@ -120,10 +121,20 @@ mod tests {
     }
 
     #[test]
+    fn what_lasts_goes_on_but_does_not_begin() {
+        let mut incidents = Incidents::new(2.0, 300, None);
+        assert_eq!(incidents.next(0, 1.0, true, true).0, Part::Quiet);
+        assert_eq!(incidents.next(1, 3.0, true, true).0, Part::Onset);
+        assert_eq!(incidents.next(2, 0.5, true, true).0, Part::Ongoing);
+        assert_eq!(incidents.next(3, 0.5, true, false).0, Part::Quiet);
+        assert_eq!(incidents.next(4, 0.5, true, true).0, Part::Quiet);
+    }
+
+    #[test]
     fn the_side_nobody_asked_for_opens_nothing() {
         let mut incidents = Incidents::new(2.0, 3, None);
-        assert_eq!(incidents.next(0, 3.0, false), (Part::Quiet, true));
-        assert_eq!(incidents.next(1, 2.5, true), (Part::Quiet, false));
+        assert_eq!(incidents.next(0, 3.0, false, false), (Part::Quiet, true));
+        assert_eq!(incidents.next(1, 2.5, true, false), (Part::Quiet, false));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! unrest, flat lines, and runs that look like nothing before (`discord`). What each did in the training window says how
 //! surprising it is now (`calibration`). The surprises are averaged, the large ones counting more, into two scores: the
 //! *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms become incidents,
-//! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`).
+//! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`) and jumps beyond all
+//! measure ([`JUMPS`]). What stays wrong beyond doubt is told until it ends (`lasting`).
 //!
 //! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic O(√points) a block and a sort; about
 //! 400 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
@@ -16,6 +17,7 @@ mod calibration;
 mod discord;
 mod expectation;
 mod incidents;
+mod lasting;
 mod shift;
 mod statistics;
 #[cfg(test)]
@@ -29,7 +31,8 @@ use serde::Deserialize;
 
 use self::calibration::{Scratch, SortedRange, Tail};
 use self::expectation::Expectation;
-use self::incidents::{Incidents, Part};
+use self::incidents::{Incidents, MAX_ONGOING, Part};
+use self::lasting::{Lasting, Past};
 use self::shift::Noise;
 use self::statistics::{Kind, LOOKBACK_POINTS, Sights, Statistic, WATCHED};
 use super::short::Short;
@@ -91,6 +94,17 @@ const NEVER_BEFORE_ALARM: f64 = 3.0;
 /// the training window, the run itself aside.
 const FROZEN_POINTS: usize = 12;
 const FROZEN_FACTOR: f64 = 5.0;
+
+/// Values that a series may have at most, and how often each must have been seen, for one in between to be news.
+const FEW_VALUES: usize = 10;
+const EACH_SEEN: usize = 5;
+
+/// A jump is told if all of these are more surprising than [`JUMP_THRESHOLD`], whatever the others say.
+const JUMPS: [Kind; 2] = [Kind::Change, Kind::Line(6)];
+const JUMP_THRESHOLD: f64 = 4.1;
+
+/// Points after the end of what lasted in which the way back is no news.
+const WAY_BACK_POINTS: usize = 24;
 
 /// The automatic detector with the options of one query.
 #[derive(Debug, Clone)]
@@ -194,11 +208,15 @@ impl Detector for Auto {
         let mut events = Events {
             alarms: Incidents::new(THRESHOLD - self.eased, self.refractory, timing.step_ms),
             shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory, timing.step_ms),
+            jumps: Incidents::new(JUMP_THRESHOLD - self.eased, self.refractory, timing.step_ms),
         };
         blocks
             .iter()
             .map(|block| match calibrator.calibrate(&block.training) {
-                Some(calibration) => self.judge_block(&series, &calibration, block, &mut events),
+                Some(calibration) => {
+                    let past = Past::new(points.values, block.training.clone(), &calibrator.values);
+                    self.judge_block(&series, &calibration, past.as_ref(), block, &mut events)
+                }
                 None => {
                     block.judged.clone().for_each(|index| events.pass(points.times[index]));
                     let usable = finite(&points.values[block.training.clone()]);
@@ -220,6 +238,7 @@ impl Auto {
         &self,
         series: &Watch<'_>,
         calibration: &Calibration,
+        past: Option<&Past<'_>>,
         block: &Block,
         events: &mut Events,
     ) -> Judgement {
@@ -234,6 +253,7 @@ impl Auto {
             }
             let mut seen = calibration.look(series, index);
             let shift = calibration.shift(series, index);
+            let jump = calibration.jump(series, index);
             let wanted = |is_high: bool| {
                 calibration.may_flag
                     && match self.direction {
@@ -242,18 +262,38 @@ impl Auto {
                         Direction::Low => !is_high,
                     }
             };
-            let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high));
-            let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1));
-            let is_shift = part == Part::Quiet && shift_part != Part::Quiet;
-            if is_shift {
+            let lasting = past.and_then(|past| calibration.lasting(series, past, index));
+            let lasts = lasting.is_some();
+            let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high), lasts);
+            let is_way_back = series.leads_back(index);
+            let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1) && !is_way_back, false);
+            let (jump_part, _) = events.jumps.next(time, jump.0, wanted(jump.1), lasts);
+            let told = if part != Part::Quiet {
+                true
+            } else if shift_part != Part::Quiet {
                 seen.is_high = shift.1;
                 seen.beyond_doubt =
                     Some("the level of the last 12 points shifted by more than noise explains");
-            }
-            let verdict = match (part == Part::Quiet && !is_shift, seen.is_high) {
-                (true, _) => Verdict::Normal,
-                (false, true) => Verdict::High,
-                (false, false) => Verdict::Low,
+                true
+            } else if jump_part != Part::Quiet {
+                seen.is_high = jump.1;
+                seen.beyond_doubt = Some("no jump was ever as large");
+                true
+            } else {
+                false
+            };
+            let goes_on = lasting.filter(|lasting| lasting.points > MAX_ONGOING && wanted(lasting.is_high));
+            let is_outlier = if let Some(lasting) = goes_on {
+                seen.is_high = lasting.is_high;
+                seen.beyond_doubt = Some(lasting.why);
+                true
+            } else {
+                told && (lasts || !past.is_some_and(|past| calibration.is_way_back(series, past, index)))
+            };
+            let verdict = match (is_outlier, seen.is_high) {
+                (false, _) => Verdict::Normal,
+                (true, true) => Verdict::High,
+                (true, false) => Verdict::Low,
             };
             let stands_out = seen.alarm >= ORDINARY && seen.severity >= MIN_PEAK_SEVERITY;
             let score = if is_peak && stands_out && calibration.may_flag {
@@ -278,13 +318,15 @@ impl Auto {
 struct Events {
     alarms: Incidents,
     shifts: Incidents,
+    jumps: Incidents,
 }
 
 impl Events {
     /// Nothing at the next point.
     fn pass(&mut self, time: i64) {
-        self.alarms.next(time, 0.0, false);
-        self.shifts.next(time, 0.0, false);
+        for incidents in [&mut self.alarms, &mut self.shifts, &mut self.jumps] {
+            incidents.next(time, 0.0, false, false);
+        }
     }
 }
 
@@ -297,6 +339,10 @@ struct Watch<'a> {
     flat: &'a [f64],
     /// The statistics of [`shift::WATCHED`].
     shifts: [&'a [f64]; 2],
+    /// The statistic of [`shift::BACK`].
+    back: &'a [f64],
+    /// The places of [`JUMPS`] among the statistics.
+    jumps: [usize; 2],
 }
 
 impl<'a> Watch<'a> {
@@ -304,7 +350,23 @@ impl<'a> Watch<'a> {
         let of = |kind: Kind| -> &'a [f64] {
             statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
         };
-        Self { points, expectation, statistics, flat: of(Kind::Flat), shifts: shift::WATCHED.map(of) }
+        Self {
+            points,
+            expectation,
+            statistics,
+            flat: of(Kind::Flat),
+            shifts: shift::WATCHED.map(of),
+            back: of(shift::BACK.0),
+            jumps: JUMPS
+                .map(|kind| statistics.iter().position(|statistic| statistic.kind == kind).unwrap_or(0)),
+        }
+    }
+
+    /// Whether the level has come nearer to what is expected, and near.
+    fn leads_back(&self, index: usize) -> bool {
+        let before = index.checked_sub(shift::BACK.1).and_then(|before| self.back.get(before));
+        let off = self.back.get(index).zip(before);
+        off.is_some_and(|(now, before)| now.abs() <= shift::BACK_SHARE * before.abs())
     }
 }
 
@@ -333,7 +395,7 @@ impl<'a> Calibrator<'a> {
         }
         let (lowest, highest) = (self.values.nth(0), self.values.nth(training_points - 1));
         let mut noise = [None, None];
-        let mut longest_flat = 0.0;
+        let (mut longest_flat, mut longest_flat_but_last) = (0.0, 0.0);
         let tails = self
             .statistics
             .iter_mut()
@@ -341,7 +403,15 @@ impl<'a> Calibrator<'a> {
                 values.move_to(training.start, training.end);
                 if *kind == Kind::Flat && values.len() > FROZEN_POINTS {
                     // What the run itself has left in the training window is below this rank at first.
-                    longest_flat = values.nth(values.len() - 1 - FROZEN_POINTS);
+                    let beyond = values.len() - 1 - FROZEN_POINTS;
+                    longest_flat = values.nth(beyond);
+                    // And later without it, until it is what is usual.
+                    let last = training.end.checked_sub(1).map_or(0.0, |last| values.value(last));
+                    longest_flat_but_last = if last >= FROZEN_POINTS as f64 {
+                        values.nth(beyond.saturating_sub(last as usize))
+                    } else {
+                        longest_flat
+                    };
                 }
                 if let Some(slot) = shift::WATCHED.iter().position(|watched| watched == kind) {
                     noise[slot] = Noise::of(values);
@@ -353,6 +423,8 @@ impl<'a> Calibrator<'a> {
             tails,
             noise,
             longest_flat,
+            longest_flat_but_last,
+            few_values: self.values.few_values(FEW_VALUES, EACH_SEEN).unwrap_or_default(),
             lowest,
             highest,
             training_points,
@@ -370,6 +442,10 @@ struct Calibration {
     noise: [Option<Noise>; 2],
     /// Points for which a value has stayed the same before, but for the very longest.
     longest_flat: f64,
+    /// The same but for the run with which the training window ends.
+    longest_flat_but_last: f64,
+    /// All values that there are, if they are few; else none.
+    few_values: Vec<f64>,
     /// The lowest and the highest training value.
     lowest: f64,
     highest: f64,
@@ -436,18 +512,55 @@ impl Calibration {
         {
             seen.is_high = false;
             seen.beyond_doubt = Some("it was never zero in the training window");
+        } else if value < 0.0 && self.lowest >= 0.0 {
+            seen.is_high = false;
+            seen.beyond_doubt = Some("it was never below zero in the training window");
+        } else if !self.few_values.is_empty()
+            && self.lowest < value
+            && value < self.highest
+            && !self.few_values.contains(&value)
+        {
+            seen.beyond_doubt =
+                Some("it was one of a few values all through the training window, and is none of them");
         }
         let flat = series.flat.get(index).copied().unwrap_or(0.0);
-        if flat >= FROZEN_POINTS as f64
-            && flat > FROZEN_FACTOR * self.longest_flat
-            && self.lowest < self.highest
-        {
+        if self.is_frozen(flat, self.longest_flat) {
             seen.beyond_doubt = Some("it has never stayed the same for so long");
         }
         if seen.beyond_doubt.is_some() {
             seen.alarm = seen.alarm.max(NEVER_BEFORE_ALARM);
         }
         seen
+    }
+
+    /// Whether a value is frozen that has not changed for `flat` points, if others never stayed for longer than `longest`.
+    fn is_frozen(&self, flat: f64, longest: f64) -> bool {
+        flat >= FROZEN_POINTS as f64 && flat > FROZEN_FACTOR * longest && self.lowest < self.highest
+    }
+
+    /// What is wrong beyond doubt at `index`, and for how long.
+    fn lasting(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> Option<Lasting> {
+        past.lasting(index).or_else(|| {
+            let flat = series.flat.get(index).copied().unwrap_or(0.0);
+            // Only what was there before the block is left out of the training window.
+            let since = index.checked_sub(past.training().end).map_or(0.0, |since| since as f64);
+            let longest = if flat > since { self.longest_flat_but_last } else { self.longest_flat };
+            let points = (flat as usize + 1).saturating_sub(FROZEN_POINTS);
+            let lasts = self.is_frozen(flat, longest) && points <= past.longest();
+            lasts.then(|| Lasting {
+                points,
+                is_high: series.points.values[index] >= series.expectation.expected[index],
+                why: "it has never stayed the same for so long",
+            })
+        })
+    }
+
+    /// Whether the point at `index` is within its band just after the end of what lasted.
+    fn is_way_back(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> bool {
+        let (lower, upper) = self.band(series.expectation.expected[index]);
+        (lower..=upper).contains(&series.points.values[index])
+            && (index.saturating_sub(WAY_BACK_POINTS)..index)
+                .any(|before| self.lasting(series, past, before).is_some_and(|was| was.points > MAX_ONGOING))
     }
 
     /// How surprising a shift of level at `index` is, and whether it is one upwards.
@@ -463,6 +576,18 @@ impl Calibration {
             }
         }
         least
+    }
+
+    /// How surprising a jump at `index` is, and whether it is one upwards.
+    fn jump(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
+        let rarity = |place: usize| {
+            let value = series.statistics[place].values[index];
+            let (Some(high), Some(low)) = &self.tails[place] else { return (0.0, true) };
+            let (high, low) = (high.rarity(value), low.rarity(-value));
+            (high.max(low) - TWO_SIDES, high >= low)
+        };
+        let [one, other] = series.jumps.map(rarity);
+        if one.0 <= other.0 { one } else { other }
     }
 
     /// Ends of the normal band around `expected`.
