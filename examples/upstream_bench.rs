@@ -1,5 +1,6 @@
 //! Times a million points of a local InfluxDB and a local PostgreSQL through the plugin, and where the time goes:
-//! `cargo build --release --bins && cargo run --release --example upstream_bench -- target/release/gpx_outrider`.
+//! `cargo build --release --bins && cargo run --release --example upstream_bench -- target/release/gpx_outrider`, and
+//! `influxdb` or `postgresql` after it for one of them.
 //!
 //! `influxd` and `postgres` must be installed. Each is loaded with a million points of one series, ten seconds apart, all of
 //! which a panel then asks for. Printed are, as the median of five, in ms:
@@ -51,13 +52,21 @@ const ROUNDS: usize = 5;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let binary = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: upstream_bench PLUGIN")?);
+    let mut arguments = std::env::args().skip(1);
+    let binary = PathBuf::from(arguments.next().ok_or("usage: upstream_bench PLUGIN [influxdb|postgresql]")?);
+    let chosen = arguments.next();
+    let is_wanted = |name: &str| chosen.as_deref().is_none_or(|chosen| chosen == name);
     println!(
         "| upstream, answer | upstream ms | whole ms | fetch ms | detect ms | decode + encode, CPU ms | of upstream |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|");
-    influxdb_lines(&binary).await?;
-    postgresql_line(&binary).await
+    if is_wanted("influxdb") {
+        influxdb_lines(&binary).await?;
+    }
+    if is_wanted("postgresql") {
+        postgresql_line(&binary).await?;
+    }
+    Ok(())
 }
 
 /// The value of a point: a wave with a little noise, written with all its digits.
