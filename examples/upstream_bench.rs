@@ -8,9 +8,10 @@
 //! - *upstream*: how long the server takes to answer the same question to a client that throws the answer away: the
 //!   body of one HTTP answer, or `psql` copying to nowhere;
 //! - *whole*: the query through the plugin binary over gRPC, the plugin newly started, so that its cache knows nothing;
-//!   and of it the plugin's own figures for *fetch* (waiting and decoding, many slices at once) and *detect*;
-//! - *decode + encode*: all CPU time the plugin has used for the query, detection taken off. It counts receiving and
-//!   the kernel's part too, so it is an upper bound; its share of *upstream* is what this benchmark is for.
+//! - *fetch*, *decode*, *detect*, *encode*: the plugin's own figures. Fetching is waiting and decoding together, many slices at
+//!   once; *decode* is what decoding took, all slices together; *encode* is making frames and their bytes;
+//! - *of upstream*: what decoding and encoding are of it;
+//! - *CPU*: all that the plugin has used for the query, on all cores, the kernel's part of receiving among it.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program that prints its answer")]
 
 #[path = "../tests/support/host.rs"]
@@ -35,6 +36,8 @@ mod upstream_tls;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use grafana_plugin_sdk::pluginv2::CollectMetricsRequest;
+use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
 use serde_json::{Value, json};
 
 use crate::host::{Plugin, context};
@@ -56,10 +59,8 @@ async fn main() -> Result<()> {
     let binary = PathBuf::from(arguments.next().ok_or("usage: upstream_bench PLUGIN [influxdb|postgresql]")?);
     let chosen = arguments.next();
     let is_wanted = |name: &str| chosen.as_deref().is_none_or(|chosen| chosen == name);
-    println!(
-        "| upstream, answer | upstream ms | whole ms | fetch ms | detect ms | decode + encode, CPU ms | of upstream |"
-    );
-    println!("|---|---:|---:|---:|---:|---:|---:|");
+    println!("| answer | upstream | whole | fetch | decode | detect | encode | of upstream | CPU |");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     if is_wanted("influxdb") {
         influxdb_lines(&binary).await?;
     }
@@ -146,27 +147,29 @@ async fn psql(server: &Server, statements: &str) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("psql: {status}").into()) }
 }
 
-/// Medians in ms.
+/// What a query through the plugin took, in ms.
+#[derive(Clone, Copy)]
 struct Parts {
     whole: f64,
     fetch: f64,
+    decode: f64,
     detect: f64,
-    /// Decoding and encoding, as CPU time.
-    own: f64,
+    encode: f64,
+    cpu: f64,
 }
 
 async fn through_plugin(binary: &Path, own: &Value, source: &Value) -> Result<Parts> {
     let query = json!({
         "version": 1, "step": "10s", "training": "visible-range", "detector": {"kind": "isolation-forest"}, "source": source,
     });
-    let (mut whole, mut fetch, mut detect, mut rest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let plugin = Plugin::launch(binary, &[]).await?;
         let process = plugin.child.id().ok_or("the plugin has ended")?;
         let (before, begun) = (cpu_ms(process)?, Instant::now());
         let answer = plugin.query(context(own), (FROM_MS, TO_MS), &query).await?;
-        whole.push(begun.elapsed().as_secs_f64() * 1e3);
-        let used = cpu_ms(process)? - before;
+        let whole = begun.elapsed().as_secs_f64() * 1e3;
+        let cpu = cpu_ms(process)? - before;
         if let Some(error) = answer.error {
             return Err(error.into());
         }
@@ -176,11 +179,29 @@ async fn through_plugin(binary: &Path, own: &Value, source: &Value) -> Result<Pa
             return Err(format!("{points:?} points came back").into());
         }
         let timing = |part: &str| custom["timingsMs"][part].as_f64().ok_or("the answer has no timings");
-        fetch.push(timing("fetch")?);
-        detect.push(timing("detect")?);
-        rest.push(used - timing("detect")?);
+        let encode = encode_ms(&plugin).await?;
+        let (fetch, decode, detect) = (timing("fetch")?, timing("decode")?, timing("detect")?);
+        rounds.push(Parts { whole, fetch, decode, detect, encode, cpu });
     }
-    Ok(Parts { whole: median(whole), fetch: median(fetch), detect: median(detect), own: median(rest) })
+    let of = |part: fn(&Parts) -> f64| median(rounds.iter().map(part).collect());
+    Ok(Parts {
+        whole: of(|parts| parts.whole),
+        fetch: of(|parts| parts.fetch),
+        decode: of(|parts| parts.decode),
+        detect: of(|parts| parts.detect),
+        encode: of(|parts| parts.encode),
+        cpu: of(|parts| parts.cpu),
+    })
+}
+
+/// What making and encoding frames has taken so far; an answer cannot hold its own.
+async fn encode_ms(plugin: &Plugin) -> Result<f64> {
+    let mut client = DiagnosticsClient::new(plugin.channel.clone());
+    let answer = client.collect_metrics(CollectMetricsRequest::default()).await?.into_inner();
+    let metrics = String::from_utf8(answer.metrics.ok_or("the plugin has no metrics")?.prometheus)?;
+    let sum =
+        metrics.lines().find_map(|line| line.split_once("_encode_seconds_sum")?.1.split(' ').next_back());
+    Ok(sum.ok_or("the plugin does not measure encoding")?.parse::<f64>()? * 1e3)
 }
 
 /// CPU time that all threads of a process have used so far, in its own and in the kernel's code, ms.
@@ -193,13 +214,10 @@ fn cpu_ms(process: u32) -> Result<f64> {
 }
 
 fn line(name: &str, upstream: f64, parts: &Parts) {
+    let Parts { whole, fetch, decode, detect, encode, cpu } = parts;
+    let share = (decode + encode) / upstream * 100.0;
     println!(
-        "| {name} | {upstream:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} % |",
-        parts.whole,
-        parts.fetch,
-        parts.detect,
-        parts.own,
-        parts.own / upstream * 100.0
+        "| {name} | {upstream:.0} | {whole:.0} | {fetch:.0} | {decode:.0} | {detect:.0} | {encode:.0} | {share:.0} % | {cpu:.0} |"
     );
 }
 

@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
@@ -85,6 +86,8 @@ pub(super) struct Read {
     pub(super) notices: Vec<String>,
     /// Points the upstream sent this time.
     pub(super) fetched: usize,
+    /// How long decoding them took, all answers together.
+    pub(super) decode_time: Duration,
 }
 
 /// Reads a range from the cache and, what is not there, from the upstream.
@@ -102,9 +105,10 @@ pub(super) async fn read(cache: &Cache, ask: &Ask) -> Result<Read> {
     }
     let mut step_ms = known.as_ref().and_then(|history| history.step_ms);
     let mut executed = BTreeSet::new();
-    let mut fetched = 0;
+    let (mut fetched, mut decode_time) = (0, Duration::ZERO);
     let mut asked = Vec::new();
     for (gap, answer) in fetch(ask, &missing).await? {
+        decode_time += answer.decode_time;
         fetched += answer.series.iter().map(Series::len).sum::<usize>();
         step_ms = answer.step_ms;
         let chunk = Chunk::of(gap, ask.now_ms, answer.series, answer.notices);
@@ -144,7 +148,7 @@ pub(super) async fn read(cache: &Cache, ask: &Ask) -> Result<Read> {
         .flat_map(|chunk| chunk.notices.iter().cloned())
         .collect();
     let series = assemble(&chunks, ask.from_ms, ask.to_ms);
-    Ok(Read { series, step_ms, executed, notices: notices.into_iter().collect(), fetched })
+    Ok(Read { series, step_ms, executed, notices: notices.into_iter().collect(), fetched, decode_time })
 }
 
 /// A half-open range of time.

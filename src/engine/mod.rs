@@ -110,8 +110,10 @@ pub struct Outcome {
     pub points_in: usize,
     /// Points the upstream had to send for it; the rest was known.
     pub points_fetched: usize,
-    /// How long the upstream took.
+    /// How long it took until all was fetched and decoded.
     pub fetch_time: Duration,
+    /// How long decoding the answers took, all together; several are decoded at the same time.
+    pub decode_time: Duration,
     /// How long fitting and scoring took.
     pub detect_time: Duration,
 }
@@ -259,13 +261,14 @@ impl Engine {
         let started = Instant::now();
         let mut read = self.read(&work, work.end_ms(now_ms, 0), now_ms).await?;
         let mut lines = self.lines(&work, &read).await?;
-        let mut points_fetched = read.fetched;
+        let (mut points_fetched, mut decode_time) = (read.fetched, read.decode_time);
         // Where points are further apart than was asked for, whether the last ones are missing shows later.
         let wanted = work.end_ms(now_ms, work.look_ahead_ms(&lines, now_ms));
         if wanted > work.end_ms(now_ms, 0) {
             read = self.read(&work, wanted, now_ms).await?;
             lines = self.lines(&work, &read).await?;
             points_fetched += read.fetched;
+            decode_time += read.decode_time;
         }
         let fetch_time = started.elapsed();
 
@@ -305,6 +308,7 @@ impl Engine {
             points_in,
             points_fetched,
             fetch_time,
+            decode_time,
             detect_time: started.elapsed(),
         })
     }

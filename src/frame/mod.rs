@@ -163,7 +163,8 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
     let flagged: usize = outcome.detections.iter().map(|detection| detection.reasons.len()).sum();
     let points: usize = outcome.detections.iter().map(|detection| detection.series.len()).sum();
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-    let (fetch_ms, detect_ms) = (ms(outcome.fetch_time), ms(outcome.detect_time));
+    let (fetch_ms, decode_ms, detect_ms) =
+        (ms(outcome.fetch_time), ms(outcome.decode_time), ms(outcome.detect_time));
     frame.meta.insert("executedQueryString".into(), outcome.executed.clone().into());
     frame.meta.insert(
         "custom".into(),
@@ -177,13 +178,14 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
             "training": training(&outcome.training),
             "points": points,
             "flagged": flagged,
-            "timingsMs": {"fetch": fetch_ms, "detect": detect_ms},
+            "timingsMs": {"fetch": fetch_ms, "decode": decode_ms, "detect": detect_ms},
         }}),
     );
     frame.meta.insert(
         "stats".into(),
         json!([
             {"displayName": "Upstream", "value": fetch_ms, "unit": "ms"},
+            {"displayName": "Decoding", "value": decode_ms, "unit": "ms"},
             {"displayName": "Detection", "value": detect_ms, "unit": "ms"},
             {"displayName": "Points received", "value": outcome.points_in},
             {"displayName": "Points flagged", "value": flagged},

@@ -54,6 +54,7 @@ fn outcome(detections: Vec<Detection>) -> Outcome {
         points_in: 100,
         points_fetched: 100,
         fetch_time: Duration::from_millis(5),
+        decode_time: Duration::from_millis(1),
         detect_time: Duration::from_micros(250),
     }
 }

@@ -157,6 +157,7 @@ impl Plan {
             points_in = outcome.points_in,
             points_fetched = outcome.points_fetched,
             fetch_secs = outcome.fetch_time.as_secs_f64(),
+            decode_secs = outcome.decode_time.as_secs_f64(),
             detect_secs = outcome.detect_time.as_secs_f64(),
             "query answered"
         );

@@ -222,7 +222,7 @@ fn generate(options: &Options, request: &FetchRequest) -> Fetched {
             request.range.from_ms,
             request.range.to_ms
         ),
-        notices: Vec::new(),
+        ..Fetched::default()
     }
 }
 

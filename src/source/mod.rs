@@ -24,6 +24,7 @@ mod time;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -75,6 +76,21 @@ pub struct Fetched {
     pub executed: String,
     /// What the user should know: rows left out, times mended.
     pub notices: Vec<String>,
+    /// How long making series of the answer took, without waiting for it.
+    pub decode_time: Duration,
+}
+
+/// Runs a decoder on a thread that nobody waits for, since long answers take seconds; says how long it took. `what` names
+/// it if it panics.
+async fn decoded<T: Send + 'static>(
+    what: &str,
+    decode: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<(T, Duration)> {
+    let timed = move || {
+        let begun = Instant::now();
+        decode().map(|decoded| (decoded, begun.elapsed()))
+    };
+    tokio::task::spawn_blocking(timed).await.map_err(|_| Error::panicked(what))?
 }
 
 /// An annotation the upstream itself has: something that happened at a time, or in a range of time.

@@ -202,7 +202,7 @@ func TestMetaOfTheFirstFrame(t *testing.T) {
 	if about.StepMs != (30 * time.Minute).Milliseconds() {
 		t.Errorf("stepMs %d, want that of 30m", about.StepMs)
 	}
-	for _, phase := range []string{"fetch", "detect"} {
+	for _, phase := range []string{"fetch", "decode", "detect"} {
 		if _, timed := about.TimingsMs[phase]; !timed {
 			t.Errorf("timingsMs has no %s: %v", phase, about.TimingsMs)
 		}

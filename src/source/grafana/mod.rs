@@ -24,7 +24,7 @@ use self::host::Host;
 use self::target::Target;
 use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::json::{not_json, without_mark};
-use super::{Caller, Choice, FetchRequest, Fetched, Question, Reached, Source};
+use super::{Caller, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::AdhocFilter;
 use crate::settings::{Auth, SecretString, Settings};
@@ -134,11 +134,10 @@ impl Source for Grafana {
         let Answer { bytes, .. } = self.client.send_explained(&post, &explain).await?;
         let layout =
             Layout { last_ms: asked.last_ms, step_ms: request.step_ms, secrets: self.client.secrets() };
-        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let limits = self.client.limits();
-        let decoded = tokio::task::spawn_blocking(move || frames::decode(&bytes, &layout, &limits)).await;
-        let Decoded { series, mut notices, executed } =
-            decoded.map_err(|_| Error::panicked("the decoder of data frames"))??;
+        let decode = move || frames::decode(&bytes, &layout, &limits);
+        let (Decoded { series, mut notices, executed }, decode_time) =
+            decoded("the decoder of data frames", decode).await?;
         if !options.adhoc_filters.is_empty() {
             notices.push(
                 "Ad-hoc filters have no effect: the other data source's query does not hold them".to_owned(),
@@ -146,7 +145,7 @@ impl Source for Grafana {
         }
         let described = self.client.describe(&post);
         let executed = if executed.is_empty() { described } else { format!("{described}\n\n{executed}") };
-        Ok(Fetched { series, step_ms: None, executed, notices })
+        Ok(Fetched { series, step_ms: None, executed, notices, decode_time })
     }
 
     async fn check(&self) -> Result<Reached> {

@@ -18,7 +18,7 @@ use self::pointer::Pointer;
 use self::points::Layout;
 use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
-use super::{FetchRequest, Fetched, Reached, Source};
+use super::{FetchRequest, Fetched, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::{MacroValues, expand};
 use crate::settings::Settings;
@@ -137,12 +137,10 @@ impl Source for HttpJson {
         let request = self.request(options, request)?;
         let executed = self.client.describe(&request);
         let Answer { bytes, .. } = self.client.send(&request).await?;
-        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let (secrets, limits) = (self.client.secrets(), self.client.limits());
-        let decoded =
-            tokio::task::spawn_blocking(move || rows::decode(&bytes, &layout, limits, &secrets)).await;
-        let (series, notices) = decoded.map_err(|_| Error::panicked("the decoder of JSON answers"))??;
-        Ok(Fetched { series, step_ms: None, executed, notices })
+        let decode = move || rows::decode(&bytes, &layout, limits, &secrets);
+        let ((series, notices), decode_time) = decoded("the decoder of JSON answers", decode).await?;
+        Ok(Fetched { series, step_ms: None, executed, notices, decode_time })
     }
 
     async fn check(&self) -> Result<Reached> {

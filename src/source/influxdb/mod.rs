@@ -21,6 +21,8 @@ mod rows;
 mod sql;
 mod window;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::Utc;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
@@ -31,7 +33,7 @@ use self::options::{Format, Language, Options};
 use self::rows::Layout;
 use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
-use super::{Choice, FetchRequest, Fetched, Question, Reached, Source};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::series::Series;
 use crate::settings::{Auth, ExposeSecret as _, SecretString, Settings};
@@ -57,6 +59,11 @@ struct OwnSettings {
 
 /// Steps of one request: longer ranges are asked for in slices.
 const SLICE_STEPS: i64 = 10_000;
+/// Who is to blame if a decoder panics.
+const DECODER: &str = "the decoder of InfluxDB's answers";
+
+/// Series and notices, and how long decoding them took.
+type Answered = ((Vec<Series>, Vec<String>), Duration);
 /// The most names that a message lists.
 const LISTED_NAMES: usize = 10;
 
@@ -183,11 +190,11 @@ impl InfluxDb {
         let (epoch, times) =
             if request.range.from_ms < 0 { ("ns", TimeFormat::Ns) } else { ("ms", TimeFormat::Ms) };
         let layout = Layout { times, nulls_are_gaps: asked.nulls_are_gaps, plain_names: asked.plain_names };
-        let (series, notices) = match options.format {
+        let ((series, notices), decode_time) = match options.format {
             Format::Json => self.ask_json(&asked, epoch, layout).await?,
             Format::Csv => match self.ask_csv(&asked, epoch, layout).await? {
                 // CSV has no place for errors: what is empty may be one.
-                (series, _) if series.is_empty() => self.ask_json(&asked, epoch, layout).await?,
+                ((series, _), _) if series.is_empty() => self.ask_json(&asked, epoch, layout).await?,
                 answered => answered,
             },
         };
@@ -195,31 +202,21 @@ impl InfluxDb {
         {
             self.explain_nothing(options).await?;
         }
-        Ok(Fetched { series, step_ms: None, executed: asked.text, notices })
+        Ok(Fetched { series, step_ms: None, executed: asked.text, notices, decode_time })
     }
 
-    async fn ask_json(
-        &self,
-        asked: &Asked,
-        epoch: &str,
-        layout: Layout,
-    ) -> Result<(Vec<Series>, Vec<String>)> {
+    async fn ask_json(&self, asked: &Asked, epoch: &str, layout: Layout) -> Result<Answered> {
         let request = self.query_request(&asked.text, Some(epoch))?;
         let Answer { bytes, .. } = self.send(&request).await?;
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
-        decoded(move || answer::decode(&bytes, layout, limits, &secrets)).await
+        decoded(DECODER, move || answer::decode(&bytes, layout, limits, &secrets)).await
     }
 
-    async fn ask_csv(
-        &self,
-        asked: &Asked,
-        epoch: &str,
-        layout: Layout,
-    ) -> Result<(Vec<Series>, Vec<String>)> {
+    async fn ask_csv(&self, asked: &Asked, epoch: &str, layout: Layout) -> Result<Answered> {
         let request = self.query_request(&asked.text, Some(epoch))?.with_header(ACCEPT, "application/csv");
         let Answer { bytes, .. } = self.send(&request).await?;
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
-        decoded(move || csv::decode(&bytes, layout, limits, &secrets)).await
+        decoded(DECODER, move || csv::decode(&bytes, layout, limits, &secrets)).await
     }
 
     async fn fetch_flux(&self, options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Fetched> {
@@ -227,16 +224,18 @@ impl InfluxDb {
         let Some(text) = flux::query(options, request, place, now_ms)? else { return Ok(no_step_is_over()) };
         let Answer { bytes, .. } = self.send(&self.flux_request(&text)?).await?;
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
-        let (series, notices) = decoded(move || flux::decode(&bytes, limits, &secrets)).await?;
-        Ok(Fetched { series, step_ms: None, executed: text, notices })
+        let ((series, notices), decode_time) =
+            decoded(DECODER, move || flux::decode(&bytes, limits, &secrets)).await?;
+        Ok(Fetched { series, step_ms: None, executed: text, notices, decode_time })
     }
 
     async fn fetch_sql(&self, options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Fetched> {
         let Some(text) = sql::query(options, request, now_ms)? else { return Ok(no_step_is_over()) };
         let Answer { bytes, .. } = self.send(&self.sql_request(&text)?).await?;
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
-        let (series, notices) = decoded(move || sql::decode(&bytes, limits, &secrets)).await?;
-        Ok(Fetched { series, step_ms: None, executed: text, notices })
+        let ((series, notices), decode_time) =
+            decoded(DECODER, move || sql::decode(&bytes, limits, &secrets)).await?;
+        Ok(Fetched { series, step_ms: None, executed: text, notices, decode_time })
     }
 
     /// Says so if an answer is empty because there is no such measurement or field.
@@ -322,14 +321,4 @@ impl InfluxDb {
 /// The answer to a query whose range holds no step that is over.
 fn no_step_is_over() -> Fetched {
     Fetched { executed: "nothing: no step of the range is over yet".to_owned(), ..Fetched::default() }
-}
-
-/// What `decode` makes of an answer. It may take seconds, so not on the threads that everyone else waits for.
-async fn decoded<F>(decode: F) -> Result<(Vec<Series>, Vec<String>)>
-where
-    F: FnOnce() -> Result<(Vec<Series>, Vec<String>)> + Send + 'static,
-{
-    tokio::task::spawn_blocking(decode)
-        .await
-        .map_err(|_| Error::panicked("the decoder of InfluxDB's answers"))?
 }

@@ -32,7 +32,7 @@ use self::answer::Naming;
 use self::legend::Legend;
 use super::aggregate::Aggregate;
 use super::http::{Answer, Body, HttpClient};
-use super::{Choice, FetchRequest, Fetched, Question, Reached, Source};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::{AdhocFilter, DurationMs};
 use crate::settings::{SecretString, Settings};
@@ -155,13 +155,10 @@ impl Source for Prometheus {
             },
             unit: options.unit.clone(),
         };
-        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let (secrets, limits) = (self.client.secrets(), self.client.limits());
-        let decoded =
-            tokio::task::spawn_blocking(move || answer::decode(&bytes, &naming, &limits, &secrets)).await;
-        let (series, notices) =
-            decoded.map_err(|_| Error::panicked("the decoder of Prometheus' answers"))??;
-        Ok(Fetched { series, executed, notices, ..fetched })
+        let decode = move || answer::decode(&bytes, &naming, &limits, &secrets);
+        let ((series, notices), decode_time) = decoded("the decoder of Prometheus' answers", decode).await?;
+        Ok(Fetched { series, executed, notices, decode_time, ..fetched })
     }
 
     async fn check(&self) -> Result<Reached> {

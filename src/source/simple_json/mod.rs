@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use self::answer::Layout;
 use super::http::{Answer, Body, HttpClient};
-use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source};
+use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::AdhocFilter;
 use crate::series::TimeRange;
@@ -99,12 +99,10 @@ impl Source for SimpleJson {
             unit: options.unit.clone(),
             secrets: self.client.secrets(),
         };
-        // Seconds of work for the longest answers: not on the threads that everyone else waits for.
         let limits = self.client.limits();
-        let decoded = tokio::task::spawn_blocking(move || answer::decode(&bytes, &layout, &limits)).await;
-        let (series, notices) =
-            decoded.map_err(|_| Error::panicked("the decoder of SimpleJSON answers"))??;
-        Ok(Fetched { series, step_ms: None, executed, notices })
+        let decode = move || answer::decode(&bytes, &layout, &limits);
+        let ((series, notices), decode_time) = decoded("the decoder of SimpleJSON answers", decode).await?;
+        Ok(Fetched { series, step_ms: None, executed, notices, decode_time })
     }
 
     async fn annotations(&self, options: &Options, range: TimeRange) -> Result<Option<Annotations>> {
@@ -113,9 +111,8 @@ impl Source for SimpleJson {
         let executed = self.client.describe(&request);
         let Answer { bytes, .. } = self.client.send(&request).await?;
         let limits = self.client.limits();
-        let decoded = tokio::task::spawn_blocking(move || annotations::decode(&bytes, &limits)).await;
-        let (annotations, notices) =
-            decoded.map_err(|_| Error::panicked("the decoder of SimpleJSON annotations"))??;
+        let decode = move || annotations::decode(&bytes, &limits);
+        let ((annotations, notices), _) = decoded("the decoder of SimpleJSON annotations", decode).await?;
         Ok(Some(Annotations { annotations, executed, notices }))
     }
 

@@ -131,8 +131,11 @@ impl<D: Driver> Source for Sql<D> {
         };
         let limits = self.pool.limits();
         let rows = || Rows::new(layout.clone(), format, zone, &options.unit, limits);
-        let (series, notices) = self.pool.query(&statement, rows).await?.finish()?;
-        Ok(Fetched { series, step_ms: None, executed: statement.shown(), notices })
+        let rows = self.pool.query(&statement, rows).await?;
+        let (reading, begun) = (rows.decode_time, Instant::now());
+        let (series, notices) = rows.finish()?;
+        let decode_time = reading + begun.elapsed();
+        Ok(Fetched { series, step_ms: None, executed: statement.shown(), notices, decode_time })
     }
 
     async fn check(&self) -> Result<Reached> {

@@ -72,6 +72,8 @@ pub(super) trait Sink {
     fn begin(&mut self, columns: Vec<Column>);
     /// One row, a value a column.
     fn row(&mut self, row: &[Value<'_>]) -> Result<()>;
+    /// How long reading and taking some rows took.
+    fn took(&mut self, _time: Duration) {}
 }
 
 impl Sink for Rows {
@@ -81,6 +83,10 @@ impl Sink for Rows {
 
     fn row(&mut self, row: &[Value<'_>]) -> Result<()> {
         Rows::row(self, row)
+    }
+
+    fn took(&mut self, time: Duration) {
+        self.decode_time += time;
     }
 }
 

@@ -4,6 +4,8 @@
 //! rolled back, so that not even settings it changed survive it. Statements are prepared, of which PostgreSQL takes one at
 //! a time only.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use sqlx::postgres::{
     PgConnectOptions, PgConnection, PgRow, PgSslMode, PgTypeInfo, PgTypeKind, PgValueFormat,
@@ -222,6 +224,7 @@ async fn unpack(row: &PgRow, sink: &mut (dyn Sink + Send)) -> Result<(), Trouble
     let rows = arrays.iter().map(|(_, elements)| elements.len()).max().unwrap_or(0);
     sink.begin(columns);
     let mut values = Vec::with_capacity(arrays.len());
+    let mut begun = Instant::now();
     for count in 1..=rows {
         for (reader, elements) in &mut arrays {
             values.push(match elements.next().ok_or_else(broken)? {
@@ -232,9 +235,12 @@ async fn unpack(row: &PgRow, sink: &mut (dyn Sink + Send)) -> Result<(), Trouble
         sink.row(&values)?;
         values.clear();
         if count.is_multiple_of(YIELD_ROWS) {
+            sink.took(begun.elapsed());
             tokio::task::yield_now().await;
+            begun = Instant::now();
         }
     }
+    sink.took(begun.elapsed());
     Ok(())
 }
 
