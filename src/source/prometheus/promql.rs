@@ -408,8 +408,9 @@ impl Selectors<'_> {
                     (begins, after_value) = (true, false);
                 }
                 Kind::Text => after_value = true,
-                Kind::Comma => after_value = false,
-                Kind::Word | Kind::Operator => {}
+                // A quoted name of a label is a text too, and no value.
+                Kind::Comma | Kind::Operator => after_value = false,
+                Kind::Word => {}
                 _ => return Err(unsure(self.expr, token.from, "something unexpected between braces")),
             }
         }
@@ -424,6 +425,15 @@ mod tests {
 
     fn filtered(expr: &str) -> Result<String> {
         with_matchers(expr, &["f=\"v\"".to_owned()])
+    }
+
+    #[test]
+    fn what_follows_an_operator_between_braces_is_no_alternative() {
+        assert_eq!(filtered("{\"a b\"=or\"c\"}").unwrap(), "{f=\"v\",\"a b\"=or\"c\"}");
+        assert_eq!(
+            filtered("{\"a b\"=\"c\" or d=\"e\"}").unwrap(),
+            "{f=\"v\",\"a b\"=\"c\" or f=\"v\",d=\"e\"}"
+        );
     }
 
     #[test]
