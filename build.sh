@@ -261,6 +261,7 @@ check_plugin() {
 
 # A folder of its own: what is instrumented must not be mixed with what is not.
 FUZZ=${CARGO_TARGET_DIR:-$PWD/target}/fuzz
+FUZZ_RUNS=10000
 fuzz_targets() { OUTRIDER_FUZZ_TARGET=list "$FUZZ/debug/outrider-fuzz"; }
 
 build_fuzz() {
@@ -271,11 +272,11 @@ build_fuzz() {
     cargo build --locked --quiet --manifest-path fuzz/Cargo.toml
 }
 
-# Runs one target from its seeds and from what earlier runs learnt, with the options of libFuzzer given. What breaks it
-# is kept.
+# Runs one target from its seeds and from what earlier runs learnt, which is in the folder given, with the options of
+# libFuzzer given. What breaks it is kept.
 fuzz_one() {
-  local target=$1 learnt="$FUZZ/corpus/$1" broken="$FUZZ/broken/$1"
-  shift
+  local target=$1 learnt="$2/$1" broken="$FUZZ/broken/$1"
+  shift 2
   mkdir -p "$learnt" "$broken"
   OUTRIDER_FUZZ_TARGET=$target "$FUZZ/debug/outrider-fuzz" -artifact_prefix="$broken/" -dict=fuzz/words.dict \
     -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=0 "$@" "$learnt" "fuzz/corpus/$target" && return
@@ -297,20 +298,22 @@ fuzz() {
   case "$amount" in *[!0-9]*) die "\"$amount\" is neither a file nor a number of seconds" ;; esac
   for each in $(if [ "$target" = all ]; then fuzz_targets; else echo "$target"; fi); do
     printf '\n%s\n' "$each"
-    fuzz_one "$each" -max_total_time="$amount"
+    fuzz_one "$each" "$FUZZ/corpus" -max_total_time="$amount"
   done
 }
 
-# Every target for some seconds: whether it still builds, and what is found at once.
+# Every target for some thousand inputs, the same in every run: whether it still builds, and what is found at once.
 check_fuzz() {
   build_fuzz
   step "fuzz targets (smoke run)"
-  local target count=0
+  local target count=0 learnt
+  learnt=$(mktemp -d)
   for target in $(fuzz_targets); do
-    fuzz_one "$target" -seed=1 -runs=20000 -max_total_time=5 >"$LOGS/fuzz-$target.log" 2>&1 \
+    fuzz_one "$target" "$learnt" -seed=1 -runs="$FUZZ_RUNS" >"$LOGS/fuzz-$target.log" 2>&1 \
       || { cat "$LOGS/fuzz-$target.log"; return 1; }
     count=$((count + 1))
   done
+  rm -rf "$learnt"
   # A gigabyte that only another run of this would need.
   if [ -n "${OUTRIDER_DISCARD_FUZZ:-}" ]; then rm -rf "$FUZZ/debug"; fi
   echo "fuzz tests: $count passed" | tee "$LOGS/fuzz.log"
