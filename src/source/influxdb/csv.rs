@@ -13,6 +13,7 @@ use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
+use crate::source::collect::same_text;
 use crate::source::http::Secrets;
 
 /// Columns before those of the query.
@@ -56,7 +57,8 @@ pub(super) fn decode(
         if record.len() != NAME_AND_TAGS + columns.len() {
             return Err(not_as_many(&record));
         }
-        if !current.as_ref().is_some_and(|(of_name, of_tags, _)| of_name == name && same(of_tags, tags)) {
+        if !current.as_ref().is_some_and(|(of_name, of_tags, _)| of_name == name && same_text(of_tags, tags))
+        {
             let table = Table::new(name, labels(tags), columns.clone(), layout);
             current = Some((name.to_owned(), tags.to_owned(), table));
         }
@@ -65,12 +67,6 @@ pub(super) fn decode(
         rows.take(table, &cells)?;
     }
     rows.finish(secrets)
-}
-
-/// Whether two texts are the same. Comparing those of no length, as tags often are, takes longer than decoding a row: their
-/// addresses are none, which vectors trip over.
-fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && (one.is_empty() || one == other)
 }
 
 /// Whether the last line of an answer ends. Nothing else would tell that it was cut off, perhaps within a number.

@@ -16,7 +16,7 @@ use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
-use crate::source::collect::{Collector, Lacking, SeriesId};
+use crate::source::collect::{Collector, Lacking, SeriesId, same_text};
 use crate::source::time::TimeFormat;
 
 /// One value of a row.
@@ -324,11 +324,7 @@ impl Rows {
         for at in roles.labels.iter().map(|(at, _)| *at).chain(roles.metric) {
             push_label(&mut self.key, row.get(at).unwrap_or(&Value::Null));
         }
-        // Comparing texts of no length takes longer than all else: their addresses are none, which vectors trip over.
-        let is_last = |group: &Group| {
-            self.key.is_empty() == group.key.is_empty() && (self.key.is_empty() || group.key == self.key)
-        };
-        if !self.groups.get(self.last).is_some_and(is_last) {
+        if !self.groups.get(self.last).is_some_and(|group| same_text(&group.key, &self.key)) {
             self.last = match self.known.get(&self.key) {
                 Some(group) => *group,
                 None => {
