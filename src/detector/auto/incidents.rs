@@ -6,14 +6,23 @@
 //!
 //! Points count for no longer than they take at the step that the query asks for: where they are further apart, fewer of
 //! them are the same event. So what is told depends on [`REMEMBERED_POINTS`] and the refractory time alone.
+//!
+//! The end of an event is no event of its own, although a change back surprises as much as the one before: see [`Told`].
 
 use std::collections::VecDeque;
 
 /// Points after the onset that belong to an incident at most.
 pub(super) const MAX_ONGOING: usize = 12;
 
-/// Points before the refractory time of a point that its part may depend on.
-pub(super) const REMEMBERED_POINTS: usize = MAX_ONGOING;
+/// Points after one that was told in which the way back from it is no news.
+const WAY_BACK_POINTS: usize = 24;
+
+/// Points before the refractory time of a point on which it may depend whether it is told: on its part, and on the parts
+/// of those that it may lead back from.
+pub(super) const REMEMBERED_POINTS: usize = MAX_ONGOING + WAY_BACK_POINTS;
+
+/// What leaves no more than this share of the distance from what is expected leads back.
+pub(super) const BACK_SHARE: f64 = 0.5;
 
 /// What an alarm is in the course of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +49,7 @@ pub(super) struct Incidents {
 }
 
 /// The number and the time of a point.
-type Instant = (usize, i64);
+pub(super) type Instant = (usize, i64);
 
 impl Incidents {
     /// `threshold` in the unit of the alarms, `refractory` in points, each of which takes no more than `step_ms`.
@@ -48,19 +57,13 @@ impl Incidents {
         Self { threshold, refractory, step_ms, point: 0, peaks: VecDeque::new(), open_since: None }
     }
 
-    /// Whether no more than so many points lie between two.
-    fn is_within(&self, points: usize, earlier: Instant, later: Instant) -> bool {
-        let most_ms = |step_ms: i64| step_ms.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX));
-        later.0 - earlier.0 <= points
-            && self.step_ms.is_none_or(|step_ms| later.1.saturating_sub(earlier.1) <= most_ms(step_ms))
-    }
-
     /// The part of the next point, which is at `time`, and whether it is the highest alarm for the refractory time.
     /// `wanted` says whether it may be told, `lasts` whether it goes on what has begun, however low the alarm.
     pub(super) fn next(&mut self, time: i64, alarm: f64, wanted: bool, lasts: bool) -> (Part, bool) {
         let point = (self.point, time);
         self.point += 1;
-        while self.peaks.front().is_some_and(|(at, _)| !self.is_within(self.refractory, *at, point)) {
+        while self.peaks.front().is_some_and(|(at, _)| !is_within(self.refractory, *at, point, self.step_ms))
+        {
             self.peaks.pop_front();
         }
         let is_peak = alarm > self.peaks.front().map_or(0.0, |(_, peak)| *peak);
@@ -74,7 +77,10 @@ impl Incidents {
         let part = if is_peak && is_loud && wanted {
             self.open_since = Some(point);
             Part::Onset
-        } else if self.open_since.is_some_and(|onset| holds && self.is_within(MAX_ONGOING, onset, point)) {
+        } else if self
+            .open_since
+            .is_some_and(|onset| holds && is_within(MAX_ONGOING, onset, point, self.step_ms))
+        {
             Part::Ongoing
         } else {
             self.open_since = None;
@@ -84,9 +90,68 @@ impl Incidents {
     }
 }
 
+/// The points of a series that were told of late, and how far each was from what was expected.
+#[derive(Debug)]
+pub(super) struct Told {
+    step_ms: Option<i64>,
+    recent: VecDeque<(Instant, f64)>,
+}
+
+impl Told {
+    /// Each point takes no more than `step_ms`.
+    pub(super) fn new(step_ms: Option<i64>) -> Self {
+        Self { step_ms, recent: VecDeque::new() }
+    }
+
+    /// The point `at` was told, `off` from what was expected.
+    pub(super) fn note(&mut self, at: Instant, off: f64) {
+        // None of those that are nearer decides anything for as long as this one is remembered.
+        while self.recent.back().is_some_and(|(_, nearer)| *nearer <= off) {
+            self.recent.pop_back();
+        }
+        self.recent.push_back((at, off));
+    }
+
+    /// Whether the point `at`, `off` from what is expected, is no more than half as far from it as one told just before.
+    pub(super) fn is_way_back(&mut self, at: Instant, off: f64) -> bool {
+        while self
+            .recent
+            .front()
+            .is_some_and(|(told, _)| !is_within(WAY_BACK_POINTS, *told, at, self.step_ms))
+        {
+            self.recent.pop_front();
+        }
+        self.recent.front().is_some_and(|(_, furthest)| off <= BACK_SHARE * furthest)
+    }
+}
+
+/// Whether no more than so many points, each of which takes no more than `step_ms`, lie between two.
+fn is_within(points: usize, earlier: Instant, later: Instant, step_ms: Option<i64>) -> bool {
+    let most_ms = |step_ms: i64| step_ms.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX));
+    later.0 - earlier.0 <= points
+        && step_ms.is_none_or(|step_ms| later.1.saturating_sub(earlier.1) <= most_ms(step_ms))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_back_leads_from_the_furthest_of_those_told_just_before() {
+        let mut told = Told::new(Some(60));
+        assert!(!told.is_way_back((0, 0), 0.0));
+        told.note((0, 0), 10.0);
+        told.note((1, 60), 4.0);
+        let last = (WAY_BACK_POINTS, 60 * WAY_BACK_POINTS as i64);
+        assert!(told.is_way_back(last, 5.0));
+        assert!(!told.is_way_back(last, 5.1));
+        let next = (last.0 + 1, last.1 + 60);
+        assert!(!told.is_way_back(next, 5.0) && told.is_way_back(next, 2.0));
+        told.note(next, 6.0);
+        // So many points later, or as late as that.
+        let late = (next.0 + 1, next.1 + 60 * (WAY_BACK_POINTS as i64 + 1));
+        assert!(!told.is_way_back(late, 0.0));
+    }
 
     fn parts(alarms: &[f64], refractory: usize) -> String {
         told(alarms, refractory, None, 1)

@@ -31,7 +31,7 @@ use serde::Deserialize;
 
 use self::calibration::{Scratch, SortedRange, Tail};
 use self::expectation::Expectation;
-use self::incidents::{Incidents, MAX_ONGOING, Part};
+use self::incidents::{BACK_SHARE, Incidents, MAX_ONGOING, Part, Told};
 use self::lasting::{Lasting, Past};
 use self::shift::Noise;
 use self::statistics::{Kind, LOOKBACK_POINTS, Sights, Statistic, WATCHED};
@@ -102,9 +102,6 @@ const EACH_SEEN: usize = 5;
 /// A jump is told if all of these are more surprising than [`JUMP_THRESHOLD`], whatever the others say.
 const JUMPS: [Kind; 2] = [Kind::Change, Kind::Line(6)];
 const JUMP_THRESHOLD: f64 = 4.1;
-
-/// Points after the end of what lasted in which the way back is no news.
-const WAY_BACK_POINTS: usize = 24;
 
 /// The automatic detector with the options of one query.
 #[derive(Debug, Clone)]
@@ -209,6 +206,7 @@ impl Detector for Auto {
             alarms: Incidents::new(THRESHOLD - self.eased, self.refractory, timing.step_ms),
             shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory, timing.step_ms),
             jumps: Incidents::new(JUMP_THRESHOLD - self.eased, self.refractory, timing.step_ms),
+            told: Told::new(timing.step_ms),
         };
         blocks
             .iter()
@@ -252,6 +250,7 @@ impl Auto {
                 continue;
             }
             let mut seen = calibration.look(series, index);
+            let is_beyond_doubt = seen.beyond_doubt.is_some();
             let shift = calibration.shift(series, index);
             let jump = calibration.jump(series, index);
             let wanted = |is_high: bool| {
@@ -283,13 +282,20 @@ impl Auto {
                 false
             };
             let goes_on = lasting.filter(|lasting| lasting.points > MAX_ONGOING && wanted(lasting.is_high));
-            let is_outlier = if let Some(lasting) = goes_on {
+            let (lower, upper) = calibration.band(expected);
+            let off = (value - expected).abs();
+            let is_outlier = if let Some(lasting) = &goes_on {
                 seen.is_high = lasting.is_high;
                 seen.beyond_doubt = Some(lasting.why);
                 true
             } else {
-                told && (lasts || !past.is_some_and(|past| calibration.is_way_back(series, past, index)))
+                // Within the band it is the change back that surprises.
+                let is_ordinary = !lasts && !is_beyond_doubt && (lower..=upper).contains(&value);
+                told && !(is_ordinary && events.told.is_way_back((index, time), off))
             };
+            if told || goes_on.is_some() {
+                events.told.note((index, time), off);
+            }
             let verdict = match (is_outlier, seen.is_high) {
                 (false, _) => Verdict::Normal,
                 (true, true) => Verdict::High,
@@ -304,7 +310,7 @@ impl Auto {
             if verdict.is_outlier() {
                 judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));
             }
-            judgement.push(verdict, score, expected, calibration.band(expected));
+            judgement.push(verdict, score, expected, (lower, upper));
         }
         judgement.unflagged = (!calibration.may_flag).then(|| {
             let points = calibration.training_points;
@@ -319,6 +325,8 @@ struct Events {
     alarms: Incidents,
     shifts: Incidents,
     jumps: Incidents,
+    /// What all of them told.
+    told: Told,
 }
 
 impl Events {
@@ -366,7 +374,7 @@ impl<'a> Watch<'a> {
     fn leads_back(&self, index: usize) -> bool {
         let before = index.checked_sub(shift::BACK.1).and_then(|before| self.back.get(before));
         let off = self.back.get(index).zip(before);
-        off.is_some_and(|(now, before)| now.abs() <= shift::BACK_SHARE * before.abs())
+        off.is_some_and(|(now, before)| now.abs() <= BACK_SHARE * before.abs())
     }
 }
 
@@ -501,8 +509,10 @@ impl Calibration {
         }
         seen.alarm = power_mean(alarm, alarm_weights);
         seen.severity = self.ripeness * (severity / severity_weights).powf(2.0 / 3.0);
-        seen.is_high = lean >= 0.0;
         let value = series.points.values[index];
+        let (lower, upper) = self.band(series.expectation.expected[index]);
+        // Outside the band there is no doubt; within it the side is that of most of what is unusual.
+        seen.is_high = if value < lower { false } else { value > upper || lean >= 0.0 };
         if self.lowest == self.highest && value != self.lowest {
             seen.is_high = value > self.lowest;
             seen.beyond_doubt = Some("it was constant all through the training window");
@@ -553,14 +563,6 @@ impl Calibration {
                 why: "it has never stayed the same for so long",
             })
         })
-    }
-
-    /// Whether the point at `index` is within its band just after the end of what lasted.
-    fn is_way_back(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> bool {
-        let (lower, upper) = self.band(series.expectation.expected[index]);
-        (lower..=upper).contains(&series.points.values[index])
-            && (index.saturating_sub(WAY_BACK_POINTS)..index)
-                .any(|before| self.lasting(series, past, before).is_some_and(|was| was.points > MAX_ONGOING))
     }
 
     /// How surprising a shift of level at `index` is, and whether it is one upwards.

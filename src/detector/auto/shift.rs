@@ -20,9 +20,6 @@ pub(super) const THRESHOLD: f64 = 2.5;
 /// Mean of the last points as far from what is expected, or as many before them, of which a shift leads back and is none.
 pub(super) const BACK: (Kind, usize) = (Kind::Residual(12), 12);
 
-/// A shift leads back if it leaves no more than this share of the distance from what is expected.
-pub(super) const BACK_SHARE: f64 = 0.5;
-
 /// Share of the values beyond which the tail begins.
 const BEGIN_SHARE: f64 = 0.15;
 

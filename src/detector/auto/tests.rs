@@ -453,6 +453,35 @@ fn the_way_back_is_no_incident() {
 }
 
 #[test]
+fn the_end_of_a_spike_is_no_event_of_its_own() {
+    for place in (0..DAY_POINTS).step_by(12) {
+        let at = 15 * DAY_POINTS + place;
+        for change in [3.5, 0.3] {
+            let judgement = changed(17, at..at + 9, |value| value * change);
+            let flagged =
+                |range: Range<usize>| judgement.verdicts[range].iter().any(|verdict| verdict.is_outlier());
+            assert!(flagged(at..at + 9), "{place} {change}");
+            let after = (at + 9..at + 33).find(|index| judgement.verdicts[*index].is_outlier());
+            let why = after.map(|index| reason(&judgement, index));
+            assert_eq!(why, None, "{place} {change}");
+        }
+    }
+}
+
+#[test]
+fn a_drop_to_zero_on_the_way_back_from_a_spike_is_told() {
+    let mut values = daily(16);
+    let at = 15 * DAY_POINTS + 100;
+    values[at] *= 10.0;
+    values[at + 1..at + 40].fill(0.0);
+    let judgement = judge(&values);
+    let told: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > at).collect();
+    assert_eq!(told, vec![Range { start: at, end: at + 40 }]);
+    assert_eq!(judgement.verdicts[at], Verdict::High);
+    assert!(judgement.verdicts[at + 1..at + 40].iter().all(|verdict| *verdict == Verdict::Low));
+}
+
+#[test]
 fn a_value_that_is_none_of_the_few_or_below_zero_for_the_first_time_is_named() {
     let mut values: Vec<f64> =
         (0..8 * DAY_POINTS).map(|index| f64::from(u8::from(noise(index) > 0.9))).collect();
