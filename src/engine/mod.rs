@@ -488,7 +488,8 @@ impl Work {
         let first = counters.next()?;
         let (name, others) = (&first.series.name, and_more(counters.count()));
         Some(format!(
-            "series \"{name}\"{others} looks like a counter, which only rises: set transform to rate to judge how fast"
+            "series \"{name}\"{others} looks like a counter, which only rises: set transform to rate to see how fast, and to judge that \
+             with detectors other than auto"
         ))
     }
 }

@@ -233,7 +233,22 @@ fn old_panel() -> Vec<Series> {
         .iter()
         .map(|(time, value)| (*time, if is_lost(*time) { 3.0 } else { value.round() }))
         .collect();
+    // A counter with resets and gaps, and one that becomes a gauge.
+    let mut total = 0.0;
+    let mut count = |(time, value): &(i64, f64)| {
+        total = if time.rem_euclid(9 * DAY) < STEP { *value } else { total + *value };
+        (*time, total)
+    };
+    let counted: Vec<(i64, f64)> = regular.iter().map(&mut count).collect();
+    let turned = counted
+        .iter()
+        .zip(&regular)
+        .map(|(of_counter, of_gauge)| if of_counter.0 < T0 - DAY { *of_counter } else { *of_gauge });
+    let turned = turned.collect();
+    let counted = counted.into_iter().filter(|(time, _)| dice.roll() > 0.03 && !is_lost(*time)).collect();
     vec![
+        named("counted", counted),
+        named("turned", turned),
         named("gappy", gappy),
         named("nulls", nulls),
         named("jittered", jittered),

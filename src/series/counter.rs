@@ -14,27 +14,46 @@ const STEPS_PER_RISE: usize = 4;
 /// After a reset the value is at most this share of what it was before: it has begun at zero again.
 const RESET_SHARE: f64 = 0.5;
 
-/// How fast a counter rises between each point and the one before it, per second: as many values as `points`.
+/// How a counter has come from one value to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rise {
+    /// The value from which it rose: the one before, or zero after a reset.
+    pub base: f64,
+    /// How long that took, in seconds.
+    pub seconds: f64,
+    /// How fast it rose, 0 or more, finite.
+    pub per_second: f64,
+}
+
+/// How a counter has risen between each point and the one before it: as many as `points`.
 ///
 /// A value below the one before it is a reset: the counter began at zero in between, so it has risen by its new value
 /// (as Prometheus's `rate` has it: "breaks in monotonicity, such as counter resets due to target restarts, are
 /// automatically adjusted for"). A gap stays a gap, and the point after it has the mean rate since the last value. The
-/// first value has no rate: it is NaN.
+/// first value has no rise.
 #[must_use]
-pub fn rate(points: Points<'_>) -> Vec<f64> {
+pub fn rises(points: Points<'_>) -> Vec<Option<Rise>> {
     let mut before: Option<(i64, f64)> = None;
-    let rise_per_second = |(time, value): (i64, f64)| {
+    let rise = |(time, value): (i64, f64)| {
         if !value.is_finite() {
-            return f64::NAN;
+            return None;
         }
-        let rate = before.map_or(f64::NAN, |(earlier, base)| {
-            let risen = if value < base { value } else { value - base };
-            risen / (time.saturating_sub(earlier) as f64 / 1e3)
+        let rise = before.map(|(earlier, last)| {
+            let base = if value < last { 0.0 } else { last };
+            let seconds = time.saturating_sub(earlier) as f64 / 1e3;
+            Rise { base, seconds, per_second: (value - base) / seconds }
         });
         before = Some((time, value));
-        if rate.is_finite() { rate } else { f64::NAN }
+        rise.filter(|rise| rise.per_second.is_finite())
     };
-    points.times.iter().copied().zip(points.values.iter().copied()).map(rise_per_second).collect()
+    points.times.iter().copied().zip(points.values.iter().copied()).map(rise).collect()
+}
+
+/// How fast a counter rises between each point and the one before it, per second: as many values as `points`, NaN where
+/// there is no [`Rise`].
+#[must_use]
+pub fn rate(points: Points<'_>) -> Vec<f64> {
+    rises(points).into_iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect()
 }
 
 /// Whether the values rise as those of a counter do: none below zero, rising often, falling seldom and then deep.

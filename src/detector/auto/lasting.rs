@@ -22,6 +22,8 @@ pub(super) struct Lasting {
     /// Points up to and including the one that is looked at.
     pub(super) points: usize,
     pub(super) is_high: bool,
+    /// Whether it is another kind of value, and no matter of degree.
+    pub(super) is_first_ever: bool,
     /// What has not been before, in plain words.
     pub(super) why: &'static str,
 }
@@ -85,14 +87,19 @@ impl<'a> Past<'a> {
             None
         };
         if let Some((points, why)) = never {
-            return Some(Lasting { points, is_high: false, why });
+            return Some(Lasting { points, is_high: false, is_first_ever: true, why });
         }
         let is_high = value > self.median;
         // Halved first: the sum of two large values could overflow.
         let half_way = self.median / 2.0 + value / 2.0;
         let like = |other: f64| if is_high { other > half_way } else { other < half_way };
         let points = self.run(index, is_high, like)?;
-        Some(Lasting { points, is_high, why: "nothing before was half as far from the usual" })
+        Some(Lasting {
+            points,
+            is_high,
+            is_first_ever: false,
+            why: "nothing before was half as far from the usual",
+        })
     }
 
     /// How many points up to `index` one after the other are `like` it, gaps aside; `None` if a training value is that is

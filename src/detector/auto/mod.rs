@@ -14,6 +14,7 @@
 //! comparing series with each other, nor for limits that are known beforehand.
 
 mod calibration;
+mod course;
 mod discord;
 mod expectation;
 mod incidents;
@@ -24,12 +25,14 @@ mod statistics;
 mod tests;
 mod windows;
 
+use std::cell::LazyCell;
 use std::ops::Range;
 
 use chrono_tz::Tz;
 use serde::Deserialize;
 
 use self::calibration::{Scratch, SortedRange, Tail};
+use self::course::Course;
 use self::expectation::Expectation;
 use self::incidents::{BACK_SHARE, Incidents, MAX_ONGOING, Part, Told};
 use self::lasting::{Lasting, Past};
@@ -40,6 +43,7 @@ use super::wall_clock::time_zone;
 use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
+use crate::series::looks_like_counter;
 
 /// Training window and refit interval where the query leaves them open, in points: two weeks and an hour at five
 /// minutes. What was seen an hour ago no longer surprises.
@@ -189,19 +193,12 @@ impl Detector for Auto {
     }
 
     fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
-        let filled = fill_gaps(points, timing.points_ms(CARRIED_POINTS));
-        let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
-        let cells = timing.cells(points.times, blocks);
-        let expectation =
-            Expectation::new(points.times, &filled, &cells, self.zone, timing.forecast_lookback_ms());
-        let sights = Sights {
-            values: windows::sights(points.times, &filled, timing.lookback_ms()),
-            residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
-        };
-        let statistics =
-            statistics::all(points.values, &filled, &expectation.expected, &sights, first_training);
-        let series = Watch::new(points, &expectation, &statistics);
-        let mut calibrator = Calibrator::new(points.values, &statistics);
+        // Nearly every series either is a counter in all its blocks, or in none: only what is needed is looked at.
+        let most_ms = timing.points_ms(CARRIED_POINTS);
+        let observe = |course| Observed::new(course, blocks, self.zone, timing);
+        let values = LazyCell::new(|| observe(Course::of_values(points)));
+        let rises = LazyCell::new(|| observe(Course::of_rises(points, most_ms)));
+        let (mut of_values, mut of_rises) = (None, None);
         let mut events = Events {
             alarms: Incidents::new(THRESHOLD - self.eased, self.refractory, timing.step_ms),
             shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory, timing.step_ms),
@@ -210,22 +207,30 @@ impl Detector for Auto {
         };
         blocks
             .iter()
-            .map(|block| match calibrator.calibrate(&block.training) {
-                Some(calibration) => {
-                    let past = Past::new(points.values, block.training.clone(), &calibrator.values);
-                    self.judge_block(&series, &calibration, past.as_ref(), block, &mut events)
-                }
-                None => {
-                    block.judged.clone().for_each(|index| events.pass(points.times[index]));
-                    let usable = finite(&points.values[block.training.clone()]);
-                    Judgement::none(
-                        &points.values[block.judged.clone()],
-                        format!(
-                            "{usable} of the {} training points needed are available",
-                            calibration::MIN_VALUES
-                        ),
-                    )
-                }
+            .map(|block| {
+                let judged = &points.values[block.judged.clone()];
+                let (series, calibrator) = if looks_like_counter(&points.values[block.training.clone()]) {
+                    of_rises.get_or_insert_with(|| (Watch::new(&rises), Calibrator::new(&rises)))
+                } else {
+                    of_values.get_or_insert_with(|| (Watch::new(&values), Calibrator::new(&values)))
+                };
+                let judgement = match calibrator.calibrate(&block.training) {
+                    Some(calibration) => {
+                        let past =
+                            Past::new(series.points.values, block.training.clone(), &calibrator.values);
+                        self.judge_block(series, &calibration, past.as_ref(), block, &mut events)
+                    }
+                    None => {
+                        block.judged.clone().for_each(|index| events.pass(points.times[index]));
+                        let usable = finite(&series.points.values[block.training.clone()]);
+                        let needed = calibration::MIN_VALUES;
+                        Judgement::none(
+                            judged,
+                            format!("{usable} of the {needed} training points needed are available"),
+                        )
+                    }
+                };
+                series.course.in_values(judgement, block.judged.start, judged)
             })
             .collect()
     }
@@ -251,8 +256,10 @@ impl Auto {
             }
             let mut seen = calibration.look(series, index);
             let is_beyond_doubt = seen.beyond_doubt.is_some();
-            let shift = calibration.shift(series, index);
-            let jump = calibration.jump(series, index);
+            // Upwards is not high as long as it leads to where it is too low.
+            let sided = |(surprise, is_upwards)| (surprise, seen.outside.unwrap_or(is_upwards));
+            let shift = sided(calibration.shift(series, index));
+            let jump = sided(calibration.jump(series, index));
             let wanted = |is_high: bool| {
                 calibration.may_flag
                     && match self.direction {
@@ -281,8 +288,9 @@ impl Auto {
             } else {
                 false
             };
-            let goes_on = lasting.filter(|lasting| lasting.points > MAX_ONGOING && wanted(lasting.is_high));
-            let (lower, upper) = calibration.band(expected);
+            // What is a matter of degree is an incident at first, and must be worse than the last one.
+            let is_sure = |lasting: &Lasting| lasting.is_first_ever || lasting.points > MAX_ONGOING;
+            let goes_on = lasting.filter(|lasting| is_sure(lasting) && wanted(lasting.is_high));
             let off = (value - expected).abs();
             let is_outlier = if let Some(lasting) = &goes_on {
                 seen.is_high = lasting.is_high;
@@ -290,7 +298,7 @@ impl Auto {
                 true
             } else {
                 // Within the band it is the change back that surprises.
-                let is_ordinary = !lasts && !is_beyond_doubt && (lower..=upper).contains(&value);
+                let is_ordinary = !lasts && !is_beyond_doubt && seen.outside.is_none();
                 told && !(is_ordinary && events.told.is_way_back((index, time), off))
             };
             if told || goes_on.is_some() {
@@ -310,7 +318,7 @@ impl Auto {
             if verdict.is_outlier() {
                 judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));
             }
-            judgement.push(verdict, score, expected, (lower, upper));
+            judgement.push(verdict, score, expected, calibration.band(expected));
         }
         judgement.unflagged = (!calibration.may_flag).then(|| {
             let points = calibration.training_points;
@@ -339,7 +347,33 @@ impl Events {
 }
 
 /// One series with everything that is the same for all its blocks.
+struct Observed<'a> {
+    course: Course<'a>,
+    expectation: Expectation,
+    statistics: Vec<Statistic>,
+}
+
+impl<'a> Observed<'a> {
+    fn new(course: Course<'a>, blocks: &[Block], zone: Tz, timing: Timing) -> Self {
+        let points = course.points();
+        let filled = fill_gaps(points, timing.points_ms(CARRIED_POINTS));
+        let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
+        let cells = timing.cells(points.times, blocks);
+        let expectation =
+            Expectation::new(points.times, &filled, &cells, zone, timing.forecast_lookback_ms());
+        let sights = Sights {
+            values: windows::sights(points.times, &filled, timing.lookback_ms()),
+            residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
+        };
+        let statistics =
+            statistics::all(points.values, &filled, &expectation.expected, &sights, first_training);
+        Self { course, expectation, statistics }
+    }
+}
+
+/// The same, with what is looked at again and again at hand.
 struct Watch<'a> {
+    course: &'a Course<'a>,
     points: Points<'a>,
     expectation: &'a Expectation,
     statistics: &'a [Statistic],
@@ -354,12 +388,14 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(points: Points<'a>, expectation: &'a Expectation, statistics: &'a [Statistic]) -> Self {
+    fn new(observed: &'a Observed<'a>) -> Self {
+        let Observed { course, expectation, statistics } = observed;
         let of = |kind: Kind| -> &'a [f64] {
             statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
         };
         Self {
-            points,
+            course,
+            points: course.points(),
             expectation,
             statistics,
             flat: of(Kind::Flat),
@@ -385,12 +421,12 @@ struct Calibrator<'a> {
 }
 
 impl<'a> Calibrator<'a> {
-    fn new(values: &'a [f64], statistics: &'a [Statistic]) -> Self {
+    fn new(observed: &'a Observed<'a>) -> Self {
         let mut scratch = Scratch::new();
         let mut range = |values: &'a [f64]| SortedRange::with(values, &mut scratch);
         Self {
-            values: range(values),
-            statistics: statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
+            values: range(observed.course.points().values),
+            statistics: observed.statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
         }
     }
 
@@ -477,6 +513,7 @@ impl Calibration {
             alarm: 0.0,
             severity: 0.0,
             is_high: true,
+            outside: None,
             drivers: [(0.0, Kind::Flat, true); 2],
             beyond_doubt: None,
         };
@@ -511,8 +548,9 @@ impl Calibration {
         seen.severity = self.ripeness * (severity / severity_weights).powf(2.0 / 3.0);
         let value = series.points.values[index];
         let (lower, upper) = self.band(series.expectation.expected[index]);
-        // Outside the band there is no doubt; within it the side is that of most of what is unusual.
-        seen.is_high = if value < lower { false } else { value > upper || lean >= 0.0 };
+        seen.outside = (value < lower || value > upper).then_some(value > upper);
+        // Within the band the side is that of most of what is unusual.
+        seen.is_high = seen.outside.unwrap_or(lean >= 0.0);
         if self.lowest == self.highest && value != self.lowest {
             seen.is_high = value > self.lowest;
             seen.beyond_doubt = Some("it was constant all through the training window");
@@ -560,6 +598,7 @@ impl Calibration {
             lasts.then(|| Lasting {
                 points,
                 is_high: series.points.values[index] >= series.expectation.expected[index],
+                is_first_ever: false,
                 why: "it has never stayed the same for so long",
             })
         })
@@ -605,6 +644,8 @@ struct Seen {
     alarm: f64,
     severity: f64,
     is_high: bool,
+    /// Whether it is above its band; `None` if within it.
+    outside: Option<bool>,
     /// The statistics that count most: share of the alarm, kind, whether it is high.
     drivers: [(f64, Kind, bool); 2],
     /// Why it is an outlier, whatever the other statistics say.
@@ -634,8 +675,10 @@ impl Seen {
         why.extend(
             self.drivers.iter().filter(|(share, ..)| *share > 0.0).map(|(_, kind, high)| kind.words(*high)),
         );
+        let (a_rise_of, a_second) =
+            if series.course.is_of_rises() { ("a rise of ", " a second") } else { ("", "") };
         format!(
-            "{} is {side}, expected {expected}{season}: {} ({} training points)",
+            "{a_rise_of}{}{a_second} is {side}, expected {expected}{season}: {} ({} training points)",
             Short(value),
             why.join("; "),
             calibration.training_points

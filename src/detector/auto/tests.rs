@@ -231,8 +231,15 @@ fn what_lies_before_the_reach_changes_no_bit() {
         let hole = |time: i64| (time > begin + 500 * step || time < begin - step).then(|| value(time));
         // So far apart that windows would hold points of long ago.
         let sparse = |time: i64| (time > BEGIN - 200 * step || (time / step) % 11 == 0).then(|| value(time));
-        let series: [(&str, Series<'_>); 4] =
-            [("whole", &|time| Some(value(time))), ("nulls", &nulls), ("hole", &hole), ("sparse", &sparse)];
+        let count = |time: i64| (2 * (time / MINUTE) % 30_011) as f64 + 0.9 * noise((time / MINUTE) as usize);
+        let counter = |time: i64| hole(time).map(|_| 1.0 + count(time));
+        let series: [(&str, Series<'_>); 5] = [
+            ("whole", &|time| Some(value(time))),
+            ("nulls", &nulls),
+            ("hole", &hole),
+            ("sparse", &sparse),
+            ("counter", &counter),
+        ];
         for (name, point) in series {
             let [exact, more] = judge_with_reach(step, refit, point);
             assert!(exact.scores.iter().any(|score| score.is_finite()), "{name} {step}");
@@ -479,6 +486,70 @@ fn a_drop_to_zero_on_the_way_back_from_a_spike_is_told() {
     assert_eq!(told, vec![Range { start: at, end: at + 40 }]);
     assert_eq!(judgement.verdicts[at], Verdict::High);
     assert!(judgement.verdicts[at + 1..at + 40].iter().all(|verdict| *verdict == Verdict::Low));
+}
+
+/// Requests counted since the start, of which there was one more six days ago.
+fn counted(days: usize) -> Vec<f64> {
+    let mut total = 0.0;
+    let count = |(index, requests): (usize, f64)| {
+        total = if index + 6 * DAY_POINTS == days * DAY_POINTS { requests } else { total + requests };
+        total
+    };
+    daily(days).into_iter().enumerate().map(count).collect()
+}
+
+#[test]
+fn a_counter_is_judged_by_how_fast_it_rises() {
+    let mut values = counted(17);
+    let (restart, burst) = (16 * DAY_POINTS + 40, 15 * DAY_POINTS + 40);
+    for (index, value) in values.iter_mut().enumerate().skip(burst) {
+        *value += if index == burst { 150.0 } else { 300.0 };
+    }
+    let base = values[restart - 1];
+    values[restart..].iter_mut().for_each(|value| *value -= base);
+    let judgement = judge(&values);
+    let told: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > burst - 100).collect();
+    assert_eq!(told, vec![Range { start: burst, end: burst + 2 }]);
+    let why = reason(&judgement, burst);
+    assert!(why.starts_with("a rise of 0.9") && why.contains(" a second is high, expected 0.4"), "{why}");
+    // Where it should have got to from where it was: two hours after midnight it is 130 requests, in five minutes.
+    for (index, from) in [(burst, values[burst - 1]), (restart, 0.0), (restart + 1, values[restart])] {
+        let [lower, expected, upper] =
+            [&judgement.lower, &judgement.expected, &judgement.upper].map(|column| column[index] - from);
+        assert!((expected - 130.0).abs() < 10.0, "{index}: {expected}");
+        assert!(expected - 60.0 < lower && lower < expected, "{index}: {lower} {expected}");
+        assert!(expected < upper && upper < expected + 60.0, "{index}: {upper} {expected}");
+    }
+    assert_eq!(judgement.verdicts[0], Verdict::NotJudged);
+}
+
+#[test]
+fn a_counter_that_stands_still_is_low_until_it_rises_again() {
+    let mut values = counted(17);
+    let stall = 15 * DAY_POINTS + 40..15 * DAY_POINTS + 100;
+    let still = values[stall.start - 1];
+    let missed = values[stall.end - 1] - still;
+    values[stall.clone()].fill(still);
+    values[stall.end..].iter_mut().for_each(|value| *value -= missed);
+    let judgement = judge(&values);
+    let told: Vec<_> =
+        incidents(&judgement).into_iter().filter(|range| range.end > stall.start - 100).collect();
+    assert_eq!(told, vec![stall.clone()]);
+    assert!(judgement.verdicts[stall.clone()].iter().all(|verdict| *verdict == Verdict::Low));
+    let why = reason(&judgement, stall.start);
+    assert!(why.starts_with("a rise of 0 a second is low") && why.contains("never zero"), "{why}");
+}
+
+#[test]
+fn a_drop_to_zero_is_told_at_once_although_worse_was_told_today() {
+    let mut values = daily(16);
+    let (spike, outage) = (15 * DAY_POINTS + 10, 15 * DAY_POINTS + 200);
+    values[spike] *= 10.0;
+    values[outage..outage + 5].fill(0.0);
+    let judgement = judge(&values);
+    assert_eq!(judgement.verdicts[spike], Verdict::High);
+    assert!(judgement.verdicts[outage..outage + 5].iter().all(|verdict| *verdict == Verdict::Low));
+    assert!(!judgement.verdicts[outage + 5].is_outlier());
 }
 
 #[test]
