@@ -18,7 +18,8 @@ STEP="starting"
 step() { STEP=$1; printf '\n==> %s\n' "$1"; }
 trap 'status=$?; [ "$status" -eq 0 ] || printf "\nbuild.sh: failed at step \"%s\" (exit %s)\n" "$STEP" "$status" >&2' EXIT
 die() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
-have() { command -v "$1" >/dev/null 2>&1; }
+# Programs only: a verb may have the name of one, as grafana does.
+have() { type -P "$1" >/dev/null; }
 require() { have "$1" || die "$1 is missing: $2"; }
 
 usage() {
@@ -130,7 +131,7 @@ grafana() {
     done
     [ -n "$server" ] || die "GRAFANA_HOME is $home, but there is no bin/grafana in it"
   elif have grafana; then
-    server=$(command -v grafana)
+    server=$(type -P grafana)
     home=$(dirname "$(dirname "$(readlink -f "$server")")")
     [ -d "$home/public" ] || home=/usr/share/grafana
   else

@@ -2,6 +2,8 @@
 //! shows what it flagged: tables, sparklines and a picture.
 #![expect(clippy::print_stdout, reason = "a program that prints its answer")]
 
+#[path = "../src/cli/drawing.rs"]
+mod drawing;
 #[expect(dead_code, reason = "shared with the process tests, which use other parts of it")]
 #[path = "../tests/support/host.rs"]
 mod host;

@@ -12,8 +12,9 @@
 //! * `GET /query?from=<ms>&to=<ms>` answers with a point every 15 minutes, as `[time in ms, value]`. Without `from`
 //!   and `to`, it is the last six hours.
 //!
-//! The values lie within 10 ± 4, except for about 5 % of them, which lie up to 15 outside: the outliers that a
-//! detector should find. They are made up, but the same time always has the same value, as in a real database.
+//! The values lie within 10 ± 4, except for about 5 % of them, which lie up to 15 outside: the outliers that the detector
+//! `isolation-forest` finds as it is (`docs/sources/http-json.md` says why not the default one). They are made up, but the
+//! same time always has the same value, as in a real database.
 
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -131,7 +131,7 @@ export const DETECTOR_DEFAULTS: DetectorOptions = {
     featureWindow: 12,
     timeZone: 'UTC',
     shingle: 1,
-    extensionLevel: 0,
+    extensionLevel: null,
     nTrees: 100,
     sampleSize: 256,
     seed: 42,

@@ -142,8 +142,8 @@ export interface IsolationForestOptions {
   timeZone: string;
   /** Points of a row. */
   shingle: number;
-  /** Numbers a cut looks at besides the first. */
-  extensionLevel: number;
+  /** Numbers a cut looks at besides the first; null = as many as there are. */
+  extensionLevel: number | null;
   nTrees: number;
   sampleSize: number;
   seed: number;

@@ -5,6 +5,7 @@
 mod arrival;
 mod blocks;
 mod detect;
+mod drawing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod parallel;

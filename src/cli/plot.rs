@@ -4,12 +4,12 @@
 //! score below. Long files are thinned so that extremes and flags stay.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use chrono::DateTime;
 use clap::Args;
 
+use super::drawing::{self, Area, Scale, WIDTH};
 use super::table::Table;
 use crate::error::{Category, Error, Result};
 use crate::series::thin;
@@ -34,7 +34,6 @@ pub(super) struct Arguments {
     out: PathBuf,
 }
 
-const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 16.0;
@@ -111,78 +110,31 @@ fn read(arguments: &Arguments) -> Result<Picture> {
     })
 }
 
-/// Where a point of the data lies in the picture.
-struct Scale {
-    from: i64,
-    to: i64,
-    low: f64,
-    high: f64,
-}
-
-impl Scale {
-    fn of(picture: &Picture) -> Self {
-        let finite = || picture.values.iter().copied().filter(|value| value.is_finite());
-        let (low, high) = (finite().fold(f64::MAX, f64::min), finite().fold(f64::MIN, f64::max));
-        // Of a file of gaps there is nothing to scale, and a constant one has no range.
-        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
-        let margin = if high > low { 0.05 * (high - low) } else { 0.5 * high.abs().max(1.0) };
-        Self {
-            from: picture.times.iter().copied().min().unwrap_or(0),
-            to: picture.times.iter().copied().max().unwrap_or(1),
-            low: low - margin,
-            high: high + margin,
-        }
-    }
-
-    fn x(&self, time: i64) -> f64 {
-        let (run, whole) = (time.abs_diff(self.from), self.to.abs_diff(self.from).max(1));
-        LEFT + (WIDTH - LEFT - RIGHT) * run as f64 / whole as f64
-    }
-
-    /// Where a value is drawn; the band may leave the picture, and is cut at its edge.
-    fn y(&self, value: f64) -> f64 {
-        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
-        VALUES_BOTTOM - (VALUES_BOTTOM - TOP) * share
-    }
-}
-
 fn score_y(score: f64) -> f64 {
     SCORE_BOTTOM - (SCORE_BOTTOM - SCORE_TOP) * score.clamp(0.0, 1.0)
 }
 
 fn draw(picture: &Picture) -> String {
-    let scale = Scale::of(picture);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         font-family=\"Inter, Helvetica, Arial, sans-serif\" font-size=\"11\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" rx=\"4\" fill=\"#181b1f\"/>\n\
-         <text x=\"16\" y=\"24\" fill=\"#ccccdc\" font-size=\"13\">{}</text>\n",
-        escaped(&picture.title)
-    );
+    let area = Area { left: LEFT, right: WIDTH - RIGHT, top: TOP, bottom: VALUES_BOTTOM };
+    let scale = Scale::new(area, picture.times.iter().copied(), picture.values.iter().copied());
+    let mut svg = String::new();
+    drawing::begin(&mut svg, HEIGHT, 11);
+    drawing::draw_ground(&mut svg, HEIGHT, 13, &picture.title);
     shade_labels(&mut svg, &scale, picture);
     axes(&mut svg, &scale);
     band(&mut svg, &scale, picture);
-    line(&mut svg, "#73bf69", &scale, &picture.times, &picture.values, |value| scale.y(value));
+    line(&mut svg, drawing::VALUES, &scale, &picture.times, &picture.values, |value| scale.y(value));
     line(&mut svg, "#b877d9", &scale, &picture.times, &picture.scores, score_y);
     let mut drawn = HashSet::new();
     for row in (0..picture.times.len()).filter(|row| picture.flags[*row]) {
         let (x, y) = (scale.x(picture.times[row]), scale.y(picture.values[row]));
         // A dot that hides another one is enough for both.
         if !y.is_nan() && drawn.insert((x.round() as i64, y.round() as i64)) {
-            put(&mut svg, &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#f2495c\"/>"));
+            drawing::draw_dot(&mut svg, 3, x, y);
         }
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-fn put(svg: &mut String, element: &str) {
-    svg.push_str(element);
-    svg.push('\n');
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A shade behind each run of rows that are labelled as outliers, at least one pixel wide.
@@ -194,7 +146,7 @@ fn shade_labels(svg: &mut String, scale: &Scale, picture: &Picture) {
             let (left, right) = (scale.x(picture.times[row]), scale.x(picture.times[row + length - 1]));
             let (left, width) = (left.min(right), (right - left).abs().max(1.0));
             let height = SCORE_BOTTOM - TOP;
-            put(
+            drawing::put(
                 svg,
                 &format!(
                     "<rect x=\"{left:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\" fill=\"#ff9830\" fill-opacity=\"0.3\"/>"
@@ -206,67 +158,24 @@ fn shade_labels(svg: &mut String, scale: &Scale, picture: &Picture) {
 }
 
 fn axes(svg: &mut String, scale: &Scale) {
-    let mut level = |y: f64, text: &str| {
-        put(
-            svg,
-            &format!(
-                "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#2c3235\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" fill=\"#8e8e9a\" text-anchor=\"end\">{text}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                y + 4.0
-            ),
-        );
-    };
-    for step in 0..=4 {
-        let value = scale.low + (scale.high - scale.low) * f64::from(step) / 4.0;
-        level(scale.y(value), &short(value, scale.high - scale.low));
-    }
-    level(score_y(0.0), "0");
-    level(score_y(1.0), "score 1");
-    for step in 0..=4_i32 {
-        let share = f64::from(step) / 4.0;
+    scale.draw_levels(svg);
+    scale.draw_level(svg, score_y(0.0), "0");
+    scale.draw_level(svg, score_y(1.0), "score 1");
+    let times = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| {
         let time = scale.from.saturating_add((scale.to.saturating_sub(scale.from) as f64 * share) as i64);
-        let text =
-            DateTime::from_timestamp_millis(time).map(|time| time.format("%Y-%m-%d %H:%M").to_string());
-        let anchor = ["start", "middle", "middle", "middle", "end"][step as usize];
-        put(
-            svg,
-            &format!(
-                "<text x=\"{:.1}\" y=\"{}\" fill=\"#8e8e9a\" text-anchor=\"{anchor}\">{}</text>",
-                scale.x(time),
-                HEIGHT - 12.0,
-                text.unwrap_or_default()
-            ),
-        );
-    }
+        let text = DateTime::from_timestamp_millis(time).map(|time| time.format("%Y-%m-%d %H:%M"));
+        (time, text.map(|text| text.to_string()).unwrap_or_default())
+    });
+    scale.draw_times(svg, HEIGHT - 12.0, &times);
 }
 
-/// A number with as many digits as an axis of length `range` needs.
-fn short(value: f64, range: f64) -> String {
-    if !(1e-3..1e6).contains(&range) {
-        return format!("{value:.1e}");
-    }
-    let digits = (2.0 - range.log10().floor()).clamp(0.0, 5.0) as usize;
-    format!("{value:.digits$}")
-}
-
-/// The normal band: a thin column for each row that has both ends of it.
+/// The normal band, where rows have both ends of it.
 fn band(svg: &mut String, scale: &Scale, picture: &Picture) {
     let drawn = thin(&picture.values, LINE_POINTS, |_| false);
     let has_band = |row: &usize| picture.lower[*row].is_finite() && picture.upper[*row].is_finite();
     for run in drawn.chunk_by(|a, b| has_band(a) == has_band(b)).filter(|run| has_band(&run[0])) {
-        let mut outline = String::new();
-        let upper = run.iter().map(|row| (*row, picture.upper[*row]));
-        let lower = run.iter().rev().map(|row| (*row, picture.lower[*row]));
-        for (row, value) in upper.chain(lower) {
-            // Writing into a String cannot fail.
-            let _ = write!(outline, "{:.1},{:.1} ", scale.x(picture.times[row]), scale.y(value));
-        }
-        put(
-            svg,
-            &format!("<polygon points=\"{}\" fill=\"#5794f2\" fill-opacity=\"0.15\"/>", outline.trim_end()),
-        );
+        let ends = |row: &usize| (picture.times[*row], picture.lower[*row], picture.upper[*row]);
+        scale.draw_band(svg, &run.iter().map(ends).collect::<Vec<_>>());
     }
 }
 
@@ -282,17 +191,7 @@ fn line(
     let drawn = thin(values, LINE_POINTS, |_| false);
     let is_gap = |row: &usize| !values[*row].is_finite();
     for run in drawn.chunk_by(|a, b| is_gap(a) == is_gap(b)).filter(|run| !is_gap(&run[0])) {
-        let mut points = String::new();
-        for row in run {
-            let _ = write!(points, "{:.1},{:.1} ", scale.x(times[*row]), y(values[*row]));
-        }
-        put(
-            svg,
-            &format!(
-                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1\"/>",
-                points.trim_end()
-            ),
-        );
+        drawing::draw_line(svg, colour, run.iter().map(|row| (scale.x(times[*row]), y(values[*row]))));
     }
 }
 
@@ -333,12 +232,5 @@ mod tests {
             let svg = draw(&picture(values));
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
-    }
-
-    #[test]
-    fn numbers_on_an_axis_tell_its_steps_apart() {
-        assert_eq!(short(1_234.5, 1_000.0), "1234");
-        assert_eq!(short(0.125, 0.5), "0.125");
-        assert_eq!(short(2e7, 4e7), "2.0e7");
     }
 }

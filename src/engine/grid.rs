@@ -416,6 +416,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forecast_ends_before_the_instant_asked_for() {
+        let line = ones(&Vec::from_iter((0..=100).map(|slot| 10 * slot)));
+        let outline = line.outline(&block(900, 1_200), 1_004).unwrap();
+        let ahead = |to_ms| line.ahead(&outline, 1_004, to_ms);
+        assert_eq!(ahead(1_030), [1_010, 1_020]);
+        assert_eq!(ahead(1_031), [1_010, 1_020, 1_030]);
+        assert_eq!((ahead(1_010).len(), ahead(1_000).len()), (0, 0));
+        // As many as there are training points, at most.
+        assert_eq!((ahead(i64::MAX).len(), ahead(i64::MAX).last()), (90, Some(&1_900)));
+    }
+
+    #[test]
     fn the_first_value_of_a_block_has_no_rate_whatever_came_before_it() {
         let points: Vec<(i64, f64)> = (0..20).map(|i| (i * 1_000, i as f64)).collect();
         let whole = line(&points, Transform::Rate);

@@ -638,6 +638,29 @@ mod tests {
         assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
     }
 
+    /// Nothing beyond is computed, of which nobody would ever see anything.
+    #[test]
+    fn what_is_forecast_ends_with_the_block_in_which_the_range_ends() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let forecast_to = |json: &str, to_ms| {
+            let work = Work::new(&job(json, T0 - DAY, to_ms), &source, Scope::default()).unwrap();
+            work.forecast_to_ms(T0)
+        };
+        let seasonal = r#"{"detector":{"kind":"seasonal"},"refitInterval":"6h"}"#;
+        let begin = T0.div_euclid(6 * HOUR) * 6 * HOUR;
+        for (to_ms, expected) in [
+            (T0, None),
+            (begin + 6 * HOUR - 1, Some(begin + 6 * HOUR)),
+            (begin + 6 * HOUR, Some(begin + 12 * HOUR)),
+            (begin + 31 * HOUR, Some(begin + 36 * HOUR)),
+        ] {
+            assert_eq!(forecast_to(seasonal, to_ms), expected, "{}", to_ms - T0);
+        }
+        let visible = r#"{"detector":{"kind":"seasonal"},"training":"visible-range"}"#;
+        assert_eq!(forecast_to(visible, T0 + HOUR), Some(T0 + HOUR + 1));
+        assert_eq!(forecast_to("{}", T0 + HOUR), None);
+    }
+
     #[tokio::test]
     async fn a_misspelt_option_is_told() {
         let outcome = detect(r#"{"source":{"seeed":1},"detector":{"treshold":0.9}}"#, T0, T0 + HOUR).await;

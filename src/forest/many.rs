@@ -70,6 +70,36 @@ pub(super) enum Cuts {
     Oblique(ObliqueTrees),
 }
 
+impl Cuts {
+    /// Adds to `sums`, at most [`BLOCK`], the path lengths of the rows from `first` on; those of rows that are not
+    /// finite mean nothing.
+    fn add_path_lengths(
+        &self,
+        leaves: &[i64],
+        rows: &Rows<'_>,
+        first: usize,
+        sums: &mut [i64],
+        scratch: &mut Scratch,
+        kernel: Kernel,
+    ) {
+        match self {
+            Self::Axis(trees) => {
+                trees.add_path_lengths(leaves, rows, first, sums, &mut scratch.axis, kernel);
+            }
+            Self::Oblique(trees) => {
+                trees.add_path_lengths(leaves, rows, first, sums, &mut scratch.oblique, kernel);
+            }
+        }
+    }
+}
+
+/// Memory that blocks use in turn.
+#[derive(Debug, Default)]
+struct Scratch {
+    axis: axis::Scratch,
+    oblique: oblique::Scratch,
+}
+
 /// Rows that are scored together: their sums and values stay in the first cache.
 pub(super) const BLOCK: usize = 1024;
 
@@ -326,22 +356,13 @@ impl Forest {
                 forest.score_into(values, scores);
             }
             Kind::Many { trees, cuts } => {
-                let mut axis_scratch = axis::Scratch::default();
-                let mut oblique_scratch = oblique::Scratch::default();
+                let mut scratch = Scratch::default();
                 let mut sums = [0; BLOCK];
                 for (block, scores) in scores.chunks_mut(BLOCK).enumerate() {
                     let first = block * BLOCK;
                     let sums = &mut sums[..scores.len()];
                     sums.fill(0);
-                    let (leaves, kernel) = (&trees.leaves, self.kernel);
-                    match cuts {
-                        Cuts::Axis(cuts) => {
-                            cuts.add_path_lengths(leaves, &rows, first, sums, &mut axis_scratch, kernel);
-                        }
-                        Cuts::Oblique(cuts) => {
-                            cuts.add_path_lengths(leaves, &rows, first, sums, &mut oblique_scratch, kernel);
-                        }
-                    }
+                    cuts.add_path_lengths(&trees.leaves, &rows, first, sums, &mut scratch, self.kernel);
                     let all_finite = rows.are_finite(first..first + scores.len());
                     for (row, (score, sum)) in scores.iter_mut().zip(sums).enumerate() {
                         let known = all_finite || rows.is_finite(first + row);
@@ -528,6 +549,48 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Path lengths as they have been: verdicts must not change with a change of the code. They are whole numbers, the same
+    /// on every processor.
+    #[test]
+    fn path_lengths_stay_as_they_are() {
+        let mut series = series();
+        series[40] = 1e12;
+        let digest = |rows: Rows<'_>, extension_level| {
+            let options = ForestOptions { n_trees: 150, ..OPTIONS };
+            let forest = Forest::fit(rows, extension_level, &options).unwrap();
+            let Kind::Many { trees, cuts } = &forest.kind else { panic!("several features") };
+            let mut sums = vec![0; rows.len()];
+            let scratch = &mut Scratch::default();
+            cuts.add_path_lengths(&trees.leaves, &rows, 0, &mut sums, scratch, forest.kernel);
+            sums.iter().fold(0, |digest: u64, sum| {
+                (digest ^ sum.cast_unsigned()).wrapping_mul(0x0100_0000_01b3).rotate_left(17)
+            })
+        };
+        let digests =
+            [(0, 2), (0, 12), (1, 12), (11, 12), (0, 20), (19, 20)].map(|(extension_level, width)| {
+                let matrix = &series[..series.len() / width * width];
+                [Rows::windows(&series, width), Rows::row_major(matrix, width)]
+                    .map(|rows| digest(rows, extension_level))
+            });
+        assert_eq!(
+            digests.as_flattened(),
+            [
+                15_209_299_077_827_511_310_u64,
+                3_561_374_058_458_461_406,
+                17_403_509_391_679_333_731,
+                6_714_733_347_158_994_937,
+                2_773_283_344_704_813_901,
+                17_332_217_732_881_658_679,
+                1_087_965_871_909_556_956,
+                8_722_301_609_985_501_407,
+                3_918_673_383_446_382_955,
+                3_575_927_521_533_164_777,
+                11_076_336_735_354_853_028,
+                17_611_163_467_324_736_200
+            ]
+        );
     }
 
     /// Evenly spread points make trees so full that a level does not fit the registers of the packed tables.

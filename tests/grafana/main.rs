@@ -277,11 +277,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     };
     let of_query =
         |uid: &str, says: &[&str]| Failure::of_query(uid, json!({}), &of_uid(uid), Category::Query, says);
-    let beyond = |setting: &str, limit: usize, says: &[&str]| {
-        let settings = json!({"jsonData": {setting: limit}});
-        Failure::of_query(setting, settings, &of_uid("many"), Category::Limit, says)
-    };
-    let at = |url: &str| json!({"url": url});
+    let many = of_uid("many");
     victim
         .survives(&[
             of_settings(
@@ -296,14 +292,10 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
             of_query("-- Mixed --", &[]),
             of_query("-- Dashboard --", &[]),
             of_query("-- Grafana --", &[]),
-            beyond(
-                "maxResponseBytes",
-                2_200,
-                &[&server.url, "more than 2200 bytes", "raise the setting maxResponseBytes"],
-            ),
-            beyond("maxRows", 40, &["more than 40 rows", "raise the setting maxRows"]),
-            beyond("maxSeries", 1, &["more than 1 series", "raise the setting maxSeries"]),
-            of_settings("nobody", at(&nobody().await), Category::Connection, &["cannot connect to"]),
+            Failure::of_limit("maxResponseBytes", 2_200, "bytes", &many).saying(&server.url),
+            Failure::of_limit("maxRows", 40, "rows", &many),
+            Failure::of_limit("maxSeries", 1, "series", &many),
+            Failure::of_no_server(&nobody().await, &source),
         ])
         .await;
     victim.finds_nothing("an unknown metric", &of_uid("empty")).await;
@@ -328,12 +320,11 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
         })
         .await;
         // Only queries fail: "Save & test" asks for other things.
-        let settings = at(&failing.url);
+        let settings = json!({"url": failing.url});
         victim.fails_alone(&Failure::of_query(body, settings, &source, category, &[words])).await;
     }
 
     let (stalling, _asked) = Upstream::stalling(b"HTTP/1.1 200 OK\r\n").await;
-    let slow = json!({"url": stalling.url, "jsonData": {"timeout": 1}});
     let broken = Upstream::breaking_off(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"results\":").await;
     let bomb = Upstream::answering(|_| {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -345,40 +336,17 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let identity = Authority::named("authority").identity("127.0.0.1");
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec();
     let secure = TlsUpstream::sending(answer, &identity, None).await;
-    let untrusted = json!({
-        "url": secure.url, "jsonData": {"tlsAuthWithCACert": true},
-        "secureJsonData": {"tlsCACert": Authority::named("stranger").pem()},
-    });
     victim
         .survives(&[
-            of_settings(
-                "a slow server",
-                slow,
-                Category::Connection,
-                &[&stalling.url, "did not answer within 1 s", "raise the setting timeout"],
-            ),
-            of_settings(
-                "a stopped server",
-                at(&broken.url),
-                Category::Connection,
-                &[&broken.url, "broke off"],
-            ),
+            Failure::of_slow_server(&stalling.url, &source),
+            Failure::of_stopped_server(&broken.url, &json!({}), &source),
             of_settings(
                 "an answer that unpacks",
                 too_much,
                 Category::Limit,
                 &["raise the setting maxResponseBytes"],
             ),
-            of_settings(
-                "an unknown authority",
-                untrusted,
-                Category::Tls,
-                &[
-                    &secure.url,
-                    "UnknownIssuer",
-                    "paste the CA certificate of the service into the data source settings",
-                ],
-            ),
+            Failure::of_unknown_authority(&secure.url, &source),
         ])
         .await;
     victim.ends().await;

@@ -4,8 +4,12 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use axum::response::IntoResponse;
+use outrider::engine::{self, Detection, Job, Workers};
 use outrider::error::Category;
+use outrider::query::Query;
+use outrider::series::TimeRange;
 use outrider::settings::Settings;
+use outrider::source;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -146,6 +150,38 @@ async fn the_example_web_service_works_with_the_defaults() {
     let error = ask(&settings(&service.url), backwards).await.unwrap_err();
     assert_eq!(error.category(), Category::Protocol);
     assert!(error.message().ends_with("400 Bad Request: \"from is after to\""), "{error}");
+}
+
+/// What the documentation of the example says of detectors.
+#[tokio::test]
+async fn the_outliers_of_the_example_web_service_are_found_by_the_detector_that_its_page_names() {
+    let service = Upstream::serving(web_service::router().unwrap()).await;
+    let source = source::connect(&settings(&service.url)).unwrap();
+    let mut flagged = Vec::new();
+    for detector in ["isolation-forest", "auto"] {
+        let query = json!({"detector": {"kind": detector}}).to_string();
+        let job = Job {
+            query: Query::parse(query.as_bytes()).unwrap(),
+            visible: TimeRange { from_ms: FROM_MS, to_ms: FROM_MS + 6 * 7 * 86_400_000 },
+            max_data_points: 10_000,
+        };
+        let detections = engine::run(job, &source, &Workers::default()).await.unwrap().detections;
+        let Detection { series, verdicts, .. } = &detections[0];
+        let (mut found, mut missed, mut false_alarms) = (0, 0, 0);
+        for (value, verdict) in series.values.iter().zip(verdicts) {
+            match ((value - 10.0).abs() > 4.0, verdict.is_outlier()) {
+                (true, true) => found += 1,
+                (true, false) => missed += 1,
+                (false, true) => false_alarms += 1,
+                (false, false) => {}
+            }
+        }
+        println!("{detector}: {found} found, {missed} missed, {false_alarms} false alarms");
+        flagged.push((found, found + missed, false_alarms));
+    }
+    let [(found, all, false_alarms), (by_auto, _, _)] = flagged[..] else { panic!("two detectors") };
+    assert!((150..250).contains(&all) && found * 10 >= all * 9 && false_alarms == 0, "{flagged:?}");
+    assert!(by_auto * 10 < all, "{flagged:?}");
 }
 
 /// The server of `tests/servers/json_server.mjs` and its URL; `None` if there is no Node.

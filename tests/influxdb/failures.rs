@@ -6,7 +6,7 @@ use outrider::settings::{Auth, Limits};
 use super::*;
 use crate::relay::Relay;
 use crate::upstream_server::{Upstream, nobody};
-use crate::upstream_tls::{Authority, Identity};
+use crate::upstream_tls::Identity;
 use crate::victim::{Failure, Healthy, Points, Victim};
 
 const PASSWORD: &str = "canary \"7&";
@@ -76,7 +76,6 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
         "user": "admin", "jsonData": {"database": "nope"}, "secureJsonData": {"password": ADMIN_PASSWORD},
     });
     let wrong_password = json!({"secureJsonData": {"password": WRONG_PASSWORD}});
-    let stranger = json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}});
     let no_database = ["database not found: nope", "existing database in the data source settings"];
     for format in ["json", "csv"] {
         let with = |more: Value| {
@@ -91,11 +90,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
         let of_query = |what: &str, more, says: &[&str]| {
             Failure::of_query(what, json!({}), &with(more), Category::Query, says)
         };
-        let beyond = |setting: &str, limit: usize, says: &[&str]| {
-            let more = json!({"fields": ["Temp", "n", "ok", "note"], "aggregate": "none"});
-            let settings = json!({"jsonData": {setting: limit}});
-            Failure::of_query(setting, settings, &with(more), Category::Limit, says)
-        };
+        let four = with(json!({"fields": ["Temp", "n", "ok", "note"], "aggregate": "none"}));
         victim
             .survives(&[
                 of_settings("a wrong password", &wrong_password, Category::Auth, &[refused, check_both]),
@@ -118,16 +113,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                     &["not authorized", "requires READ on hidden", "grant the right to read the database"],
                 ),
                 of_settings("a wrong database", &as_admin, Category::Config, &no_database),
-                of_settings(
-                    "an unknown authority",
-                    &stranger,
-                    Category::Tls,
-                    &[
-                        &url,
-                        "UnknownIssuer",
-                        "paste the CA certificate of the service into the data source settings",
-                    ],
-                ),
+                Failure::of_unknown_authority(&url, &with(json!({}))),
                 of_query(
                     "an unknown measurement",
                     json!({"measurement": "nope"}),
@@ -152,13 +138,9 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                     json!({"text": "select nope(Temp from x"}),
                     &["InfluxDB says: error parsing query", "correct the query"],
                 ),
-                beyond(
-                    "maxResponseBytes",
-                    1_800,
-                    &[&url, "more than 1800 bytes", "raise the setting maxResponseBytes"],
-                ),
-                beyond("maxRows", 53, &["more than 53 rows", "raise the setting maxRows"]),
-                beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
+                Failure::of_limit("maxResponseBytes", 1_800, "bytes", &four).saying(&url),
+                Failure::of_limit("maxRows", 53, "rows", &four),
+                Failure::of_limit("maxSeries", 3, "series", &four),
             ])
             .await;
         // A text is asked as it is, and the server finds nothing to complain about.
@@ -167,10 +149,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     }
 
     let paused = server.running.pause();
-    let hurried = json!({"jsonData": {"timeout": 1}});
-    let says = [&*url, "did not answer within 1 s", "raise the setting timeout"];
-    let slow = Failure::of_settings("a slow server", hurried, &source, Category::Connection, &says);
-    victim.fails(&slow).await;
+    victim.fails(&Failure::of_slow_server(&url, &source)).await;
     drop(paused);
     victim.works("a slow server").await;
 
@@ -178,20 +157,16 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let at_relay = format!("https://127.0.0.1:{}", relay.port);
     // Packed, the answer would fit into the buffers.
     let unpacked = json!({
-        "url": at_relay, "jsonData": {"httpHeaderName1": "Accept-Encoding"},
-        "secureJsonData": {"httpHeaderValue1": "identity"},
+        "jsonData": {"httpHeaderName1": "Accept-Encoding"}, "secureJsonData": {"httpHeaderValue1": "identity"},
     });
     let long = json!({"text": "select note from long where $timeFilter"});
-    let says = [&*at_relay, "broke off", "look into the service's log"];
-    let stopped = Failure::of_settings("a stopped server", unpacked, &long, Category::Connection, &says);
+    let stopped = Failure::of_stopped_server(&at_relay, &unpacked, &long);
     tokio::join!(victim.fails(&stopped), async {
         relay.halted().await;
         server.running.kill();
         relay.go_on();
     });
-    let says = ["cannot connect to", &*url, "check that the service runs"];
-    let gone = Failure::of_settings("a server that is gone", json!({}), &source, Category::Connection, &says);
-    victim.fails(&gone).await;
+    victim.fails(&Failure::of_no_server(&url, &source)).await;
     victim.ends().await;
 }
 

@@ -13,7 +13,7 @@ use crate::data::{HOURS, MINUTE_MS, OFFSET_MS, SCRAPE_MS, load, openmetrics};
 use crate::prometheus_server::PrometheusServer;
 use crate::relay::Relay;
 use crate::upstream_server::{Upstream, nobody};
-use crate::upstream_tls::{Authority, Identity};
+use crate::upstream_tls::Identity;
 use crate::victim::{Failure, Healthy, Points, Victim};
 use crate::{ask, check, plain, refused, settings};
 
@@ -80,10 +80,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let of_query = |what: &str, expr: &str, says: &[&str]| {
         Failure::of_query(what, json!({}), &json!({"expr": expr}), Category::Query, says)
     };
-    let beyond = |setting: &str, limit: usize, says: &[&str]| {
-        let four = json!({"expr": "last_over_time({__name__=~\"load|requests_total\"}[1m])"});
-        Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &four, Category::Limit, says)
-    };
+    let four = json!({"expr": "last_over_time({__name__=~\"load|requests_total\"}[1m])"});
     victim
         .survives(&[
             of_settings(
@@ -99,36 +96,21 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 Category::Protocol,
                 &[&url, "answered with status 404", "check the URL in the data source settings"],
             ),
-            of_settings(
-                "an unknown authority",
-                json!({"secureJsonData": {"tlsCACert": Authority::named("stranger").pem()}}),
-                Category::Tls,
-                &[
-                    &url,
-                    "UnknownIssuer",
-                    "paste the CA certificate of the service into the data source settings",
-                ],
-            ),
+            Failure::of_unknown_authority(&url, &source),
             of_query(
                 "no PromQL",
                 "rate(load",
                 &["does not understand the query: \"1:10: parse error: ", "correct the PromQL"],
             ),
-            beyond(
-                "maxResponseBytes",
-                3_000,
-                &[&url, "more than 3000 bytes", "raise the setting maxResponseBytes"],
-            ),
-            beyond("maxRows", 100, &["more than 100 rows", "raise the setting maxRows"]),
-            beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
+            Failure::of_limit("maxResponseBytes", 3_000, "bytes", &four).saying(&url),
+            Failure::of_limit("maxRows", 100, "rows", &four),
+            Failure::of_limit("maxSeries", 3, "series", &four),
         ])
         .await;
     victim.finds_nothing("an unknown metric", &json!({"metric": "no_such_metric"})).await;
 
     let paused = server.running.pause();
-    let says = [&*url, "did not answer within 1 s", "raise the setting timeout"];
-    let slow = of_settings("a slow server", json!({"jsonData": {"timeout": 1}}), Category::Connection, &says);
-    victim.fails(&slow).await;
+    victim.fails(&Failure::of_slow_server(&url, &source)).await;
     drop(paused);
     victim.works("a slow server").await;
 
@@ -136,19 +118,16 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let at_relay = format!("https://127.0.0.1:{}", relay.port);
     // Packed, the answer would fit into the buffers.
     let unpacked = json!({
-        "url": at_relay, "jsonData": {"httpHeaderName1": "Accept-Encoding"},
-        "secureJsonData": {"httpHeaderValue1": "identity"},
+        "jsonData": {"httpHeaderName1": "Accept-Encoding"}, "secureJsonData": {"httpHeaderValue1": "identity"},
     });
-    let says = [&*at_relay, "broke off", "look into the service's log"];
     let long = json!({"metric": "long", "aggregate": "none"});
-    let stopped = Failure::of_settings("a stopped server", unpacked, &long, Category::Connection, &says);
+    let stopped = Failure::of_stopped_server(&at_relay, &unpacked, &long);
     tokio::join!(victim.fails(&stopped), async {
         relay.halted().await;
         server.running.kill();
         relay.go_on();
     });
-    let says = ["cannot connect to", &*url, "check that the service runs"];
-    victim.fails(&of_settings("a server that is gone", json!({}), Category::Connection, &says)).await;
+    victim.fails(&Failure::of_no_server(&url, &source)).await;
     victim.ends().await;
 }
 

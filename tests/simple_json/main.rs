@@ -13,6 +13,7 @@ mod upstream_server;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod upstream_tls;
 #[path = "../support/victim.rs"]
+#[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod victim;
 
 use std::collections::HashMap;
@@ -285,10 +286,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let of_settings = |what: &str, settings, category, says: &[&str]| {
         Failure::of_settings(what, settings, &source, category, says)
     };
-    let beyond = |setting: &str, limit: usize, says: &[&str]| {
-        let cpus = json!({"kind": "simple-json", "target": "cpus"});
-        Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &cpus, Category::Limit, says)
-    };
+    let cpus = json!({"kind": "simple-json", "target": "cpus"});
     let bytes = datapoints().len() * 300;
     let refused = format!("{} refused the credentials with status 401", server.url);
     victim
@@ -299,12 +297,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 Category::Auth,
                 &[&refused, "who are you?", "check user, password or token in the data source settings"],
             ),
-            of_settings(
-                "nobody",
-                json!({"url": nobody().await}),
-                Category::Connection,
-                &["cannot connect to", "check that the service runs"],
-            ),
+            Failure::of_no_server(&nobody().await, &source),
             Failure::of_query(
                 "no metric",
                 json!({}),
@@ -312,8 +305,8 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 Category::Query,
                 &["source.target is empty"],
             ),
-            beyond("maxRows", 15, &["more than 15 rows", "raise the setting maxRows"]),
-            beyond("maxSeries", 1, &["more than 1 series", "raise the setting maxSeries"]),
+            Failure::of_limit("maxRows", 15, "rows", &cpus),
+            Failure::of_limit("maxSeries", 1, "series", &cpus),
         ])
         .await;
     victim.finds_nothing("an unknown metric", &json!({"kind": "simple-json", "target": "nope"})).await;
@@ -324,10 +317,6 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
     let identity = Authority::named("authority").identity("127.0.0.1");
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]".to_vec();
     let secure = TlsUpstream::sending(answer, &identity, None).await;
-    let untrusted = json!({
-        "url": secure.url, "jsonData": {"tlsAuthWithCACert": true},
-        "secureJsonData": {"tlsCACert": Authority::named("stranger").pem()},
-    });
     victim
         .survives(&[
             of_settings(
@@ -336,28 +325,9 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
                 Category::Limit,
                 &[&long.url, "more than 2000 bytes", "raise the setting maxResponseBytes"],
             ),
-            of_settings(
-                "a slow server",
-                json!({"url": stalling.url, "jsonData": {"timeout": 1}}),
-                Category::Connection,
-                &[&stalling.url, "did not answer within 1 s", "raise the setting timeout"],
-            ),
-            of_settings(
-                "a stopped server",
-                json!({"url": broken.url}),
-                Category::Connection,
-                &[&broken.url, "broke off"],
-            ),
-            of_settings(
-                "an unknown authority",
-                untrusted,
-                Category::Tls,
-                &[
-                    &secure.url,
-                    "UnknownIssuer",
-                    "paste the CA certificate of the service into the data source settings",
-                ],
-            ),
+            Failure::of_slow_server(&stalling.url, &source),
+            Failure::of_stopped_server(&broken.url, &json!({}), &source),
+            Failure::of_unknown_authority(&secure.url, &source),
         ])
         .await;
 

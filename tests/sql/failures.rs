@@ -315,10 +315,7 @@ async fn query_fails(victim: &mut Victim, kind: Kinds, source: &Value, place: &s
     let of_query = |what: &str, more, says: &[&str]| {
         Failure::of_query(what, json!({}), &with(more), Category::Query, says)
     };
-    let beyond = |setting: &str, limit: usize, says: &[&str]| {
-        let more = json!({"valueColumns": ["cpu", "mem"], "aggregate": "none"});
-        Failure::of_query(setting, json!({"jsonData": {setting: limit}}), &with(more), Category::Limit, says)
-    };
+    let four = with(json!({"valueColumns": ["cpu", "mem"], "aggregate": "none"}));
     victim
         .survives(&[
             of_query(
@@ -327,13 +324,9 @@ async fn query_fails(victim: &mut Victim, kind: Kinds, source: &Value, place: &s
                 &[&not_accepted, "nowhere", "correct the query"],
             ),
             of_query("an unknown column", json!({"valueColumns": ["nothing"]}), &[&not_accepted, "nothing"]),
-            beyond(
-                "maxResponseBytes",
-                3_500,
-                &["more than 3500 bytes", "raise the setting maxResponseBytes"],
-            ),
-            beyond("maxRows", 150, &["more than 150 rows", "raise the setting maxRows"]),
-            beyond("maxSeries", 3, &["more than 3 series", "raise the setting maxSeries"]),
+            Failure::of_limit("maxResponseBytes", 3_500, "bytes", &four),
+            Failure::of_limit("maxRows", 150, "rows", &four),
+            Failure::of_limit("maxSeries", 3, "series", &four),
             Failure::of_query(
                 "a slow query",
                 json!({"jsonData": {"timeout": 3}}),

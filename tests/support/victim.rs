@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::host::{Answer, Frame, Plugin, context};
 use crate::upstream_server::soon;
+use crate::upstream_tls::Authority;
 
 /// Times and values, with gaps as `None`.
 pub(crate) type Points = Vec<(i64, Option<f64>)>;
@@ -65,6 +66,52 @@ impl Failure {
         says: &[&str],
     ) -> Self {
         Self { is_of_data_source: false, ..Self::of_settings(what, settings, source, category, says) }
+    }
+
+    /// Of a query whose answer goes beyond the limit `setting`, which `unit` are counted for.
+    pub(crate) fn of_limit(setting: &str, limit: usize, unit: &str, source: &Value) -> Self {
+        let (settings, says) = (
+            json!({"jsonData": {setting: limit}}),
+            [format!("more than {limit} {unit}"), format!("raise the setting {setting}")],
+        );
+        Self::of_query(setting, settings, source, Category::Limit, &says.each_ref().map(String::as_str))
+    }
+
+    /// The same, of which `part` must be said as well.
+    pub(crate) fn saying(mut self, part: &str) -> Self {
+        self.says.push(part.to_owned());
+        self
+    }
+
+    /// Of a server at `url` whose certificate is of no authority that the data source knows.
+    pub(crate) fn of_unknown_authority(url: &str, source: &Value) -> Self {
+        let settings = json!({
+            "url": url, "jsonData": {"tlsAuthWithCACert": true},
+            "secureJsonData": {"tlsCACert": Authority::named("stranger").pem()},
+        });
+        let mend = "paste the CA certificate of the service into the data source settings";
+        let says = [url, "UnknownIssuer", mend];
+        Self::of_settings("an unknown authority", settings, source, Category::Tls, &says)
+    }
+
+    /// Of a server at `url` that takes longer than a second.
+    pub(crate) fn of_slow_server(url: &str, source: &Value) -> Self {
+        let settings = json!({"url": url, "jsonData": {"timeout": 1}});
+        let says = [url, "did not answer within 1 s", "raise the setting timeout"];
+        Self::of_settings("a slow server", settings, source, Category::Connection, &says)
+    }
+
+    /// Of a server that ends in the middle of its answer; `settings` lead to its `url`.
+    pub(crate) fn of_stopped_server(url: &str, settings: &Value, source: &Value) -> Self {
+        let settings = merged(settings, &json!({ "url": url }));
+        let says = [url, "broke off", "look into the service's log"];
+        Self::of_settings("a stopped server", settings, source, Category::Connection, &says)
+    }
+
+    /// Of nobody at `url`.
+    pub(crate) fn of_no_server(url: &str, source: &Value) -> Self {
+        let says = ["cannot connect to", url, "check that the service runs"];
+        Self::of_settings("no server", json!({ "url": url }), source, Category::Connection, &says)
     }
 }
 

@@ -51,6 +51,18 @@ it('asks for a window and a time zone only where they matter', async () => {
   expect(screen.queryByLabelText('Time zone')).not.toBeInTheDocument();
 });
 
+it('shows the extension level that counts where none is set, and keeps a 0', async () => {
+  const { user, last } = await mount({ shingle: 8 });
+  const input = screen.getByLabelText('Extension level');
+  expect(input).toHaveValue(null);
+  expect(input).toHaveAttribute('placeholder', '7');
+  await user.type(input, '0{Enter}');
+  expect(last()?.detector).toStrictEqual({ kind, shingle: 8, extensionLevel: 0 });
+  await user.clear(input);
+  await user.tab();
+  expect(last()?.detector).toStrictEqual({ kind, shingle: 8 });
+});
+
 it('knows the highest extension level', async () => {
   for (const [options, most] of [
     [{}, 0],

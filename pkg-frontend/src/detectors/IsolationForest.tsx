@@ -76,8 +76,8 @@ export function IsolationForestEditor(props: KindEditorProps<IsolationForestOpti
           {...knob}
           label="Shingle"
           tooltip={
-            'Consecutive points that are judged as one, so that shapes count: 8 or 16, with the highest extension ' +
-            'level and a contamination. A run with a gap is not judged.'
+            'Consecutive points that are judged as one, so that shapes count: 8 or 16, with a contamination. A run ' +
+            'with a gap is not judged.'
           }
           limits={LIMITS.shingle}
         />
@@ -86,10 +86,11 @@ export function IsolationForestEditor(props: KindEditorProps<IsolationForestOpti
           {...knob}
           label="Extension level"
           tooltip={
-            'Numbers of a row that a cut looks at besides the first. 0: one at a time, axis-parallel. The most: cuts in ' +
-            'any direction, which rank shapes better and cost more.'
+            'Numbers of a row that a cut looks at besides the first. Empty: all of them, cuts in any direction, which ' +
+            'rank shapes better. 0: one at a time, axis-parallel, which costs a third.'
           }
           limits={extensionLevel}
+          placeholder={String(extensionLevel.max)}
         />
       </InlineFieldRow>
       <InlineFieldRow>

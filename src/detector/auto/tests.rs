@@ -580,3 +580,39 @@ fn a_jump_as_none_before_is_told_although_the_value_is_ordinary() {
     assert_eq!(judgement.verdicts[at], Verdict::High);
     assert!(reason(&judgement, at).contains("jump"), "{}", reason(&judgement, at));
 }
+
+/// Where points are far apart, the means of the distances from what was expected would reach back to distances that were
+/// expected from what lies before the reach.
+#[test]
+fn far_apart_points_look_back_no_further_than_the_reach() {
+    let (step, apart, refit) = (MINUTE, 60 * MINUTE, 720 * MINUTE);
+    let detector = build("{}", Direction::Both).unwrap();
+    let Reach { lookback_ms, .. } = detector.reach(step);
+    let timing = Timing { step_ms: Some(step), refit_ms: Some(refit), lookback_ms: Some(lookback_ms) };
+    let judge_from = BEGIN.div_euclid(refit) * refit;
+    let train_from = judge_from - 160 * apart;
+    let spike = judge_from + 2 * apart;
+    let judge = |wild_slots: i64| {
+        let first = (train_from - lookback_ms).div_euclid(apart) + 1;
+        let value = |slot: i64| match slot * apart {
+            time if time == spike => 50.0,
+            _ if slot < first => 1e6 + slot as f64,
+            _ => 10.0 + noise((slot - first) as usize),
+        };
+        let slots = first - wild_slots..(judge_from + refit).div_euclid(apart);
+        let (times, values): (Vec<i64>, Vec<f64>) = slots.map(|slot| (slot * apart, value(slot))).unzip();
+        let before = |ms: i64| times.partition_point(|time| *time < ms);
+        let block = Block {
+            training: before(train_from)..before(judge_from),
+            judged: before(judge_from)..times.len(),
+        };
+        detector.judge_blocks(Points { times: &times, values: &values }, &[block], timing).remove(0)
+    };
+    let (exact, more) = (judge(0), judge(500));
+    // The score of a peak holds all that was looked at.
+    assert_eq!(exact.verdicts.len(), 12);
+    assert!(exact.verdicts[2] == Verdict::High && exact.scores[2] > 0.5, "{}", exact.scores[2]);
+    let bits = |of: &Judgement| of.scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&exact), bits(&more), "{} {}", exact.scores[2], more.scores[2]);
+    assert_eq!((exact.verdicts, exact.reasons), (more.verdicts, more.reasons));
+}

@@ -90,9 +90,9 @@ pub struct Options {
     /// Consecutive points that are judged as one, 1 to 64, default 1. A run with a gap is not judged.
     pub shingle: Whole<1, 64>,
     /// How many numbers a cut looks at besides the first: 0 (axis-parallel cuts) to the numbers of a row less one
-    /// (cuts in any direction); default 0. A row has one number for each feature and each point of a shingle, and two
-    /// for the time of day.
-    pub extension_level: Whole<0, 65_535>,
+    /// (cuts in any direction), which is the default. A row has one number for each feature and each point of a
+    /// shingle, and two for the time of day.
+    pub extension_level: Option<Whole<0, 65_535>>,
     /// Number of trees, 1 to 10,000, default 100. More trees give steadier scores.
     pub n_trees: Whole<1, 10_000>,
     /// Points each tree is grown on, 2 to 65,536, default 256. Trees are grown to a height of log2 of it, rounded up.
@@ -113,7 +113,7 @@ impl Default for Options {
             feature_window: Whole::constant(12),
             time_zone: "UTC".to_owned(),
             shingle: Whole::constant(1),
-            extension_level: Whole::constant(0),
+            extension_level: None,
             n_trees: Whole::constant(100),
             sample_size: Whole::constant(256),
             seed: 42,
@@ -178,7 +178,8 @@ impl Detector for IsolationForest {
             sample_size: options.sample_size.get(),
             seed: options.seed,
         };
-        let (extension_level, dimensions) = (options.extension_level.get(), view.dimensions());
+        let dimensions = view.dimensions();
+        let extension_level = options.extension_level.map_or(dimensions - 1, Whole::get);
         if extension_level >= dimensions {
             let of = if dimensions == 1 {
                 "a row is one number".to_owned()
@@ -201,7 +202,7 @@ impl Detector for IsolationForest {
                 bytes >> 20,
                 MAX_FOREST_BYTES >> 20,
             ))
-            .hint("lower one of them"));
+            .hint("lower one of them, or set detector.extensionLevel to 0"));
         }
         Ok(Self { forest, extension_level, view, cut, direction })
     }

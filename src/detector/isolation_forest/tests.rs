@@ -158,6 +158,70 @@ fn a_missing_dip_is_seen_in_runs_of_points_and_not_in_values() {
     }
 }
 
+/// The chance that a run of `held` scores above one of the others.
+fn auc(scores: &[f64], held: &Range<usize>) -> f64 {
+    let others = || scores.iter().enumerate().filter(|(point, _)| !held.contains(point));
+    let above: f64 = scores[held.clone()]
+        .iter()
+        .map(|inside| others().map(|(_, score)| 0.5 * (1.0 + (inside - score).signum())).sum::<f64>())
+        .sum();
+    above / (held.len() * others().count()) as f64
+}
+
+/// Shapes that a wave never had, of values that it often had: why cuts look in any direction unless told not to.
+#[test]
+fn cuts_in_any_direction_rank_new_shapes_higher() {
+    // A trough that does not come, the wave at double speed, steps instead of a wave, and straight lines.
+    let shapes: [fn(f64) -> f64; 4] = [
+        |_| 0.0,
+        |turn| (2.0 * std::f64::consts::TAU * turn).sin(),
+        |turn| if turn.fract() < 0.5 { 0.7 } else { -0.7 },
+        |turn| (turn.fract() * 4.0 - 2.0).abs() - 1.0,
+    ];
+    let mut means = [0.0; 2];
+    for (number, shape) in shapes.iter().enumerate() {
+        for shingle in [4, 8, 16] {
+            let mut values = wave(TRAINED + 576);
+            let mut noise = noise(number as u64);
+            let changed = 252..276;
+            for point in changed.clone() {
+                values[TRAINED + point] = 10.0 + 4.0 * shape(point as f64 / 24.0) + 0.2 * noise();
+            }
+            // Runs of which at least half is new.
+            let held = changed.start + shingle / 2..changed.end + shingle / 2;
+            let rank = |options| auc(&judge_after(&options, &values, TRAINED).scores, &held);
+            let one = rank(json!({"shingle": shingle, "extensionLevel": 0}));
+            let all = rank(json!({"shingle": shingle}));
+            println!("shape {number}, {shingle} points: {one:.4} {all:.4}");
+            means = [means[0] + one / 12.0, means[1] + all / 12.0];
+        }
+    }
+    println!("{means:.4?}");
+    assert!(means[1] > 0.96 && means[0] < 0.92, "{means:.4?}");
+}
+
+/// The default is all numbers of a row, whatever makes them; 0 stays possible, and of one number there is nothing to choose.
+#[test]
+fn cuts_look_at_all_numbers_unless_told_not_to() {
+    let values = slow_wave(TRAINED + 288);
+    let scores = |options: &serde_json::Value| bits(&judge_after(options, &values, TRAINED).scores);
+    for (rows, most) in [
+        (json!({}), 0),
+        (json!({"shingle": 5}), 4),
+        (json!({"features": ["value", "difference"], "shingle": 3}), 5),
+        (json!({"features": ["value", "time-of-day"]}), 2),
+    ] {
+        let with = |extension_level: serde_json::Value| {
+            let mut options = rows.clone();
+            options["extensionLevel"] = extension_level;
+            scores(&options)
+        };
+        assert_eq!(scores(&rows), with(json!(most)), "{rows}");
+        assert_eq!(scores(&rows), with(json!(null)), "{rows}");
+        assert_eq!(scores(&rows) == with(json!(0)), most == 0, "{rows}");
+    }
+}
+
 /// A slow wave between 6 and 14 with little noise.
 fn slow_wave(points: usize) -> Vec<f64> {
     let mut noise = noise(3);
