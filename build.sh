@@ -61,7 +61,7 @@ build_backend() {
 }
 
 setup_frontend() {
-  require node "install Node.js 20 or newer from https://nodejs.org"
+  require node "install Node.js 20.19 or newer from https://nodejs.org"
   require npm "it comes with Node.js"
   local lock=pkg-frontend/package-lock.json stamp=pkg-frontend/node_modules/.installed
   if ! cmp -s "$lock" "$stamp"; then
