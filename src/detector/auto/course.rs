@@ -6,8 +6,36 @@
 
 use std::borrow::Cow;
 
+use super::super::robust::median;
 use super::super::{Judgement, Points, Verdict};
-use crate::series::{Rise, rises};
+use crate::series::{Rise, looks_like_counter, rises};
+
+/// Starts by which it can be told whether a series starts again from the same height each time.
+const MIN_STARTS: usize = 3;
+
+/// How far from their median heights may be and count as the same, and how large a share of them must.
+const SAME_HEIGHT: f64 = 0.2;
+const SAME_SHARE: f64 = 0.75;
+
+/// Whether a block with these `training` values is to be judged by how fast it rises.
+///
+/// What starts again from the same height each time, such as the age of the last backup, is no counter: how high it is
+/// matters, and is what is known of it.
+pub(super) fn is_counter(training: &[f64]) -> bool {
+    looks_like_counter(training) && !starts_from_one_height(training)
+}
+
+fn starts_from_one_height(training: &[f64]) -> bool {
+    let finite: Vec<f64> = training.iter().copied().filter(|value| value.is_finite()).collect();
+    let mut heights: Vec<f64> =
+        finite.windows(2).filter(|pair| pair[1] < pair[0]).map(|pair| pair[0]).collect();
+    if heights.len() < MIN_STARTS {
+        return false;
+    }
+    let Some(usual) = median(&mut heights) else { return false };
+    let is_usual = |height: &&f64| (**height - usual).abs() <= SAME_HEIGHT * usual;
+    heights.iter().filter(is_usual).count() as f64 >= SAME_SHARE * heights.len() as f64
+}
 
 /// The numbers of one series that are judged, one a point.
 pub(super) struct Course<'a> {
@@ -56,5 +84,43 @@ impl<'a> Course<'a> {
             }
         }
         judgement
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_starts_again_from_one_height_is_no_counter() {
+        let ages = |length: usize| (0..3_000).map(|index| (index % length) as f64).collect::<Vec<_>>();
+        assert!(!is_counter(&ages(288)));
+        // Too few starts to tell.
+        assert!(is_counter(&ages(1_300)));
+        let mut restarts = vec![];
+        for length in [300, 90, 700, 200, 500, 40] {
+            restarts.extend((0..length).map(f64::from));
+        }
+        assert!(is_counter(&restarts));
+        assert!(!is_counter(&[5.0; 300]));
+    }
+
+    #[test]
+    fn what_was_expected_of_a_rise_is_a_value_again() {
+        let (times, values) = ([0, 10_000, 20_000, 50_000, 60_000], [5.0, 25.0, 4.0, f64::NAN, 14.0]);
+        let course = Course::of_rises(Points { times: &times, values: &values }, Some(30_000));
+        assert_eq!(course.points().values[1..3], [2.0, 0.4]);
+        let mut judgement = Judgement::default();
+        for value in course.points().values {
+            let verdict = if value.is_nan() { Verdict::Missing } else { Verdict::Normal };
+            judgement.push(verdict, 0.1, 1.0, (0.5, 1.5));
+        }
+        let judgement = course.in_values(judgement, 0, &values);
+        assert_eq!(judgement.expected[1..3], [15.0, 10.0]);
+        assert_eq!((judgement.lower[2], judgement.upper[1]), (5.0, 20.0));
+        // No rise is known of the first, nor across a long gap.
+        use Verdict::{Missing, Normal, NotJudged};
+        assert_eq!(judgement.verdicts, [NotJudged, Normal, Normal, Missing, NotJudged]);
+        assert!(judgement.expected[4].is_nan());
     }
 }

@@ -43,7 +43,6 @@ use super::wall_clock::time_zone;
 use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
-use crate::series::looks_like_counter;
 
 /// Training window and refit interval where the query leaves them open, in points: two weeks and an hour at five
 /// minutes. What was seen an hour ago no longer surprises.
@@ -209,7 +208,7 @@ impl Detector for Auto {
             .iter()
             .map(|block| {
                 let judged = &points.values[block.judged.clone()];
-                let (series, calibrator) = if looks_like_counter(&points.values[block.training.clone()]) {
+                let (series, calibrator) = if course::is_counter(&points.values[block.training.clone()]) {
                     of_rises.get_or_insert_with(|| (Watch::new(&rises), Calibrator::new(&rises)))
                 } else {
                     of_values.get_or_insert_with(|| (Watch::new(&values), Calibrator::new(&values)))

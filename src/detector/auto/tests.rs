@@ -541,6 +541,24 @@ fn a_counter_that_stands_still_is_low_until_it_rises_again() {
 }
 
 #[test]
+fn an_age_that_does_not_start_again_is_high() {
+    // Every day about two in the morning something is done, and on the last day it is not.
+    let late = |day: usize| (day * 7) % 5;
+    let mut age = 200.0;
+    let values: Vec<f64> = (0..17 * DAY_POINTS)
+        .map(|index| {
+            let (day, place) = (index / DAY_POINTS, index % DAY_POINTS);
+            age = if place == 24 + late(day) && day < 16 { 1.0 } else { age + 1.0 };
+            age
+        })
+        .collect();
+    let judgement = judge(&values);
+    let due = 16 * DAY_POINTS + 24;
+    let told: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > due - 288).collect();
+    assert!(told.first().is_some_and(|range| (due..due + 24).contains(&range.start)), "{told:?}");
+}
+
+#[test]
 fn a_drop_to_zero_is_told_at_once_although_worse_was_told_today() {
     let mut values = daily(16);
     let (spike, outage) = (15 * DAY_POINTS + 10, 15 * DAY_POINTS + 200);
