@@ -54,41 +54,44 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// The tail of the highest of `sorted`, `None` if they are too few.
-    pub(super) fn high(sorted: &SortedRange<'_>) -> Option<Self> {
-        Self::of(sorted.len(), |rank| sorted.nth(rank), |count| sorted.highest(count))
-    }
-
-    /// The tail of the lowest of `sorted`; ask it for the surprise of the negative value.
-    pub(super) fn low(sorted: &SortedRange<'_>) -> Option<Self> {
-        let last = sorted.len().saturating_sub(1);
-        let lowest = |count| {
-            let mut values = sorted.lowest(count);
-            values.iter_mut().for_each(|value| *value = -*value);
-            values
-        };
-        Self::of(sorted.len(), |rank| -sorted.nth(last - rank), lowest)
-    }
-
-    /// `value` of a rank from 0 to `count` − 1, and the `highest` of so many, from the highest down.
-    fn of(count: usize, value: impl Fn(usize) -> f64, highest: impl Fn(usize) -> Vec<f64>) -> Option<Self> {
+    /// The tail of the highest of `values`, `None` if they are too few.
+    pub(super) fn high(values: &SortedRange<'_>) -> Option<Self> {
+        let count = values.len();
         if count < MIN_VALUES {
             return None;
         }
-        let quantiles = CHANCES.map(|(chance, _)| value(((count - 1) as f64 * (1.0 - chance)) as usize));
+        let quantiles = CHANCES.map(|(chance, _)| values.nth(quantile_rank(count, chance)));
+        Some(Self::new(count, quantiles, values.highest(in_tail(count) + 1)))
+    }
+
+    /// The tail of the highest of `values`, and that of the lowest: ask it for the surprise of the negative value.
+    pub(super) fn both(values: &SortedRange<'_>) -> Option<(Self, Self)> {
+        let count = values.len();
+        if count < MIN_VALUES {
+            return None;
+        }
+        let ranks = CHANCES.map(|(chance, _)| quantile_rank(count, chance));
+        let low_quantiles = ranks.map(|rank| -values.nth(count - 1 - rank));
+        let mut lowest = values.lowest(in_tail(count) + 1);
+        lowest.iter_mut().for_each(|value| *value = -*value);
+        let high = Self::new(count, ranks.map(|rank| values.nth(rank)), values.highest(in_tail(count) + 1));
+        Some((high, Self::new(count, low_quantiles, lowest)))
+    }
+
+    /// From the values at [`CHANCES`], and the highest ones from the highest down: those of the tail and one more.
+    fn new(count: usize, quantiles: [f64; CHANCES.len()], mut excesses: Vec<f64>) -> Self {
         let [median, upper_quartile, ..] = quantiles;
         // Less than this is rounding.
         let smallest = (1e-9 * median.abs()).max(1e-12);
-        let mut in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL);
-        let mut excesses = highest(in_tail + 1);
-        let mut begin = excesses.pop()? - median;
+        let mut in_tail = excesses.len() - 1;
+        let mut begin = excesses[in_tail] - median;
         if begin < smallest {
             // Nearly all values are equal: what few others there are say how far values go, not how they are spread.
             in_tail = 1;
-            excesses.truncate(1);
-            begin = excesses.first()? - median;
+            begin = excesses[0] - median;
         }
         let begin = begin.max(upper_quartile - median).max(smallest);
+        excesses.truncate(in_tail);
         excesses.iter_mut().for_each(|value| *value = ((*value - median) / begin).max(1.0));
         let index =
             (sum_of_logarithms(&excesses) + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
@@ -100,7 +103,7 @@ impl Tail {
                 *slot = (quantile.min(median + begin), surprise);
             }
         }
-        Some(Self { median, begin, begin_surprise, index: index.max(MIN_INDEX), grid })
+        Self { median, begin, begin_surprise, index: index.max(MIN_INDEX), grid }
     }
 
     /// The surprise of `value`, 0 to [`MAX_SURPRISE`].
@@ -136,6 +139,16 @@ impl Tail {
     }
 }
 
+/// How many of `count` values are in the tail.
+fn in_tail(count: usize) -> usize {
+    ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL)
+}
+
+/// The rank among `count` values that is exceeded with that chance.
+fn quantile_rank(count: usize, chance: f64) -> usize {
+    ((count - 1) as f64 * (1.0 - chance)) as usize
+}
+
 /// The sum of the natural logarithms of `numbers`, which are at least 1: that of their product, whose exponents are added
 /// apart, as they would overflow.
 fn sum_of_logarithms(numbers: &[f64]) -> f64 {
@@ -163,24 +176,29 @@ fn sum_of_logarithms(numbers: &[f64]) -> f64 {
 /// The finite values of a moving range of a slice, by rank.
 ///
 /// All values of the slice are sorted once. A set of bits, one for each of them in that order, says which are in the
-/// range: a value that comes or goes is one bit, and a rank is found by counting bits, O(√n) of them, n the length of
-/// the slice.
+/// range. A value that comes or goes is one bit; a rank is found by counting them, with neither loops nor branches within
+/// a group of words, as every rank is somewhere else.
 #[derive(Debug)]
 pub(super) struct SortedRange<'a> {
     values: &'a [f64],
-    /// Indices of the finite values, ascending by value.
-    order: Vec<u32>,
-    /// Place in `order` of each value; [`NOWHERE`] if it is not finite.
+    /// The finite values, ascending.
+    sorted: Vec<f64>,
+    /// Place in `sorted` of each value; [`NOWHERE`] if it is not finite.
     places: Vec<u32>,
     /// One bit for each place: whether it is in the range.
     present: Vec<u64>,
-    /// Bits set in each group of words.
-    counts: Vec<u32>,
-    words_per_group: usize,
+    /// Bits set in each word of each group of [`WORDS`], [`COUNT_BITS`] for each.
+    counts: Vec<u64>,
+    /// Bits set before each group.
+    before: Vec<u32>,
     len: usize,
     begin: usize,
     end: usize,
 }
+
+/// Words in a group.
+const WORDS: usize = 4;
+const COUNT_BITS: u32 = 16;
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -209,21 +227,19 @@ impl<'a> SortedRange<'a> {
         sorted.clear();
         sorted.extend(finite.map(|(index, value)| (*value, index)));
         sorter.sort(sorted, |(value, _)| *value);
-        let order: Vec<u32> = sorted.iter().map(|(_, index)| *index).collect();
         let mut places = vec![NOWHERE; values.len()];
-        for (place, index) in (0..).zip(&order) {
+        for (place, (_, index)) in (0..).zip(&*sorted) {
             places[*index as usize] = place;
         }
-        let words = order.len().div_ceil(64);
-        // A group is passed over faster than a word.
-        let words_per_group = (words / 5).isqrt().max(1);
+        let words = sorted.len().div_ceil(64);
         Self {
             values,
-            order,
+            // Zeros of either sign are one value, and stand in any order: all are told as the same.
+            sorted: sorted.iter().map(|(value, _)| value + 0.0).collect(),
             places,
             present: vec![0; words],
-            counts: vec![0; words.div_ceil(words_per_group)],
-            words_per_group,
+            counts: vec![0; words.div_ceil(WORDS)],
+            before: vec![0; words.div_ceil(WORDS)],
             len: 0,
             begin: 0,
             end: 0,
@@ -241,6 +257,12 @@ impl<'a> SortedRange<'a> {
             self.flip(end.min(self.end)..end.max(self.end));
         }
         (self.begin, self.end) = (begin, end);
+        let mut total = 0;
+        for (before, counts) in self.before.iter_mut().zip(&self.counts) {
+            *before = total;
+            total += sum::<COUNT_BITS>(*counts) as u32;
+        }
+        self.len = total as usize;
     }
 
     /// Puts in the values at `range` that are out, and takes out those that are in.
@@ -249,17 +271,12 @@ impl<'a> SortedRange<'a> {
             if *place == NOWHERE {
                 continue;
             }
-            let word = *place as usize / 64;
-            let bit = 1 << (place % 64);
-            self.present[word] ^= bit;
-            let count = &mut self.counts[word / self.words_per_group];
-            if self.present[word] & bit == 0 {
-                *count -= 1;
-                self.len -= 1;
-            } else {
-                *count += 1;
-                self.len += 1;
-            }
+            let (word, bit) = (*place as usize / 64, place % 64);
+            let was_in = (self.present[word] >> bit) & 1;
+            self.present[word] ^= 1 << bit;
+            let one = 1 << (word % WORDS * COUNT_BITS as usize);
+            let counts = &mut self.counts[word / WORDS];
+            *counts = *counts + one - 2 * one * was_in;
         }
     }
 
@@ -275,23 +292,11 @@ impl<'a> SortedRange<'a> {
 
     /// The value of that rank, 0 for the lowest; `rank` is below the length.
     pub(super) fn nth(&self, rank: usize) -> f64 {
-        let mut left = rank as u32;
-        let mut first = 0;
-        for count in &self.counts {
-            if left < *count {
-                break;
-            }
-            left -= count;
-            first += self.words_per_group;
-        }
-        for (word, bits) in (first..).zip(&self.present[first..]) {
-            let count = bits.count_ones();
-            if left < count {
-                return self.value_at(word, nth_bit(*bits, left));
-            }
-            left -= count;
-        }
-        f64::NAN
+        let group = self.before.partition_point(|before| *before as usize <= rank) - 1;
+        let left = rank - self.before[group] as usize;
+        let (word, left) = find::<COUNT_BITS>(self.counts[group], left as u64);
+        let word = group * WORDS + word;
+        self.sorted[word * 64 + nth_bit(self.present[word], left)]
     }
 
     /// The values that there are, ascending, if they are `most` at most and there are at least `each` of each.
@@ -319,18 +324,13 @@ impl<'a> SortedRange<'a> {
         Some(found)
     }
 
-    fn value_at(&self, word: usize, bit: u32) -> f64 {
-        // Zeros of either sign are one value, and stand in any order: all are told as the same.
-        self.values[self.order[word * 64 + bit as usize] as usize] + 0.0
-    }
-
     /// The `count` lowest values, from the lowest up.
     fn lowest(&self, count: usize) -> Vec<f64> {
         let mut values = Vec::with_capacity(count);
         for (word, bits) in self.present.iter().enumerate() {
             let mut left = *bits;
             while left != 0 && values.len() < count {
-                values.push(self.value_at(word, left.trailing_zeros()));
+                values.push(self.sorted[word * 64 + left.trailing_zeros() as usize]);
                 left &= left - 1;
             }
             if values.len() >= count {
@@ -347,7 +347,7 @@ impl<'a> SortedRange<'a> {
             let mut left = *bits;
             while left != 0 && values.len() < count {
                 let bit = left.ilog2();
-                values.push(self.value_at(word, bit));
+                values.push(self.sorted[word * 64 + bit as usize]);
                 left ^= 1 << bit;
             }
             if values.len() >= count {
@@ -359,18 +359,40 @@ impl<'a> SortedRange<'a> {
 }
 
 /// The place of the set bit of `bits` that has `rank` others below it; there is one.
-fn nth_bit(mut bits: u64, mut rank: u32) -> u32 {
-    // Halves again and again: which half holds it?
-    let mut place = 0;
-    for half in [32, 16, 8, 4, 2, 1] {
-        let below = (bits & ((1 << half) - 1)).count_ones();
-        if rank >= below {
-            rank -= below;
-            bits >>= half;
-            place += half;
-        }
-    }
-    place
+fn nth_bit(bits: u64, rank: u64) -> usize {
+    const ONES: u64 = lanes_of::<8>(1);
+    // Bits set in every two, every four and every eight.
+    let twos = bits - ((bits >> 1) & lanes_of::<2>(1));
+    let fours = (twos & lanes_of::<4>(3)) + ((twos >> 2) & lanes_of::<4>(3));
+    let eights = (fours + (fours >> 4)) & lanes_of::<8>(15);
+    let (byte, rank) = find::<8>(eights, rank);
+    // Each bit of the byte in a lane of its own, where it still has its place, and then as the lowest.
+    let each = ((bits >> (8 * byte)) & 0xff) * ONES & 0x8040_2010_0804_0201;
+    let (bit, _) = find::<8>((each + lanes_of::<8>(0x7f)) >> 7 & ONES, rank);
+    8 * byte + bit
+}
+
+/// `number` in each lane of so many bits.
+const fn lanes_of<const BITS: u32>(number: u64) -> u64 {
+    u64::MAX / (u64::MAX >> (64 - BITS)) * number
+}
+
+/// The sum of the numbers in all lanes.
+fn sum<const BITS: u32>(lanes: u64) -> u64 {
+    lanes.wrapping_mul(lanes_of::<BITS>(1)) >> (64 - BITS)
+}
+
+/// Of things counted in lanes: the lane of the one that has `rank` others before it, and how many of those are in the
+/// same lane. There is such a one; all together they are fewer than half of what a lane holds.
+fn find<const BITS: u32>(counts: u64, rank: u64) -> (usize, u64) {
+    // In each lane, how many there are in it and in those before it.
+    let through = counts.wrapping_mul(lanes_of::<BITS>(1));
+    // The highest bit of each lane says whether those are no more than `rank`.
+    let highest = lanes_of::<BITS>(1 << (BITS - 1));
+    let passed = ((rank * lanes_of::<BITS>(1) | highest) - through) & highest;
+    let lane = sum::<BITS>(passed >> (BITS - 1)) as u32;
+    let before = (through << BITS) >> (lane * BITS) & (u64::MAX >> (64 - BITS));
+    (lane as usize, rank - before)
 }
 
 #[cfg(test)]
@@ -425,7 +447,7 @@ mod tests {
     fn the_low_side_is_the_high_side_of_the_negative() {
         let values = quantiles(|share| share.powi(3));
         let negative: Vec<f64> = values.iter().map(|value| -value).collect();
-        assert_eq!(Tail::low(&whole(&values)), high(&negative));
+        assert_eq!(Tail::both(&whole(&values)), high(&values).zip(high(&negative)));
     }
 
     #[test]

@@ -103,6 +103,10 @@ const EACH_SEEN: usize = 5;
 const JUMPS: [Kind; 2] = [Kind::Change, Kind::Line(6)];
 const JUMP_THRESHOLD: f64 = 4.1;
 
+/// Blocks that are measured together, one statistic after the other: the values of one stay in the processor's cache, those
+/// of all do not.
+const MEASURED_TOGETHER: usize = 32;
+
 /// Points after the end of what lasted in which the way back is no news.
 const WAY_BACK_POINTS: usize = 24;
 
@@ -212,7 +216,8 @@ impl Detector for Auto {
         };
         blocks
             .iter()
-            .map(|block| match calibrator.calibrate(&block.training) {
+            .enumerate()
+            .map(|(number, block)| match calibrator.calibrate(&blocks[number..]) {
                 Some(calibration) => {
                     let past = Past::new(points.values, block.training.clone(), &calibrator.values);
                     self.judge_block(&series, &calibration, past.as_ref(), block, &mut events)
@@ -374,6 +379,8 @@ impl<'a> Watch<'a> {
 struct Calibrator<'a> {
     values: SortedRange<'a>,
     statistics: Vec<(Kind, SortedRange<'a>)>,
+    /// Of the next blocks.
+    measured: std::vec::IntoIter<Measures>,
 }
 
 impl<'a> Calibrator<'a> {
@@ -383,59 +390,50 @@ impl<'a> Calibrator<'a> {
         Self {
             values: range(values),
             statistics: statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
+            measured: Vec::new().into_iter(),
         }
     }
 
-    /// `None` if `training` holds too few points.
-    fn calibrate(&mut self, training: &Range<usize>) -> Option<Calibration> {
+    /// For the first of `blocks`, after which the others are asked for one by one. `None` if its training window holds
+    /// too few points.
+    fn calibrate(&mut self, blocks: &[Block]) -> Option<Calibration> {
+        let Block { training, .. } = blocks.first()?;
+        if self.measured.as_slice().is_empty() {
+            self.measured = self.measure(&blocks[..blocks.len().min(MEASURED_TOGETHER)]).into_iter();
+        }
+        let measures = self.measured.next()?;
         self.values.move_to(training.start, training.end);
         let training_points = self.values.len();
         if training_points < calibration::MIN_VALUES {
             return None;
         }
-        let (lowest, highest) = (self.values.nth(0), self.values.nth(training_points - 1));
-        let mut noise = [None, None];
-        let (mut longest_flat, mut longest_flat_but_last) = (0.0, 0.0);
-        let tails = self
-            .statistics
-            .iter_mut()
-            .map(|(kind, values)| {
-                values.move_to(training.start, training.end);
-                if *kind == Kind::Flat && values.len() > FROZEN_POINTS {
-                    // What the run itself has left in the training window is below this rank at first.
-                    let beyond = values.len() - 1 - FROZEN_POINTS;
-                    longest_flat = values.nth(beyond);
-                    // And later without it, until it is what is usual.
-                    let last = training.end.checked_sub(1).map_or(0.0, |last| values.value(last));
-                    longest_flat_but_last = if last >= FROZEN_POINTS as f64 {
-                        values.nth(beyond.saturating_sub(last as usize))
-                    } else {
-                        longest_flat
-                    };
-                }
-                if let Some(slot) = shift::WATCHED.iter().position(|watched| watched == kind) {
-                    noise[slot] = Noise::of(values);
-                }
-                (Tail::high(values), if kind.is_signed() { Tail::low(values) } else { None })
-            })
-            .collect();
         Some(Calibration {
-            tails,
-            noise,
-            longest_flat,
-            longest_flat_but_last,
+            measures,
             few_values: self.values.few_values(FEW_VALUES, EACH_SEEN).unwrap_or_default(),
-            lowest,
-            highest,
+            lowest: self.values.nth(0),
+            highest: self.values.nth(training_points - 1),
             training_points,
             ripeness: (training_points as f64 / RIPE_POINTS).min(1.0).sqrt(),
             may_flag: training_points >= MIN_FLAGGING_POINTS,
         })
     }
+
+    /// What each statistic did in the training windows of `blocks`.
+    fn measure(&mut self, blocks: &[Block]) -> Vec<Measures> {
+        let mut all: Vec<Measures> = blocks.iter().map(|_| Measures::default()).collect();
+        for (kind, values) in &mut self.statistics {
+            for (Block { training, .. }, measures) in blocks.iter().zip(&mut all) {
+                values.move_to(training.start, training.end);
+                measures.add(*kind, values, training);
+            }
+        }
+        all
+    }
 }
 
-/// What the training window says of each statistic.
-struct Calibration {
+/// What the statistics did in the training window.
+#[derive(Default)]
+struct Measures {
     /// The high and the low tail of each.
     tails: Vec<(Option<Tail>, Option<Tail>)>,
     /// The noise of [`shift::WATCHED`].
@@ -444,6 +442,37 @@ struct Calibration {
     longest_flat: f64,
     /// The same but for the run with which the training window ends.
     longest_flat_but_last: f64,
+}
+
+impl Measures {
+    /// Adds the next statistic, `values` of which are in the training window.
+    fn add(&mut self, kind: Kind, values: &SortedRange<'_>, training: &Range<usize>) {
+        if kind == Kind::Flat && values.len() > FROZEN_POINTS {
+            // What the run itself has left in the training window is below this rank at first.
+            let beyond = values.len() - 1 - FROZEN_POINTS;
+            self.longest_flat = values.nth(beyond);
+            // And later without it, until it is what is usual.
+            let last = training.end.checked_sub(1).map_or(0.0, |last| values.value(last));
+            self.longest_flat_but_last = if last >= FROZEN_POINTS as f64 {
+                values.nth(beyond.saturating_sub(last as usize))
+            } else {
+                self.longest_flat
+            };
+        }
+        if let Some(slot) = shift::WATCHED.iter().position(|watched| *watched == kind) {
+            self.noise[slot] = Noise::of(values);
+        }
+        self.tails.push(if kind.is_signed() {
+            Tail::both(values).map_or((None, None), |(high, low)| (Some(high), Some(low)))
+        } else {
+            (Tail::high(values), None)
+        });
+    }
+}
+
+/// What the training window says of each statistic.
+struct Calibration {
+    measures: Measures,
     /// All values that there are, if they are few; else none.
     few_values: Vec<f64>,
     /// The lowest and the highest training value.
@@ -475,7 +504,9 @@ impl Calibration {
         let (mut alarm, mut alarm_weights) = (0.0, 0.0);
         let (mut severity, mut severity_weights) = (0.0, 0.0);
         let mut lean = 0.0;
-        for ((watched, statistic), (high, low)) in WATCHED.iter().zip(series.statistics).zip(&self.tails) {
+        for ((watched, statistic), (high, low)) in
+            WATCHED.iter().zip(series.statistics).zip(&self.measures.tails)
+        {
             alarm_weights += watched.alarm;
             severity_weights += watched.severity;
             let value = statistic.values[index];
@@ -524,7 +555,7 @@ impl Calibration {
                 Some("it was one of a few values all through the training window, and is none of them");
         }
         let flat = series.flat.get(index).copied().unwrap_or(0.0);
-        if self.is_frozen(flat, self.longest_flat) {
+        if self.is_frozen(flat, self.measures.longest_flat) {
             seen.beyond_doubt = Some("it has never stayed the same for so long");
         }
         if seen.beyond_doubt.is_some() {
@@ -544,7 +575,8 @@ impl Calibration {
             let flat = series.flat.get(index).copied().unwrap_or(0.0);
             // Only what was there before the block is left out of the training window.
             let since = index.checked_sub(past.training().end).map_or(0.0, |since| since as f64);
-            let longest = if flat > since { self.longest_flat_but_last } else { self.longest_flat };
+            let longest =
+                if flat > since { self.measures.longest_flat_but_last } else { self.measures.longest_flat };
             let points = (flat as usize + 1).saturating_sub(FROZEN_POINTS);
             let lasts = self.is_frozen(flat, longest) && points <= past.longest();
             lasts.then(|| Lasting {
@@ -566,7 +598,7 @@ impl Calibration {
     /// How surprising a shift of level at `index` is, and whether it is one upwards.
     fn shift(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
         let mut least = (f64::INFINITY, true);
-        for (values, noise) in series.shifts.iter().zip(&self.noise) {
+        for (values, noise) in series.shifts.iter().zip(&self.measures.noise) {
             let surprise = noise
                 .as_ref()
                 .zip(values.get(index))
@@ -582,7 +614,7 @@ impl Calibration {
     fn jump(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
         let rarity = |place: usize| {
             let value = series.statistics[place].values[index];
-            let (Some(high), Some(low)) = &self.tails[place] else { return (0.0, true) };
+            let (Some(high), Some(low)) = &self.measures.tails[place] else { return (0.0, true) };
             let (high, low) = (high.rarity(value), low.rarity(-value));
             (high.max(low) - TWO_SIDES, high >= low)
         };
@@ -593,7 +625,7 @@ impl Calibration {
     /// Ends of the normal band around `expected`.
     fn band(&self, expected: f64) -> (f64, f64) {
         // The first statistic is the residual of the value itself.
-        let (Some(high), Some(low)) = &self.tails[0] else { return (f64::NAN, f64::NAN) };
+        let (Some(high), Some(low)) = &self.measures.tails[0] else { return (f64::NAN, f64::NAN) };
         (expected - low.value_at(BAND_SURPRISE), expected + high.value_at(BAND_SURPRISE))
     }
 }
