@@ -1,12 +1,12 @@
 //! Sums over the last few points, for each point.
 //!
-//! Every sum is taken anew, oldest point first, and so has the same bits wherever the series begins; eight of them are
+//! Every sum is taken anew, oldest point first, and so has the same bits wherever the series begins; many are
 //! taken side by side, with the widest vectors the processor has.
 
 use multiversion::multiversion;
 
-/// Sums side by side.
-const LANES: usize = 8;
+/// Sums side by side: as many as four of the widest vectors hold, since an addition takes four cycles.
+const LANES: usize = 32;
 
 /// For each point how many points are in its sight, itself among them: those no more than `ms` before it (`None`: all),
 /// as far as there is no NaN between. None are in sight of a NaN.
