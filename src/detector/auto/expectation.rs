@@ -159,7 +159,7 @@ impl Error {
 fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f64> {
     let mut past = SortedRange::new(filled);
     let mut recent: Option<Vec<f64>> = None;
-    let mut from = 0;
+    let (mut from, mut near) = (0, 0);
     (0..filled.len())
         .map(|index| {
             while times[from] < times[index] - length_ms {
@@ -167,7 +167,7 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f
             }
             past.move_to(from, index);
             if past.len() >= MIN_LEVEL_POINTS {
-                past.nth(past.len() / 2)
+                past.nth_near(past.len() / 2, &mut near)
             } else {
                 let recent = recent.get_or_insert_with(|| {
                     recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)))

@@ -8,8 +8,8 @@
 //! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`) and jumps beyond all
 //! measure ([`JUMPS`]). What stays wrong beyond doubt is told until it ends (`lasting`).
 //!
-//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic O(√points) a block and a sort; about
-//! 400 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
+//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic a step for each 256 points a block and
+//! a sort; about 600 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
 //! [`MIN_FLAGGING_POINTS`] for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
 //! comparing series with each other, nor for limits that are known beforehand.
 
@@ -29,7 +29,7 @@ use std::ops::Range;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use self::calibration::{Scratch, SortedRange, Tail};
+use self::calibration::{Near, Scratch, SortedRange, Tail};
 use self::expectation::Expectation;
 use self::incidents::{Incidents, MAX_ONGOING, Part};
 use self::lasting::{Lasting, Past};
@@ -378,7 +378,8 @@ impl<'a> Watch<'a> {
 /// Calibrates block after block.
 struct Calibrator<'a> {
     values: SortedRange<'a>,
-    statistics: Vec<(Kind, SortedRange<'a>)>,
+    /// Each with what its high and its low tail were near last.
+    statistics: Vec<(Kind, SortedRange<'a>, [Near; 2])>,
     /// Of the next blocks.
     measured: std::vec::IntoIter<Measures>,
 }
@@ -389,7 +390,10 @@ impl<'a> Calibrator<'a> {
         let mut range = |values: &'a [f64]| SortedRange::with(values, &mut scratch);
         Self {
             values: range(values),
-            statistics: statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
+            statistics: statistics
+                .iter()
+                .map(|of| (of.kind, range(&of.values), Default::default()))
+                .collect(),
             measured: Vec::new().into_iter(),
         }
     }
@@ -421,10 +425,10 @@ impl<'a> Calibrator<'a> {
     /// What each statistic did in the training windows of `blocks`.
     fn measure(&mut self, blocks: &[Block]) -> Vec<Measures> {
         let mut all: Vec<Measures> = blocks.iter().map(|_| Measures::default()).collect();
-        for (kind, values) in &mut self.statistics {
+        for (kind, values, near) in &mut self.statistics {
             for (Block { training, .. }, measures) in blocks.iter().zip(&mut all) {
                 values.move_to(training.start, training.end);
-                measures.add(*kind, values, training);
+                measures.add(*kind, values, near, training);
             }
         }
         all
@@ -446,7 +450,7 @@ struct Measures {
 
 impl Measures {
     /// Adds the next statistic, `values` of which are in the training window.
-    fn add(&mut self, kind: Kind, values: &SortedRange<'_>, training: &Range<usize>) {
+    fn add(&mut self, kind: Kind, values: &SortedRange<'_>, near: &mut [Near; 2], training: &Range<usize>) {
         if kind == Kind::Flat && values.len() > FROZEN_POINTS {
             // What the run itself has left in the training window is below this rank at first.
             let beyond = values.len() - 1 - FROZEN_POINTS;
@@ -462,11 +466,9 @@ impl Measures {
         if let Some(slot) = shift::WATCHED.iter().position(|watched| *watched == kind) {
             self.noise[slot] = Noise::of(values);
         }
-        self.tails.push(if kind.is_signed() {
-            Tail::both(values).map_or((None, None), |(high, low)| (Some(high), Some(low)))
-        } else {
-            (Tail::high(values), None)
-        });
+        let [near_high, near_low] = near;
+        let low = if kind.is_signed() { Tail::low(values, near_low) } else { None };
+        self.tails.push((Tail::high(values, near_high), low));
     }
 }
 
@@ -513,18 +515,20 @@ impl Calibration {
             if value.is_nan() {
                 continue;
             }
-            let high = high.as_ref().map_or(0.0, |tail| tail.surprise(value));
-            let (surprise, is_high) = match low {
-                None => (high.min(calibration::MAX_SURPRISE - TWO_SIDES), true),
-                Some(low) => {
-                    let low = low.surprise(-value);
-                    ((high.max(low) - TWO_SIDES).max(0.0), high >= low)
+            let (surprise, is_high) = match (high, low) {
+                (None, _) => (0.0, true),
+                (Some(high), None) => (high.surprise(value).min(calibration::MAX_SURPRISE - TWO_SIDES), true),
+                (Some(high), Some(low)) => {
+                    let (surprise, is_high) = high.surprise_of_either(low, value);
+                    ((surprise - TWO_SIDES).max(0.0), is_high)
                 }
             };
             let weighted = watched.alarm * surprise * surprise;
             alarm += weighted;
-            let severe = surprise.min(MAX_SEVERE);
-            severity += watched.severity * severe * severe.sqrt();
+            if watched.severity > 0.0 {
+                let severe = surprise.min(MAX_SEVERE);
+                severity += watched.severity * severe * severe.sqrt();
+            }
             if statistic.kind.has_side() {
                 lean += if is_high { weighted } else { -weighted };
             }
