@@ -18,6 +18,7 @@ mod discord;
 mod expectation;
 mod incidents;
 mod lasting;
+mod medians;
 mod shift;
 mod statistics;
 #[cfg(test)]
