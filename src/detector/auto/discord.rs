@@ -73,9 +73,10 @@ impl Discords {
             let rows = begin..(begin + ROWS).min(values.len());
             let nearest = &mut nearest[..rows.len()];
             nearest.fill(Nearest::NONE);
+            let seen = Rows::new(begin, &sights[rows.clone()]);
             // Larger lags lead to windows that would begin before the values.
             for lag in (1..=HISTORY.min(rows.end)).step_by(LAGS) {
-                follow(&past, lag, Rows { begin, sights: &sights[rows.clone()] }, &mut walk, nearest);
+                follow(&past, lag, seen, &mut walk, nearest);
             }
             for (row, nearest) in rows.zip(nearest) {
                 all.note(row, nearest, sights[row]);
@@ -216,6 +217,16 @@ impl Walk {
 struct Rows<'a> {
     begin: usize,
     sights: &'a [usize],
+    /// The fewest of those that do not reach back to the first value.
+    fewest: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(begin: usize, sights: &'a [usize]) -> Self {
+        // Of the points before all values nothing is known, so that those need not be passed over.
+        let short = (begin + 1..).zip(sights).filter(|(all, sight)| *sight < all).map(|(_, sight)| *sight);
+        Self { begin, sights, fewest: short.min().unwrap_or(usize::MAX) }
+    }
 }
 
 /// Looks for nearer windows at the [`LAGS`] lags from `lag` on, for those that end at each of `rows`.
@@ -226,10 +237,7 @@ fn follow(past: &Past, lag: usize, rows: Rows<'_>, walk: &mut Walk, nearest: &mu
 
 #[inline(always)]
 fn follow_on_any(past: &Past, lag: usize, rows: Rows<'_>, walk: &mut Walk, nearest: &mut [Nearest]) {
-    // Of the points before all values nothing is known, so that those need not be passed over.
-    let furthest = |row: usize| (lag + LAGS - 1 + LONGEST).min(row + 1);
-    let out_of_sight = (rows.begin..).zip(rows.sights).any(|(row, sight)| *sight < furthest(row));
-    if lag < LONGEST || out_of_sight {
+    if lag < LONGEST || rows.fewest < lag + LAGS - 1 + LONGEST {
         look::<true>(past, lag, rows, walk, nearest);
     } else {
         look::<false>(past, lag, rows, walk, nearest);

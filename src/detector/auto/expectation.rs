@@ -31,8 +31,10 @@ const COMPARED_MS: i64 = 4 * DAY_MS;
 /// A season in days, and how many of its past cycles a forecast is the median of.
 const SEASONS: [Season; 2] = [Season { days: 1, cycles: 5 }, Season { days: 7, cycles: 3 }];
 
-const _: () =
-    assert!(3 * SEASONS[0].cycles <= medians::MOST as i64 && 3 * SEASONS[1].cycles <= medians::MOST as i64);
+const _: () = assert!(
+    3 * SEASONS[0].cycles <= medians::MOST as i64 && 3 * SEASONS[1].cycles <= medians::MOST as i64,
+    "a point and its neighbours in each cycle are more than there is room for"
+);
 
 struct Season {
     days: i64,

@@ -412,8 +412,14 @@ impl<'a> Calibrator<'a> {
         if training_points < calibration::MIN_VALUES {
             return None;
         }
+        // The first statistic is the residual of the value itself.
+        let band = match &measures.tails[0] {
+            (Some(high), Some(low)) => (low.value_at(BAND_SURPRISE), high.value_at(BAND_SURPRISE)),
+            _ => (f64::NAN, f64::NAN),
+        };
         Some(Calibration {
             measures,
+            band,
             few_values: self.values.few_values(FEW_VALUES, EACH_SEEN).unwrap_or_default(),
             lowest: self.values.nth(0),
             highest: self.values.nth(training_points - 1),
@@ -476,6 +482,8 @@ impl Measures {
 /// What the training window says of each statistic.
 struct Calibration {
     measures: Measures,
+    /// How far the normal band reaches below and above what is expected.
+    band: (f64, f64),
     /// All values that there are, if they are few; else none.
     few_values: Vec<f64>,
     /// The lowest and the highest training value.
@@ -629,9 +637,8 @@ impl Calibration {
 
     /// Ends of the normal band around `expected`.
     fn band(&self, expected: f64) -> (f64, f64) {
-        // The first statistic is the residual of the value itself.
-        let (Some(high), Some(low)) = &self.measures.tails[0] else { return (f64::NAN, f64::NAN) };
-        (expected - low.value_at(BAND_SURPRISE), expected + high.value_at(BAND_SURPRISE))
+        let (below, above) = self.band;
+        (expected - below, expected + above)
     }
 }
 
