@@ -59,7 +59,7 @@ impl<T: Copy> Sorter<T> {
         let Some(first) = items.first().copied() else { return };
         let (low, high) = range(items, key);
         // More buckets than items, since the items crowd in some of them.
-        let count = 2 * items.len().next_power_of_two();
+        let count = 2 * items.len();
         let buckets = Buckets::new(low, high, count);
         self.buckets.clear();
         self.buckets.extend(items.iter().map(|item| buckets.of(key(item))));

@@ -96,8 +96,8 @@ fn add_windows(values: &[f64], points: usize, sums: &mut [f64]) {
     let (together, rest) = sums.as_chunks_mut::<TOGETHER>();
     for sums in together {
         let mut totals = [[0.0; LANES]; VECTORS];
-        for first in begin..begin + points {
-            let values = together_at(values, first);
+        for values in values[begin..begin + points + TOGETHER - 1].windows(TOGETHER) {
+            let values = vectors(values);
             for vector in 0..VECTORS {
                 for lane in 0..LANES {
                     totals[vector][lane] += values[vector][lane];
@@ -118,10 +118,10 @@ fn add_squares(values: &[f64], points: usize, means: &[f64], sums: &mut [f64]) {
     let mut begin = 0;
     let (together, rest) = sums.as_chunks_mut::<TOGETHER>();
     for sums in together {
-        let means = together_at(means, begin);
+        let means = vectors(&means[begin..begin + TOGETHER]);
         let mut totals = [[0.0; LANES]; VECTORS];
-        for first in begin..begin + points {
-            let values = together_at(values, first);
+        for values in values[begin..begin + points + TOGETHER - 1].windows(TOGETHER) {
+            let values = vectors(values);
             for vector in 0..VECTORS {
                 for lane in 0..LANES {
                     let apart = values[vector][lane] - means[vector][lane];
@@ -137,10 +137,10 @@ fn add_squares(values: &[f64], points: usize, means: &[f64], sums: &mut [f64]) {
     }
 }
 
-/// The numbers from `first` on.
+/// So many numbers as vectors.
 #[inline(always)]
-fn together_at(numbers: &[f64], first: usize) -> &[[f64; LANES]; VECTORS] {
-    let (vectors, _) = numbers[first..first + TOGETHER].as_chunks();
+fn vectors(together: &[f64]) -> &[[f64; LANES]; VECTORS] {
+    let (vectors, _) = together.as_chunks();
     vectors.first_chunk().expect("so many numbers are so many vectors")
 }
 
