@@ -416,8 +416,8 @@ fn nth_bit(bits: u64, rank: u64) -> usize {
     let eights = (fours + (fours >> 4)) & lanes_of::<8>(15);
     let (byte, rank) = find::<8>(eights, rank);
     // Each bit of the byte in a lane of its own, where it still has its place, and then as the lowest.
-    let each = ((bits >> (8 * byte)) & 0xff) * ONES & 0x8040_2010_0804_0201;
-    let (bit, _) = find::<8>((each + lanes_of::<8>(0x7f)) >> 7 & ONES, rank);
+    let each = (((bits >> (8 * byte)) & 0xff) * ONES) & 0x8040_2010_0804_0201;
+    let (bit, _) = find::<8>(((each + lanes_of::<8>(0x7f)) >> 7) & ONES, rank);
     8 * byte + bit
 }
 
@@ -438,9 +438,9 @@ fn find<const BITS: u32>(counts: u64, rank: u64) -> (usize, u64) {
     let through = counts.wrapping_mul(lanes_of::<BITS>(1));
     // The highest bit of each lane says whether those are no more than `rank`.
     let highest = lanes_of::<BITS>(1 << (BITS - 1));
-    let passed = ((rank * lanes_of::<BITS>(1) | highest) - through) & highest;
+    let passed = (((rank * lanes_of::<BITS>(1)) | highest) - through) & highest;
     let lane = sum::<BITS>(passed >> (BITS - 1)) as u32;
-    let before = (through << BITS) >> (lane * BITS) & (u64::MAX >> (64 - BITS));
+    let before = ((through << BITS) >> (lane * BITS)) & (u64::MAX >> (64 - BITS));
     (lane as usize, rank - before)
 }
 
