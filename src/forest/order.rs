@@ -55,14 +55,11 @@ impl<T: Copy> Sorter<T> {
     }
 
     /// Sorts `items` by `key`, ascending; items of equal key in any order that depends on `items` only.
-    pub(crate) fn sort(&mut self, items: &mut Vec<T>, key: impl Fn(&T) -> f64) {
+    pub(crate) fn sort(&mut self, items: &mut Vec<T>, key: impl Fn(&T) -> f64 + Copy) {
         let Some(first) = items.first().copied() else { return };
-        let (low, high) =
-            items.iter().map(&key).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), key| {
-                (if key < low { key } else { low }, if key > high { key } else { high })
-            });
+        let (low, high) = range(items, key);
         // More buckets than items, since the items crowd in some of them.
-        let count = 2 * items.len().next_power_of_two();
+        let count = 2 * items.len();
         let buckets = Buckets::new(low, high, count);
         self.buckets.clear();
         self.buckets.extend(items.iter().map(|item| buckets.of(key(item))));
@@ -98,6 +95,25 @@ impl<T: Copy> Sorter<T> {
         }
         insertion_sort(items, key);
     }
+}
+
+/// The lowest and the highest of the keys.
+fn range<T>(items: &[T], key: impl Fn(&T) -> f64) -> (f64, f64) {
+    // Four at once, none of which has to wait for another.
+    let (mut low, mut high) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
+    let mut note = |lane: usize, key: f64| {
+        low[lane] = if key < low[lane] { key } else { low[lane] };
+        high[lane] = if key > high[lane] { key } else { high[lane] };
+    };
+    let (fours, rest) = items.as_chunks::<4>();
+    for [a, b, c, d] in fours {
+        note(0, key(a));
+        note(1, key(b));
+        note(2, key(c));
+        note(3, key(d));
+    }
+    rest.iter().for_each(|item| note(0, key(item)));
+    (low.into_iter().fold(f64::INFINITY, f64::min), high.into_iter().fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// Fast because nothing is far from its place.

@@ -39,6 +39,13 @@ const CHANCES: [(f64, f64); 5] = [
     (0.02, 2.0 - std::f64::consts::LOG10_2),
 ];
 
+/// Where the ranks of a tail were found last in one [`SortedRange`]: hints that change nothing but the time it takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Near {
+    quantiles: [usize; CHANCES.len()],
+    begin: usize,
+}
+
 /// The upper tail of a statistic, or of its negative.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tail {
@@ -54,44 +61,49 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// The tail of the highest of `sorted`, `None` if they are too few.
-    pub(super) fn high(sorted: &SortedRange<'_>) -> Option<Self> {
-        Self::of(sorted.len(), |rank| sorted.nth(rank), |count| sorted.highest(count))
+    /// The tail of the highest of `values`, `None` if they are too few. `near` is where its ranks were found last.
+    pub(super) fn high(values: &SortedRange<'_>, near: &mut Near) -> Option<Self> {
+        Self::of::<false>(values, near)
     }
 
-    /// The tail of the lowest of `sorted`; ask it for the surprise of the negative value.
-    pub(super) fn low(sorted: &SortedRange<'_>) -> Option<Self> {
-        let last = sorted.len().saturating_sub(1);
-        let lowest = |count| {
-            let mut values = sorted.lowest(count);
-            values.iter_mut().for_each(|value| *value = -*value);
-            values
-        };
-        Self::of(sorted.len(), |rank| -sorted.nth(last - rank), lowest)
+    /// The tail of the lowest of `values`; ask it for the surprise of the negative value.
+    pub(super) fn low(values: &SortedRange<'_>, near: &mut Near) -> Option<Self> {
+        Self::of::<true>(values, near)
     }
 
-    /// `value` of a rank from 0 to `count` − 1, and the `highest` of so many, from the highest down.
-    fn of(count: usize, value: impl Fn(usize) -> f64, highest: impl Fn(usize) -> Vec<f64>) -> Option<Self> {
+    fn of<const LOW: bool>(values: &SortedRange<'_>, near: &mut Near) -> Option<Self> {
+        let count = values.len();
         if count < MIN_VALUES {
             return None;
         }
-        let quantiles = CHANCES.map(|(chance, _)| value(((count - 1) as f64 * (1.0 - chance)) as usize));
+        let last = count - 1;
+        // By rank, 0 for the highest, or for the lowest negative.
+        let value = |rank: usize, near: &mut usize| {
+            if LOW { -values.nth_near(rank, near) } else { values.nth_near(last - rank, near) }
+        };
+        let mut quantiles = [0.0; CHANCES.len()];
+        for ((quantile, (chance, _)), near) in quantiles.iter_mut().zip(CHANCES).zip(&mut near.quantiles) {
+            *quantile = value(last - (last as f64 * (1.0 - chance)) as usize, near);
+        }
         let [median, upper_quartile, ..] = quantiles;
         // Less than this is rounding.
         let smallest = (1e-9 * median.abs()).max(1e-12);
         let mut in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL);
-        let mut excesses = highest(in_tail + 1);
-        let mut begin = excesses.pop()? - median;
+        let mut begin = value(in_tail, &mut near.begin) - median;
         if begin < smallest {
             // Nearly all values are equal: what few others there are say how far values go, not how they are spread.
             in_tail = 1;
-            excesses.truncate(1);
-            begin = excesses.first()? - median;
+            begin = value(0, &mut near.begin) - median;
         }
         let begin = begin.max(upper_quartile - median).max(smallest);
-        excesses.iter_mut().for_each(|value| *value = ((*value - median) / begin).max(1.0));
-        let index =
-            (sum_of_logarithms(&excesses) + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
+        let mut logarithms = Logarithms::default();
+        let mut note = |value: f64| logarithms.add(((value - median) / begin).max(1.0));
+        if LOW {
+            values.lowest(in_tail, |value| note(-value));
+        } else {
+            values.highest(in_tail, note);
+        }
+        let index = (logarithms.sum() + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail as f64 + PRIOR_WEIGHT);
         let begin_surprise = -(in_tail as f64 / count as f64).log10();
         let mut grid = [(median + begin, begin_surprise); 6];
         for ((slot, (_, surprise)), quantile) in grid.iter_mut().zip(CHANCES).zip(quantiles) {
@@ -106,6 +118,21 @@ impl Tail {
     /// The surprise of `value`, 0 to [`MAX_SURPRISE`].
     pub(super) fn surprise(&self, value: f64) -> f64 {
         self.rarity(value).min(MAX_SURPRISE)
+    }
+
+    /// The surprise of `value` on the side on which it is the more surprising, and whether that is the high one; `low` is
+    /// the other tail of the same values.
+    pub(super) fn surprise_of_either(&self, low: &Self, value: f64) -> (f64, bool) {
+        let (median, other_median) = (self.median, -low.median);
+        // Beyond the median, the other side is never the more surprising one.
+        if value > median && value > other_median {
+            (self.surprise(value), true)
+        } else if value < median && value < other_median {
+            (low.surprise(-value), false)
+        } else {
+            let (high, low) = (self.surprise(value), low.surprise(-value));
+            (high.max(low), high >= low)
+        }
     }
 
     /// The surprise of `value`, 0 to [`MAX_RARITY`]: for comparing what is beyond all measure.
@@ -136,51 +163,67 @@ impl Tail {
     }
 }
 
-/// The sum of the natural logarithms of `numbers`, which are at least 1: that of their product, whose exponents are added
-/// apart, as they would overflow.
-fn sum_of_logarithms(numbers: &[f64]) -> f64 {
-    const EXPONENT_ONE: u64 = 1.0_f64.to_bits() >> MANTISSA_BITS;
-    const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
-    let (mut product, mut exponents) = (1.0, 0);
-    let mut split = |number: f64| {
+/// The sum of the natural logarithms of numbers of at least 1: that of their product, whose exponents are added apart, as
+/// they would overflow.
+struct Logarithms {
+    sum: f64,
+    product: f64,
+    exponents: u64,
+}
+
+impl Default for Logarithms {
+    fn default() -> Self {
+        Self { sum: 0.0, product: 1.0, exponents: 0 }
+    }
+}
+
+impl Logarithms {
+    fn add(&mut self, number: f64) {
+        const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+        const EXPONENT_ONE: u64 = 1.0_f64.to_bits() >> MANTISSA_BITS;
         let bits = number.to_bits();
         let exponent = (bits >> MANTISSA_BITS) - EXPONENT_ONE;
-        exponents += exponent;
+        self.exponents += exponent;
         // From 1 to 2.
-        f64::from_bits(bits - (exponent << MANTISSA_BITS))
-    };
-    let mut sum = 0.0;
-    for number in numbers {
-        product *= split(*number);
-        if product > 1e300 {
-            sum += f64::ln(product);
-            product = 1.0;
+        self.product *= f64::from_bits(bits - (exponent << MANTISSA_BITS));
+        if self.product > 1e300 {
+            self.sum += self.product.ln();
+            self.product = 1.0;
         }
     }
-    sum + product.ln() + exponents as f64 * std::f64::consts::LN_2
+
+    fn sum(&self) -> f64 {
+        self.sum + self.product.ln() + self.exponents as f64 * std::f64::consts::LN_2
+    }
 }
 
 /// The finite values of a moving range of a slice, by rank.
 ///
 /// All values of the slice are sorted once. A set of bits, one for each of them in that order, says which are in the
-/// range: a value that comes or goes is one bit, and a rank is found by counting bits, O(√n) of them, n the length of
-/// the slice.
+/// range. A value that comes or goes is one bit, and a rank is found by counting bits: groups of words one after the
+/// other, from where it was found last, but neither with loops nor with branches in a group, as nobody can foresee where in
+/// it the rank is.
 #[derive(Debug)]
 pub(super) struct SortedRange<'a> {
     values: &'a [f64],
-    /// Indices of the finite values, ascending by value.
-    order: Vec<u32>,
-    /// Place in `order` of each value; [`NOWHERE`] if it is not finite.
+    /// The finite values, ascending.
+    sorted: Vec<f64>,
+    /// Place in `sorted` of each value; [`NOWHERE`] if it is not finite.
     places: Vec<u32>,
     /// One bit for each place: whether it is in the range.
     present: Vec<u64>,
-    /// Bits set in each group of words.
-    counts: Vec<u32>,
-    words_per_group: usize,
+    /// Bits set in each word of each group of [`WORDS`], [`COUNT_BITS`] for each.
+    counts: Vec<u64>,
+    /// Bits set before each group.
+    before: Vec<usize>,
     len: usize,
     begin: usize,
     end: usize,
 }
+
+/// Words in a group.
+const WORDS: usize = 4;
+const COUNT_BITS: u32 = 16;
 
 const NOWHERE: u32 = u32::MAX;
 
@@ -205,61 +248,72 @@ impl<'a> SortedRange<'a> {
 
     /// The same with memory that is there already.
     pub(super) fn with(values: &'a [f64], Scratch { sorter, sorted }: &mut Scratch) -> Self {
-        let finite = (0_u32..).zip(values).filter(|(_, value)| value.is_finite());
         sorted.clear();
-        sorted.extend(finite.map(|(index, value)| (*value, index)));
+        sorted.extend(values.iter().copied().zip(0..));
+        sorted.retain(|(value, _)| value.is_finite());
         sorter.sort(sorted, |(value, _)| *value);
-        let order: Vec<u32> = sorted.iter().map(|(_, index)| *index).collect();
         let mut places = vec![NOWHERE; values.len()];
-        for (place, index) in (0..).zip(&order) {
+        for (place, (_, index)) in (0..).zip(&*sorted) {
             places[*index as usize] = place;
         }
-        let words = order.len().div_ceil(64);
-        // A group is passed over faster than a word.
-        let words_per_group = (words / 5).isqrt().max(1);
+        let words = sorted.len().div_ceil(64);
         Self {
             values,
-            order,
+            // Zeros of either sign are one value, and stand in any order: all are told as the same.
+            sorted: sorted.iter().map(|(value, _)| value + 0.0).collect(),
             places,
             present: vec![0; words],
-            counts: vec![0; words.div_ceil(words_per_group)],
-            words_per_group,
+            counts: vec![0; words.div_ceil(WORDS)],
+            before: vec![0; words.div_ceil(WORDS)],
             len: 0,
             begin: 0,
             end: 0,
         }
     }
 
-    /// Makes it the range from `begin` to `end`. Costs a step for each value that comes or goes.
+    /// Makes it the range from `begin` to `end`. Costs a step for each value that comes or goes, and one for each group.
     pub(super) fn move_to(&mut self, begin: usize, end: usize) {
         if begin >= self.end || end <= self.begin {
-            self.flip(self.begin..self.end);
-            self.flip(begin..end);
+            self.take_out(self.begin..self.end);
+            self.put_in(begin..end);
         } else {
-            // Either way: out or in.
-            self.flip(begin.min(self.begin)..begin.max(self.begin));
-            self.flip(end.min(self.end)..end.max(self.end));
+            self.put_in(begin..self.begin);
+            self.take_out(self.begin..begin);
+            self.put_in(self.end..end);
+            self.take_out(end..self.end);
         }
         (self.begin, self.end) = (begin, end);
+        let mut total = 0;
+        for (before, counts) in self.before.iter_mut().zip(&self.counts) {
+            *before = total;
+            total += sum::<COUNT_BITS>(*counts) as usize;
+        }
+        self.len = total;
     }
 
-    /// Puts in the values at `range` that are out, and takes out those that are in.
-    fn flip(&mut self, range: Range<usize>) {
+    /// Puts in the values at `range`; none if it ends before it begins.
+    fn put_in(&mut self, range: Range<usize>) {
+        self.flip(range, 1);
+    }
+
+    /// Takes out the values at `range`; none if it ends before it begins.
+    fn take_out(&mut self, range: Range<usize>) {
+        self.flip(range, -1);
+    }
+
+    /// `change` is what each value adds to the number of those that are in.
+    fn flip(&mut self, range: Range<usize>, change: i64) {
+        if range.is_empty() {
+            return;
+        }
         for place in &self.places[range] {
             if *place == NOWHERE {
                 continue;
             }
             let word = *place as usize / 64;
-            let bit = 1 << (place % 64);
-            self.present[word] ^= bit;
-            let count = &mut self.counts[word / self.words_per_group];
-            if self.present[word] & bit == 0 {
-                *count -= 1;
-                self.len -= 1;
-            } else {
-                *count += 1;
-                self.len += 1;
-            }
+            self.present[word] ^= 1 << (place % 64);
+            let counts = &mut self.counts[word / WORDS];
+            *counts = counts.wrapping_add(change.cast_unsigned() << (word % WORDS * COUNT_BITS as usize));
         }
     }
 
@@ -275,23 +329,23 @@ impl<'a> SortedRange<'a> {
 
     /// The value of that rank, 0 for the lowest; `rank` is below the length.
     pub(super) fn nth(&self, rank: usize) -> f64 {
-        let mut left = rank as u32;
-        let mut first = 0;
-        for count in &self.counts {
-            if left < *count {
-                break;
-            }
-            left -= count;
-            first += self.words_per_group;
+        let begun = self.before.partition_point(|before| *before <= rank);
+        self.nth_near(rank, &mut (begun - 1))
+    }
+
+    /// The same, found faster where it is near what was found last with the same `group`, which is 0 at first.
+    pub(super) fn nth_near(&self, rank: usize, group: &mut usize) -> f64 {
+        while self.before[*group] > rank {
+            *group -= 1;
         }
-        for (word, bits) in (first..).zip(&self.present[first..]) {
-            let count = bits.count_ones();
-            if left < count {
-                return self.value_at(word, nth_bit(*bits, left));
-            }
-            left -= count;
+        while self.before.get(*group + 1).is_some_and(|before| *before <= rank) {
+            *group += 1;
         }
-        f64::NAN
+        let group = *group;
+        let left = rank - self.before[group];
+        let (word, left) = find::<COUNT_BITS>(self.counts[group], left as u64);
+        let word = group * WORDS + word;
+        self.sorted[word * 64 + nth_bit(self.present[word], left)]
     }
 
     /// The values that there are, ascending, if they are `most` at most and there are at least `each` of each.
@@ -319,58 +373,75 @@ impl<'a> SortedRange<'a> {
         Some(found)
     }
 
-    fn value_at(&self, word: usize, bit: u32) -> f64 {
-        // Zeros of either sign are one value, and stand in any order: all are told as the same.
-        self.values[self.order[word * 64 + bit as usize] as usize] + 0.0
-    }
-
-    /// The `count` lowest values, from the lowest up.
-    fn lowest(&self, count: usize) -> Vec<f64> {
-        let mut values = Vec::with_capacity(count);
-        for (word, bits) in self.present.iter().enumerate() {
+    /// Hands out the `count` lowest values, from the lowest up.
+    fn lowest(&self, count: usize, mut take: impl FnMut(f64)) {
+        let mut taken = 0;
+        for (bits, values) in self.present.iter().zip(self.sorted.chunks(64)) {
             let mut left = *bits;
-            while left != 0 && values.len() < count {
-                values.push(self.value_at(word, left.trailing_zeros()));
+            while left != 0 {
+                if taken == count {
+                    return;
+                }
+                taken += 1;
+                take(values[left.trailing_zeros() as usize]);
                 left &= left - 1;
             }
-            if values.len() >= count {
-                break;
-            }
         }
-        values
     }
 
-    /// The `count` highest values, from the highest down.
-    fn highest(&self, count: usize) -> Vec<f64> {
-        let mut values = Vec::with_capacity(count);
-        for (word, bits) in self.present.iter().enumerate().rev() {
+    /// Hands out the `count` highest values, from the highest down.
+    fn highest(&self, count: usize, mut take: impl FnMut(f64)) {
+        let mut taken = 0;
+        for (bits, values) in self.present.iter().zip(self.sorted.chunks(64)).rev() {
             let mut left = *bits;
-            while left != 0 && values.len() < count {
-                let bit = left.ilog2();
-                values.push(self.value_at(word, bit));
-                left ^= 1 << bit;
-            }
-            if values.len() >= count {
-                break;
+            while left != 0 {
+                if taken == count {
+                    return;
+                }
+                taken += 1;
+                let place = left.ilog2();
+                take(values[place as usize]);
+                left ^= 1 << place;
             }
         }
-        values
     }
 }
 
 /// The place of the set bit of `bits` that has `rank` others below it; there is one.
-fn nth_bit(mut bits: u64, mut rank: u32) -> u32 {
-    // Halves again and again: which half holds it?
-    let mut place = 0;
-    for half in [32, 16, 8, 4, 2, 1] {
-        let below = (bits & ((1 << half) - 1)).count_ones();
-        if rank >= below {
-            rank -= below;
-            bits >>= half;
-            place += half;
-        }
-    }
-    place
+fn nth_bit(bits: u64, rank: u64) -> usize {
+    const ONES: u64 = lanes_of::<8>(1);
+    // Bits set in every two, every four and every eight.
+    let twos = bits - ((bits >> 1) & lanes_of::<2>(1));
+    let fours = (twos & lanes_of::<4>(3)) + ((twos >> 2) & lanes_of::<4>(3));
+    let eights = (fours + (fours >> 4)) & lanes_of::<8>(15);
+    let (byte, rank) = find::<8>(eights, rank);
+    // Each bit of the byte in a lane of its own, where it still has its place, and then as the lowest.
+    let each = (((bits >> (8 * byte)) & 0xff) * ONES) & 0x8040_2010_0804_0201;
+    let (bit, _) = find::<8>(((each + lanes_of::<8>(0x7f)) >> 7) & ONES, rank);
+    8 * byte + bit
+}
+
+/// `number` in each lane of so many bits.
+const fn lanes_of<const BITS: u32>(number: u64) -> u64 {
+    u64::MAX / (u64::MAX >> (64 - BITS)) * number
+}
+
+/// The sum of the numbers in all lanes.
+fn sum<const BITS: u32>(lanes: u64) -> u64 {
+    lanes.wrapping_mul(lanes_of::<BITS>(1)) >> (64 - BITS)
+}
+
+/// Of things counted in lanes: the lane of the one that has `rank` others before it, and how many of those are in the
+/// same lane. There is such a one; all together they are fewer than half of what a lane holds.
+fn find<const BITS: u32>(counts: u64, rank: u64) -> (usize, u64) {
+    // In each lane, how many there are in it and in those before it.
+    let through = counts.wrapping_mul(lanes_of::<BITS>(1));
+    // The highest bit of each lane says whether those are no more than `rank`.
+    let highest = lanes_of::<BITS>(1 << (BITS - 1));
+    let passed = (((rank * lanes_of::<BITS>(1)) | highest) - through) & highest;
+    let lane = sum::<BITS>(passed >> (BITS - 1)) as u32;
+    let before = ((through << BITS) >> (lane * BITS)) & (u64::MAX >> (64 - BITS));
+    (lane as usize, rank - before)
 }
 
 #[cfg(test)]
@@ -381,7 +452,7 @@ mod tests {
 
     /// The tails of all of `values`.
     fn high(values: &[f64]) -> Option<Tail> {
-        Tail::high(&whole(values))
+        Tail::high(&whole(values), &mut Near::default())
     }
 
     fn whole(values: &[f64]) -> SortedRange<'_> {
@@ -425,7 +496,7 @@ mod tests {
     fn the_low_side_is_the_high_side_of_the_negative() {
         let values = quantiles(|share| share.powi(3));
         let negative: Vec<f64> = values.iter().map(|value| -value).collect();
-        assert_eq!(Tail::low(&whole(&values)), high(&negative));
+        assert_eq!(Tail::low(&whole(&values), &mut Near::default()), high(&negative));
     }
 
     #[test]
@@ -450,7 +521,9 @@ mod tests {
     fn logarithms_are_summed_through_the_product() {
         for numbers in [vec![], vec![1.0; 9], quantiles(|share| (1.0 - share).powi(-9)), vec![1e308; 2_000]] {
             let one_by_one: f64 = numbers.iter().map(|number| f64::ln(*number)).sum();
-            let sum = sum_of_logarithms(&numbers);
+            let mut logarithms = Logarithms::default();
+            numbers.iter().for_each(|number| logarithms.add(*number));
+            let sum = logarithms.sum();
             assert!((sum - one_by_one).abs() <= 1e-12 * one_by_one, "{sum} {one_by_one}");
         }
         assert!(CHANCES.iter().all(|(chance, surprise)| (chance.log10() + surprise).abs() < 1e-15));
@@ -475,23 +548,42 @@ mod tests {
         }
 
         #[test]
+        fn the_more_surprising_side_is_that_beyond_the_median(
+            training in proptest::collection::vec((-9..9).prop_map(f64::from), 40..80), value in -20..20,
+        ) {
+            let range = whole(&training);
+            let [high, low] = [Tail::high, Tail::low].map(|of| of(&range, &mut Near::default()).unwrap());
+            for value in [f64::from(value), f64::from(value) / 2.0] {
+                let (above, below) = (high.surprise(value), low.surprise(-value));
+                prop_assert_eq!(high.surprise_of_either(&low, value), (above.max(below), above >= below));
+            }
+        }
+
+        #[test]
         fn a_moving_range_stays_sorted(
             values in proptest::collection::vec(prop_oneof![8 => (0..20).prop_map(f64::from), 1 => Just(f64::NAN), 1 => Just(-0.0)], 1..400),
             moves in proptest::collection::vec((0..400_usize, 0..400_usize), 1..10),
         ) {
             let mut range = SortedRange::new(&values);
+            let mut near = 0;
             for (a, b) in moves {
                 let (begin, end) = (a.min(b).min(values.len()), a.max(b).min(values.len()));
                 let mut expected: Vec<f64> = values[begin..end].iter().filter(|value| value.is_finite()).map(|value| value + 0.0).collect();
                 expected.sort_unstable_by(f64::total_cmp);
                 let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                let (mut lowest, mut highest) = (Vec::new(), Vec::new());
                 range.move_to(begin, end);
+                range.lowest(7, |value| lowest.push(value));
+                range.highest(7, |value| highest.push(value));
                 prop_assert_eq!(range.len(), expected.len());
                 let by_rank: Vec<f64> = (0..range.len()).map(|rank| range.nth(rank)).collect();
                 prop_assert_eq!(bits(&by_rank), bits(&expected));
-                prop_assert_eq!(bits(&range.lowest(7)), bits(&expected[..expected.len().min(7)]));
+                for rank in [0, 5, 2, range.len() / 2].into_iter().filter(|rank| *rank < range.len()) {
+                    prop_assert_eq!(range.nth_near(rank, &mut near).to_bits(), expected[rank].to_bits());
+                }
+                prop_assert_eq!(bits(&lowest), bits(&expected[..expected.len().min(7)]));
                 expected.reverse();
-                prop_assert_eq!(bits(&range.highest(7)), bits(&expected[..expected.len().min(7)]));
+                prop_assert_eq!(bits(&highest), bits(&expected[..expected.len().min(7)]));
             }
         }
     }

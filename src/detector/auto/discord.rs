@@ -37,7 +37,7 @@ const VECTORS: usize = 4;
 /// Lags that are followed at once.
 const LAGS: usize = LANES * VECTORS;
 /// Points whose minima are kept in eight lanes before they become one number each: what a second-level cache holds.
-const ROWS: usize = 512;
+const ROWS: usize = 1_024;
 
 const _: () = assert!(HISTORY.is_multiple_of(LAGS), "the last lags would be beyond the history");
 
@@ -73,9 +73,10 @@ impl Discords {
             let rows = begin..(begin + ROWS).min(values.len());
             let nearest = &mut nearest[..rows.len()];
             nearest.fill(Nearest::NONE);
+            let seen = Rows::new(begin, &sights[rows.clone()]);
             // Larger lags lead to windows that would begin before the values.
             for lag in (1..=HISTORY.min(rows.end)).step_by(LAGS) {
-                follow(&past, lag, Rows { begin, sights: &sights[rows.clone()] }, &mut walk, nearest);
+                follow(&past, lag, seen, &mut walk, nearest);
             }
             for (row, nearest) in rows.zip(nearest) {
                 all.note(row, nearest, sights[row]);
@@ -158,18 +159,15 @@ impl Nearest {
 }
 
 /// Squared distances at the last few points of a walk along some lags, as far as they are needed again.
-struct Walk([Steps; VECTORS]);
-
-#[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Steps {
-    // Rings: a point's place is its number modulo the length.
-    of_1: Lanes,
-    of_2: [Lanes; 2],
-    of_4: [Lanes; 8],
-    of_12: [Lanes; 16],
-    of_24: [Lanes; 32],
-    of_48: [Lanes; 64],
+struct Walk {
+    of_1: [Lanes; VECTORS],
+    // Rings: a point's place is its number modulo the length, and holds what was so many points before until then.
+    of_2: [[Lanes; VECTORS]; 2],
+    of_4: [[Lanes; VECTORS]; 8],
+    of_12: [[Lanes; VECTORS]; 12],
+    of_24: [[Lanes; VECTORS]; 24],
+    of_48: [[Lanes; VECTORS]; 48],
 }
 
 /// Points after which nothing depends on what was in a [`Walk`] before.
@@ -177,42 +175,39 @@ const RUN_UP: usize = LONGEST - 1;
 
 impl Walk {
     const NEW: Self = {
-        let none = [f64::NAN; LANES];
-        Self(
-            [Steps {
-                of_1: none,
-                of_2: [none; 2],
-                of_4: [none; 8],
-                of_12: [none; 16],
-                of_24: [none; 32],
-                of_48: [none; 64],
-            }; VECTORS],
-        )
+        let none = [[f64::NAN; LANES]; VECTORS];
+        Self {
+            of_1: none,
+            of_2: [none; 2],
+            of_4: [none; 8],
+            of_12: [none; 12],
+            of_24: [none; 24],
+            of_48: [none; 48],
+        }
     };
-}
 
-impl Steps {
-    /// Squared distances of the windows of each length that end at `row` from those that end at the values `lagged`.
+    /// Squared distances of the windows of each length that end at `row` from those that end at the values `lagged`,
+    /// which are that `vector` of the lags.
     #[inline(always)]
-    fn next(&mut self, row: usize, value: f64, lagged: &Lanes) -> [Lanes; LENGTHS.len()] {
+    fn next(&mut self, row: usize, value: f64, vector: usize, lagged: &Lanes) -> [Lanes; LENGTHS.len()] {
         let mut of_1 = [0.0; LANES];
         for lane in 0..LANES {
             let apart = value - lagged[lane];
             of_1[lane] = apart * apart;
         }
-        let of_2 = plus(of_1, self.of_1);
-        self.of_1 = of_1;
-        let of_4 = plus(of_2, self.of_2[row % 2]);
-        self.of_2[row % 2] = of_2;
-        let of_8 = plus(of_4, self.of_4[(row + 4) % 8]);
-        let of_12 = plus(of_8, self.of_4[row % 8]);
-        self.of_4[row % 8] = of_4;
-        let of_24 = plus(of_12, self.of_12[(row + 4) % 16]);
-        self.of_12[row % 16] = of_12;
-        let of_48 = plus(of_24, self.of_24[(row + 8) % 32]);
-        self.of_24[row % 32] = of_24;
-        let of_96 = plus(of_48, self.of_48[(row + 16) % 64]);
-        self.of_48[row % 64] = of_48;
+        let of_2 = plus(of_1, self.of_1[vector]);
+        self.of_1[vector] = of_1;
+        let of_4 = plus(of_2, self.of_2[row % 2][vector]);
+        self.of_2[row % 2][vector] = of_2;
+        let of_8 = plus(of_4, self.of_4[(row + 4) % 8][vector]);
+        let of_12 = plus(of_8, self.of_4[row % 8][vector]);
+        self.of_4[row % 8][vector] = of_4;
+        let of_24 = plus(of_12, self.of_12[row % 12][vector]);
+        self.of_12[row % 12][vector] = of_12;
+        let of_48 = plus(of_24, self.of_24[row % 24][vector]);
+        self.of_24[row % 24][vector] = of_24;
+        let of_96 = plus(of_48, self.of_48[row % 48][vector]);
+        self.of_48[row % 48][vector] = of_48;
         [of_12, of_24, of_48, of_96]
     }
 }
@@ -222,6 +217,16 @@ impl Steps {
 struct Rows<'a> {
     begin: usize,
     sights: &'a [usize],
+    /// The fewest of those that do not reach back to the first value.
+    fewest: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(begin: usize, sights: &'a [usize]) -> Self {
+        // Of the points before all values nothing is known, so that those need not be passed over.
+        let short = (begin + 1..).zip(sights).filter(|(all, sight)| *sight < all).map(|(_, sight)| *sight);
+        Self { begin, sights, fewest: short.min().unwrap_or(usize::MAX) }
+    }
 }
 
 /// Looks for nearer windows at the [`LAGS`] lags from `lag` on, for those that end at each of `rows`.
@@ -232,10 +237,7 @@ fn follow(past: &Past, lag: usize, rows: Rows<'_>, walk: &mut Walk, nearest: &mu
 
 #[inline(always)]
 fn follow_on_any(past: &Past, lag: usize, rows: Rows<'_>, walk: &mut Walk, nearest: &mut [Nearest]) {
-    // Of the points before all values nothing is known, so that those need not be passed over.
-    let furthest = |row: usize| (lag + LAGS - 1 + LONGEST).min(row + 1);
-    let out_of_sight = (rows.begin..).zip(rows.sights).any(|(row, sight)| *sight < furthest(row));
-    if lag < LONGEST || out_of_sight {
+    if lag < LONGEST || rows.fewest < lag + LAGS - 1 + LONGEST {
         look::<true>(past, lag, rows, walk, nearest);
     } else {
         look::<false>(past, lag, rows, walk, nearest);
@@ -252,16 +254,19 @@ fn look<const CHECKED: bool>(
     walk: &mut Walk,
     nearest: &mut [Nearest],
 ) {
-    if rows.begin < RUN_UP {
+    // A window that ends before the row `lag` has none so far back.
+    let first = rows.begin.max(lag);
+    let run_up = first.saturating_sub(RUN_UP);
+    if run_up < lag {
         *walk = Walk::NEW;
     }
-    for row in rows.begin.saturating_sub(RUN_UP)..rows.begin {
+    for row in run_up.max(lag)..first {
         let values = lagged(&past.values, row, lag);
         for vector in 0..VECTORS {
-            walk.0[vector].next(row, past.values[HISTORY + row], &values[vector]);
+            walk.next(row, past.values[HISTORY + row], vector, &values[vector]);
         }
     }
-    for (offset, nearest) in nearest.iter_mut().enumerate() {
+    for (offset, nearest) in nearest.iter_mut().enumerate().skip(first - rows.begin) {
         let row = rows.begin + offset;
         let value = past.values[HISTORY + row];
         let values = lagged(&past.values, row, lag);
@@ -273,7 +278,7 @@ fn look<const CHECKED: bool>(
         ];
         let mut best = *nearest;
         for vector in 0..VECTORS {
-            let mut squares = walk.0[vector].next(row, value, &values[vector]);
+            let mut squares = walk.next(row, value, vector, &values[vector]);
             if CHECKED {
                 pass_over(&mut squares, lag + (VECTORS - 1 - vector) * LANES, rows.sights[offset]);
             }
@@ -357,7 +362,7 @@ mod tests {
         for length in LENGTHS {
             let (plain, shape) = (discords.take(length), discords.take_shape(length));
             assert!(plain[..3 * length - 1].iter().all(|distance| distance.is_nan()));
-            for end in [3 * length - 1, 3 * length, 300, 511, 512, 513, 2_015, 2_064, 2_100, 2_599] {
+            for end in [3 * length - 1, 3 * length, 300, 1_023, 1_024, 1_025, 2_015, 2_064, 2_100, 2_599] {
                 let expected = by_definition(&values, end, length);
                 assert!(
                     (plain[end] - expected.0).abs() < 1e-6,

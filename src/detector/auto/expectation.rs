@@ -8,9 +8,9 @@ use std::ops::Range;
 
 use chrono_tz::Tz;
 
-use super::super::robust::median;
 use super::super::wall_clock::offset_ms;
 use super::calibration::SortedRange;
+use super::medians::{self, Medians};
 use super::statistics::recent_medians;
 use super::windows::sights;
 
@@ -30,6 +30,11 @@ const COMPARED_MS: i64 = 4 * DAY_MS;
 
 /// A season in days, and how many of its past cycles a forecast is the median of.
 const SEASONS: [Season; 2] = [Season { days: 1, cycles: 5 }, Season { days: 7, cycles: 3 }];
+
+const _: () = assert!(
+    3 * SEASONS[0].cycles <= medians::MOST as i64 && 3 * SEASONS[1].cycles <= medians::MOST as i64,
+    "a point and its neighbours in each cycle are more than there is room for"
+);
 
 struct Season {
     days: i64,
@@ -159,7 +164,7 @@ impl Error {
 fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f64> {
     let mut past = SortedRange::new(filled);
     let mut recent: Option<Vec<f64>> = None;
-    let mut from = 0;
+    let (mut from, mut near) = (0, 0);
     (0..filled.len())
         .map(|index| {
             while times[from] < times[index] - length_ms {
@@ -167,7 +172,7 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f
             }
             past.move_to(from, index);
             if past.len() >= MIN_LEVEL_POINTS {
-                past.nth(past.len() / 2)
+                past.nth_near(past.len() / 2, &mut near)
             } else {
                 let recent = recent.get_or_insert_with(|| {
                     recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)))
@@ -185,30 +190,28 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz, reach_ms: 
     let shift: Vec<i64> = times.iter().map(|time| offset_ms(*time, zone)).collect();
     // Where each past cycle has got to; it only moves forward, but for an hour where clocks are set back.
     let mut places = vec![0_usize; usize::try_from(season.cycles).unwrap_or(0)];
-    let mut seen = Vec::new();
-    (0..times.len())
-        .map(|index| {
-            seen.clear();
-            let furthest = times[index].saturating_sub(reach_ms);
-            for (cycle, place) in (1..).zip(&mut places) {
-                let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
-                // The same time on the clock, whatever the clock did in between.
-                let wanted = before.saturating_add(shift[index] - offset_ms(before, zone));
-                while *place > 0 && times[*place] > wanted {
-                    *place -= 1;
-                }
-                while *place + 1 < times.len() && times[*place + 1] <= wanted {
-                    *place += 1;
-                }
-                // Half an hour off is another time of day.
-                let off = wanted.saturating_sub(times[*place]);
-                if (0..1_800_000).contains(&off) && times[*place] >= furthest {
-                    let near = place.saturating_sub(1)..(*place + 2).min(index);
-                    let near = near.filter(|near| times[*near] >= furthest).map(|near| filled[near]);
-                    seen.extend(near.filter(|value| !value.is_nan()));
-                }
+    let mut medians = Medians::new(times.len(), 3);
+    for index in 0..times.len() {
+        let furthest = times[index].saturating_sub(reach_ms);
+        for (cycle, place) in (1..).zip(&mut places) {
+            let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
+            // The same time on the clock, whatever the clock did in between.
+            let wanted = before.saturating_add(shift[index] - offset_ms(before, zone));
+            while *place > 0 && times[*place] > wanted {
+                *place -= 1;
             }
-            if seen.len() < 3 { f64::NAN } else { median(&mut seen).unwrap_or(f64::NAN) }
-        })
-        .collect()
+            while *place + 1 < times.len() && times[*place + 1] <= wanted {
+                *place += 1;
+            }
+            // Half an hour off is another time of day.
+            let off = wanted.saturating_sub(times[*place]);
+            if (0..1_800_000).contains(&off) && times[*place] >= furthest {
+                let near = place.saturating_sub(1)..(*place + 2).min(index);
+                let near = near.filter(|near| times[*near] >= furthest).map(|near| filled[near]);
+                near.filter(|value| !value.is_nan()).for_each(|value| medians.add(value));
+            }
+        }
+        medians.next();
+    }
+    medians.finish()
 }

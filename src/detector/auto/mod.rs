@@ -8,8 +8,8 @@
 //! each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`) and jumps beyond all
 //! measure ([`JUMPS`]). What stays wrong beyond doubt is told until it ends (`lasting`).
 //!
-//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic O(√points) a block and a sort; about
-//! 400 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
+//! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic a step for each 256 points a block and
+//! a sort; about 600 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
 //! [`MIN_FLAGGING_POINTS`] for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
 //! comparing series with each other, nor for limits that are known beforehand.
 
@@ -19,6 +19,7 @@ mod discord;
 mod expectation;
 mod incidents;
 mod lasting;
+mod medians;
 mod shift;
 mod statistics;
 #[cfg(test)]
@@ -26,12 +27,13 @@ mod tests;
 mod windows;
 
 use std::cell::LazyCell;
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use self::calibration::{Scratch, SortedRange, Tail};
+use self::calibration::{Near, Scratch, SortedRange, Tail};
 use self::course::Course;
 use self::expectation::Expectation;
 use self::incidents::{BACK_SHARE, Incidents, MAX_ONGOING, Part, Told};
@@ -105,6 +107,10 @@ const EACH_SEEN: usize = 5;
 /// A jump is told if all of these are more surprising than [`JUMP_THRESHOLD`], whatever the others say.
 const JUMPS: [Kind; 2] = [Kind::Change, Kind::Line(6)];
 const JUMP_THRESHOLD: f64 = 4.1;
+
+/// Blocks that are measured together, one statistic after the other: the values of one stay in the processor's cache, those
+/// of all do not.
+const MEASURED_TOGETHER: usize = 32;
 
 /// The automatic detector with the options of one query.
 #[derive(Debug, Clone)]
@@ -192,6 +198,14 @@ impl Detector for Auto {
     }
 
     fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
+        let is_counter: Vec<bool> =
+            blocks.iter().map(|block| course::is_counter(&points.values[block.training.clone()])).collect();
+        // Those of the blocks that are judged by one course.
+        let trainings = |of_counters: bool| -> Vec<Range<usize>> {
+            let of_course =
+                blocks.iter().zip(&is_counter).filter(|(_, is_counter)| **is_counter == of_counters);
+            of_course.map(|(block, _)| block.training.clone()).collect()
+        };
         // Nearly every series either is a counter in all its blocks, or in none: only what is needed is looked at.
         let most_ms = timing.points_ms(CARRIED_POINTS);
         let observe = |course| Observed::new(course, blocks, self.zone, timing);
@@ -206,14 +220,18 @@ impl Detector for Auto {
         };
         blocks
             .iter()
-            .map(|block| {
+            .zip(&is_counter)
+            .map(|(block, is_counter)| {
                 let judged = &points.values[block.judged.clone()];
-                let (series, calibrator) = if course::is_counter(&points.values[block.training.clone()]) {
-                    of_rises.get_or_insert_with(|| (Watch::new(&rises), Calibrator::new(&rises)))
+                let (series, calibrator) = if *is_counter {
+                    of_rises
+                        .get_or_insert_with(|| (Watch::new(&rises), Calibrator::new(&rises, trainings(true))))
                 } else {
-                    of_values.get_or_insert_with(|| (Watch::new(&values), Calibrator::new(&values)))
+                    of_values.get_or_insert_with(|| {
+                        (Watch::new(&values), Calibrator::new(&values, trainings(false)))
+                    })
                 };
-                let judgement = match calibrator.calibrate(&block.training) {
+                let judgement = match calibrator.next() {
                     Some(calibration) => {
                         let past =
                             Past::new(series.points.values, block.training.clone(), &calibrator.values);
@@ -416,69 +434,75 @@ impl<'a> Watch<'a> {
 /// Calibrates block after block.
 struct Calibrator<'a> {
     values: SortedRange<'a>,
-    statistics: Vec<(Kind, SortedRange<'a>)>,
+    /// Each with what its high and its low tail were near last.
+    statistics: Vec<(Kind, SortedRange<'a>, [Near; 2])>,
+    /// The training windows of the blocks that are yet to be measured.
+    trainings: std::vec::IntoIter<Range<usize>>,
+    /// Those of the next blocks, and what was measured there.
+    measured: VecDeque<(Range<usize>, Measures)>,
 }
 
 impl<'a> Calibrator<'a> {
-    fn new(observed: &'a Observed<'a>) -> Self {
+    /// For blocks with these training windows, one after the other.
+    fn new(observed: &'a Observed<'a>, trainings: Vec<Range<usize>>) -> Self {
         let mut scratch = Scratch::new();
         let mut range = |values: &'a [f64]| SortedRange::with(values, &mut scratch);
         Self {
             values: range(observed.course.points().values),
-            statistics: observed.statistics.iter().map(|of| (of.kind, range(&of.values))).collect(),
+            statistics: observed
+                .statistics
+                .iter()
+                .map(|of| (of.kind, range(&of.values), Default::default()))
+                .collect(),
+            trainings: trainings.into_iter(),
+            measured: VecDeque::new(),
         }
     }
 
-    /// `None` if `training` holds too few points.
-    fn calibrate(&mut self, training: &Range<usize>) -> Option<Calibration> {
+    /// For the next block. `None` if its training window holds too few points.
+    fn next(&mut self) -> Option<Calibration> {
+        if self.measured.is_empty() {
+            self.measure();
+        }
+        let (training, measures) = self.measured.pop_front()?;
         self.values.move_to(training.start, training.end);
         let training_points = self.values.len();
         if training_points < calibration::MIN_VALUES {
             return None;
         }
-        let (lowest, highest) = (self.values.nth(0), self.values.nth(training_points - 1));
-        let mut noise = [None, None];
-        let (mut longest_flat, mut longest_flat_but_last) = (0.0, 0.0);
-        let tails = self
-            .statistics
-            .iter_mut()
-            .map(|(kind, values)| {
-                values.move_to(training.start, training.end);
-                if *kind == Kind::Flat && values.len() > FROZEN_POINTS {
-                    // What the run itself has left in the training window is below this rank at first.
-                    let beyond = values.len() - 1 - FROZEN_POINTS;
-                    longest_flat = values.nth(beyond);
-                    // And later without it, until it is what is usual.
-                    let last = training.end.checked_sub(1).map_or(0.0, |last| values.value(last));
-                    longest_flat_but_last = if last >= FROZEN_POINTS as f64 {
-                        values.nth(beyond.saturating_sub(last as usize))
-                    } else {
-                        longest_flat
-                    };
-                }
-                if let Some(slot) = shift::WATCHED.iter().position(|watched| watched == kind) {
-                    noise[slot] = Noise::of(values);
-                }
-                (Tail::high(values), if kind.is_signed() { Tail::low(values) } else { None })
-            })
-            .collect();
+        // The first statistic is the residual of the value itself.
+        let band = match &measures.tails[0] {
+            (Some(high), Some(low)) => (low.value_at(BAND_SURPRISE), high.value_at(BAND_SURPRISE)),
+            _ => (f64::NAN, f64::NAN),
+        };
         Some(Calibration {
-            tails,
-            noise,
-            longest_flat,
-            longest_flat_but_last,
+            measures,
+            band,
             few_values: self.values.few_values(FEW_VALUES, EACH_SEEN).unwrap_or_default(),
-            lowest,
-            highest,
+            lowest: self.values.nth(0),
+            highest: self.values.nth(training_points - 1),
             training_points,
             ripeness: (training_points as f64 / RIPE_POINTS).min(1.0).sqrt(),
             may_flag: training_points >= MIN_FLAGGING_POINTS,
         })
     }
+
+    /// Measures what each statistic did in the training windows of the next blocks.
+    fn measure(&mut self) {
+        let next = self.trainings.by_ref().take(MEASURED_TOGETHER);
+        self.measured.extend(next.map(|training| (training, Measures::default())));
+        for (kind, values, near) in &mut self.statistics {
+            for (training, measures) in &mut self.measured {
+                values.move_to(training.start, training.end);
+                measures.add(*kind, values, near, training);
+            }
+        }
+    }
 }
 
-/// What the training window says of each statistic.
-struct Calibration {
+/// What the statistics did in the training window.
+#[derive(Default)]
+struct Measures {
     /// The high and the low tail of each.
     tails: Vec<(Option<Tail>, Option<Tail>)>,
     /// The noise of [`shift::WATCHED`].
@@ -487,6 +511,37 @@ struct Calibration {
     longest_flat: f64,
     /// The same but for the run with which the training window ends.
     longest_flat_but_last: f64,
+}
+
+impl Measures {
+    /// Adds the next statistic, `values` of which are in the training window.
+    fn add(&mut self, kind: Kind, values: &SortedRange<'_>, near: &mut [Near; 2], training: &Range<usize>) {
+        if kind == Kind::Flat && values.len() > FROZEN_POINTS {
+            // What the run itself has left in the training window is below this rank at first.
+            let beyond = values.len() - 1 - FROZEN_POINTS;
+            self.longest_flat = values.nth(beyond);
+            // And later without it, until it is what is usual.
+            let last = training.end.checked_sub(1).map_or(0.0, |last| values.value(last));
+            self.longest_flat_but_last = if last >= FROZEN_POINTS as f64 {
+                values.nth(beyond.saturating_sub(last as usize))
+            } else {
+                self.longest_flat
+            };
+        }
+        if let Some(slot) = shift::WATCHED.iter().position(|watched| *watched == kind) {
+            self.noise[slot] = Noise::of(values);
+        }
+        let [near_high, near_low] = near;
+        let low = if kind.is_signed() { Tail::low(values, near_low) } else { None };
+        self.tails.push((Tail::high(values, near_high), low));
+    }
+}
+
+/// What the training window says of each statistic.
+struct Calibration {
+    measures: Measures,
+    /// How far the normal band reaches below and above what is expected.
+    band: (f64, f64),
     /// All values that there are, if they are few; else none.
     few_values: Vec<f64>,
     /// The lowest and the highest training value.
@@ -519,25 +574,29 @@ impl Calibration {
         let (mut alarm, mut alarm_weights) = (0.0, 0.0);
         let (mut severity, mut severity_weights) = (0.0, 0.0);
         let mut lean = 0.0;
-        for ((watched, statistic), (high, low)) in WATCHED.iter().zip(series.statistics).zip(&self.tails) {
+        for ((watched, statistic), (high, low)) in
+            WATCHED.iter().zip(series.statistics).zip(&self.measures.tails)
+        {
             alarm_weights += watched.alarm;
             severity_weights += watched.severity;
             let value = statistic.values[index];
             if value.is_nan() {
                 continue;
             }
-            let high = high.as_ref().map_or(0.0, |tail| tail.surprise(value));
-            let (surprise, is_high) = match low {
-                None => (high.min(calibration::MAX_SURPRISE - TWO_SIDES), true),
-                Some(low) => {
-                    let low = low.surprise(-value);
-                    ((high.max(low) - TWO_SIDES).max(0.0), high >= low)
+            let (surprise, is_high) = match (high, low) {
+                (None, _) => (0.0, true),
+                (Some(high), None) => (high.surprise(value).min(calibration::MAX_SURPRISE - TWO_SIDES), true),
+                (Some(high), Some(low)) => {
+                    let (surprise, is_high) = high.surprise_of_either(low, value);
+                    ((surprise - TWO_SIDES).max(0.0), is_high)
                 }
             };
             let weighted = watched.alarm * surprise * surprise;
             alarm += weighted;
-            let severe = surprise.min(MAX_SEVERE);
-            severity += watched.severity * severe * severe.sqrt();
+            if watched.severity > 0.0 {
+                let severe = surprise.min(MAX_SEVERE);
+                severity += watched.severity * severe * severe.sqrt();
+            }
             if statistic.kind.has_side() {
                 lean += if is_high { weighted } else { -weighted };
             }
@@ -571,7 +630,7 @@ impl Calibration {
                 Some("it was one of a few values all through the training window, and is none of them");
         }
         let flat = series.flat.get(index).copied().unwrap_or(0.0);
-        if self.is_frozen(flat, self.longest_flat) {
+        if self.is_frozen(flat, self.measures.longest_flat) {
             seen.beyond_doubt = Some("it has never stayed the same for so long");
         }
         if seen.beyond_doubt.is_some() {
@@ -591,7 +650,8 @@ impl Calibration {
             let flat = series.flat.get(index).copied().unwrap_or(0.0);
             // Only what was there before the block is left out of the training window.
             let since = index.checked_sub(past.training().end).map_or(0.0, |since| since as f64);
-            let longest = if flat > since { self.longest_flat_but_last } else { self.longest_flat };
+            let longest =
+                if flat > since { self.measures.longest_flat_but_last } else { self.measures.longest_flat };
             let points = (flat as usize + 1).saturating_sub(FROZEN_POINTS);
             let lasts = self.is_frozen(flat, longest) && points <= past.longest();
             lasts.then(|| Lasting {
@@ -606,7 +666,7 @@ impl Calibration {
     /// How surprising a shift of level at `index` is, and whether it is one upwards.
     fn shift(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
         let mut least = (f64::INFINITY, true);
-        for (values, noise) in series.shifts.iter().zip(&self.noise) {
+        for (values, noise) in series.shifts.iter().zip(&self.measures.noise) {
             let surprise = noise
                 .as_ref()
                 .zip(values.get(index))
@@ -622,7 +682,7 @@ impl Calibration {
     fn jump(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
         let rarity = |place: usize| {
             let value = series.statistics[place].values[index];
-            let (Some(high), Some(low)) = &self.tails[place] else { return (0.0, true) };
+            let (Some(high), Some(low)) = &self.measures.tails[place] else { return (0.0, true) };
             let (high, low) = (high.rarity(value), low.rarity(-value));
             (high.max(low) - TWO_SIDES, high >= low)
         };
@@ -632,9 +692,8 @@ impl Calibration {
 
     /// Ends of the normal band around `expected`.
     fn band(&self, expected: f64) -> (f64, f64) {
-        // The first statistic is the residual of the value itself.
-        let (Some(high), Some(low)) = &self.tails[0] else { return (f64::NAN, f64::NAN) };
-        (expected - low.value_at(BAND_SURPRISE), expected + high.value_at(BAND_SURPRISE))
+        let (below, above) = self.band;
+        (expected - below, expected + above)
     }
 }
 

@@ -232,22 +232,23 @@ fn jumps(values: &[f64], points: usize, seen: &[usize]) -> Vec<f64> {
 /// The median of the `points` points before each point, or of as many as are in sight; its own value if none are.
 pub(super) fn recent_medians(values: &[f64], points: usize, sights: &[usize]) -> Vec<f64> {
     let mut sorted: Vec<f64> = Vec::with_capacity(points);
-    let place = |sorted: &[f64], value: f64| sorted.partition_point(|other| other.total_cmp(&value).is_lt());
+    // What is in `sorted`, up to the point before the newest.
     let mut first = 0;
     (0..values.len())
         .map(|index| {
-            let before = points.min(sights[index].saturating_sub(1));
-            while first < index - before {
-                if first + 1 < index {
-                    sorted.remove(place(&sorted, values[first]));
-                }
-                first += 1;
-            }
-            if before == 0 {
+            let begin = index - points.min(sights[index].saturating_sub(1));
+            let gone = std::mem::replace(&mut first, begin)..begin;
+            if begin == index {
+                sorted.clear();
                 return values[index];
             }
             let newest = values[index - 1];
-            sorted.insert(place(&sorted, newest), newest);
+            if gone.len() == 1 {
+                replace(&mut sorted, values[gone.start], newest);
+            } else {
+                values[gone].iter().for_each(|old| _ = sorted.remove(place(&sorted, *old)));
+                sorted.insert(place(&sorted, newest), newest);
+            }
             let middle = sorted.len() / 2;
             if sorted.len() % 2 == 1 {
                 sorted[middle]
@@ -257,6 +258,25 @@ pub(super) fn recent_medians(values: &[f64], points: usize, sights: &[usize]) ->
             }
         })
         .collect()
+}
+
+/// Where `value` is in `sorted`, or would be.
+fn place(sorted: &[f64], value: f64) -> usize {
+    sorted.partition_point(|other| other.total_cmp(&value).is_lt())
+}
+
+/// Takes `old` out of `sorted` and puts `new` in; only what is between the two moves.
+fn replace(sorted: &mut [f64], old: f64, new: f64) {
+    let mut free = place(sorted, old);
+    while free > 0 && sorted[free - 1].total_cmp(&new).is_gt() {
+        sorted[free] = sorted[free - 1];
+        free -= 1;
+    }
+    while free + 1 < sorted.len() && sorted[free + 1].total_cmp(&new).is_lt() {
+        sorted[free] = sorted[free + 1];
+        free += 1;
+    }
+    sorted[free] = new;
 }
 
 /// How far each point is from where the least-squares line through the `points` points before it leads.

@@ -1,12 +1,15 @@
 //! Sums over the last few points, for each point.
 //!
-//! Every sum is taken anew, oldest point first, and so has the same bits wherever the series begins; eight of them are
+//! Every sum is taken anew, oldest point first, and so has the same bits wherever the series begins; many are
 //! taken side by side, with the widest vectors the processor has.
 
 use multiversion::multiversion;
 
-/// Sums side by side.
+/// Sums side by side in a vector: as many as the widest hold.
 const LANES: usize = 8;
+/// Vectors of them, as an addition takes four cycles.
+const VECTORS: usize = 4;
+const TOGETHER: usize = VECTORS * LANES;
 
 /// For each point how many points are in its sight, itself among them: those no more than `ms` before it (`None`: all),
 /// as far as there is no NaN between. None are in sight of a NaN.
@@ -90,19 +93,21 @@ fn divide_by_count(sums: &mut [f64], points: usize, sights: &[usize]) {
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn add_windows(values: &[f64], points: usize, sums: &mut [f64]) {
     let mut begin = 0;
-    let mut together = sums.chunks_exact_mut(LANES);
-    for sums in together.by_ref() {
-        let mut totals = [0.0; LANES];
-        for first in begin..begin + points {
-            let values = &values[first..first + LANES];
-            for lane in 0..LANES {
-                totals[lane] += values[lane];
+    let (together, rest) = sums.as_chunks_mut::<TOGETHER>();
+    for sums in together {
+        let mut totals = [[0.0; LANES]; VECTORS];
+        for values in values[begin..begin + points + TOGETHER - 1].windows(TOGETHER) {
+            let values = vectors(values);
+            for vector in 0..VECTORS {
+                for lane in 0..LANES {
+                    totals[vector][lane] += values[vector][lane];
+                }
             }
         }
-        sums.copy_from_slice(&totals);
-        begin += LANES;
+        sums.copy_from_slice(totals.as_flattened());
+        begin += TOGETHER;
     }
-    for (begin, sum) in (begin..).zip(together.into_remainder()) {
+    for (begin, sum) in (begin..).zip(rest) {
         *sum = values[begin..begin + points].iter().sum();
     }
 }
@@ -111,23 +116,32 @@ fn add_windows(values: &[f64], points: usize, sums: &mut [f64]) {
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn add_squares(values: &[f64], points: usize, means: &[f64], sums: &mut [f64]) {
     let mut begin = 0;
-    let mut together = sums.chunks_exact_mut(LANES);
-    let mut centres = means.chunks_exact(LANES);
-    for (sums, means) in together.by_ref().zip(centres.by_ref()) {
-        let mut totals = [0.0; LANES];
-        for first in begin..begin + points {
-            let values = &values[first..first + LANES];
-            for lane in 0..LANES {
-                let apart = values[lane] - means[lane];
-                totals[lane] += apart * apart;
+    let (together, rest) = sums.as_chunks_mut::<TOGETHER>();
+    for sums in together {
+        let means = vectors(&means[begin..begin + TOGETHER]);
+        let mut totals = [[0.0; LANES]; VECTORS];
+        for values in values[begin..begin + points + TOGETHER - 1].windows(TOGETHER) {
+            let values = vectors(values);
+            for vector in 0..VECTORS {
+                for lane in 0..LANES {
+                    let apart = values[vector][lane] - means[vector][lane];
+                    totals[vector][lane] += apart * apart;
+                }
             }
         }
-        sums.copy_from_slice(&totals);
-        begin += LANES;
+        sums.copy_from_slice(totals.as_flattened());
+        begin += TOGETHER;
     }
-    for ((begin, sum), mean) in (begin..).zip(together.into_remainder()).zip(centres.remainder()) {
+    for ((begin, sum), mean) in (begin..).zip(rest).zip(&means[begin..]) {
         *sum = values[begin..begin + points].iter().map(|value| (value - mean) * (value - mean)).sum();
     }
+}
+
+/// So many numbers as vectors.
+#[inline(always)]
+fn vectors(together: &[f64]) -> &[[f64; LANES]; VECTORS] {
+    let (vectors, _) = together.as_chunks();
+    vectors.first_chunk().expect("so many numbers are so many vectors")
 }
 
 #[cfg(test)]
