@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(course.points().values[1..3], [2.0, 0.4]);
         let mut judgement = Judgement::default();
         for value in course.points().values {
-            let verdict = if value.is_nan() { Verdict::Missing } else { Verdict::Normal };
+            let verdict = if value.is_nan() { Missing } else { Normal };
             judgement.push(verdict, 0.1, 1.0, (0.5, 1.5));
         }
         let judgement = course.in_values(judgement, 0, &values);

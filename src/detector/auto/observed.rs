@@ -1,0 +1,112 @@
+//! One series as its blocks see it: its course, what was expected of it, and all that is watched.
+
+use chrono_tz::Tz;
+
+use super::super::{Block, Points, Timing};
+use super::course::Course;
+use super::expectation::Expectation;
+use super::incidents::BACK_SHARE;
+use super::statistics::{self, Kind, Sights, Statistic};
+use super::surprise::JUMPS;
+use super::{CARRIED_POINTS, ROLLING_POINTS, shift, windows};
+
+/// One series with everything that is the same for all its blocks.
+pub(super) struct Observed<'a> {
+    pub(super) course: Course<'a>,
+    expectation: Expectation,
+    pub(super) statistics: Vec<Statistic>,
+}
+
+impl<'a> Observed<'a> {
+    pub(super) fn new(course: Course<'a>, blocks: &[Block], zone: Tz, timing: Timing) -> Self {
+        let points = course.points();
+        let filled = fill_gaps(points, timing.points_ms(CARRIED_POINTS));
+        let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
+        let cells = timing.cells(points.times, blocks);
+        let expectation =
+            Expectation::new(points.times, &filled, &cells, zone, timing.forecast_lookback_ms());
+        let sights = Sights {
+            values: windows::sights(points.times, &filled, timing.lookback_ms()),
+            residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
+        };
+        let statistics =
+            statistics::all(points.values, &filled, &expectation.expected, &sights, first_training);
+        Self { course, expectation, statistics }
+    }
+}
+
+/// The same, with what is looked at again and again at hand.
+pub(super) struct Watch<'a> {
+    pub(super) course: &'a Course<'a>,
+    pub(super) points: Points<'a>,
+    pub(super) expectation: &'a Expectation,
+    pub(super) statistics: &'a [Statistic],
+    /// For how many points the value has not changed.
+    pub(super) flat: &'a [f64],
+    /// The statistics of [`shift::WATCHED`].
+    pub(super) shifts: [&'a [f64]; 2],
+    /// The statistic of [`shift::BACK`].
+    back: &'a [f64],
+    /// The places of [`JUMPS`] among the statistics.
+    pub(super) jumps: [usize; 2],
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(observed: &'a Observed<'a>) -> Self {
+        let Observed { course, expectation, statistics } = observed;
+        let of = |kind: Kind| -> &'a [f64] {
+            statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
+        };
+        Self {
+            course,
+            points: course.points(),
+            expectation,
+            statistics,
+            flat: of(Kind::Flat),
+            shifts: shift::WATCHED.map(of),
+            back: of(shift::BACK.0),
+            jumps: JUMPS
+                .map(|kind| statistics.iter().position(|statistic| statistic.kind == kind).unwrap_or(0)),
+        }
+    }
+
+    /// Whether the level has come nearer to what is expected, and near.
+    pub(super) fn leads_back(&self, index: usize) -> bool {
+        let before = index.checked_sub(shift::BACK.1).and_then(|before| self.back.get(before));
+        let off = self.back.get(index).zip(before);
+        off.is_some_and(|(now, before)| now.abs() <= BACK_SHARE * before.abs())
+    }
+}
+
+impl Timing {
+    /// How long so many points take.
+    pub(super) fn points_ms(self, points: usize) -> Option<i64> {
+        self.step_ms.map(|step_ms| step_ms.saturating_mul(points as i64))
+    }
+
+    /// How far back values may be looked at. What is further back can still be carried on by a gap.
+    fn lookback_ms(self) -> Option<i64> {
+        let carried_ms = self.points_ms(CARRIED_POINTS).unwrap_or(0);
+        self.lookback_ms.map(|ms| ms.saturating_sub(carried_ms).max(0))
+    }
+
+    /// How far back forecasts may look. Those of the first point of a block and of the points before it count as well.
+    fn forecast_lookback_ms(self) -> Option<i64> {
+        let rolling_ms = self.points_ms(ROLLING_POINTS).unwrap_or(0);
+        let block_ms = self.refit_ms.unwrap_or(0);
+        self.lookback_ms().map(|ms| ms.saturating_sub(rolling_ms).saturating_sub(block_ms).max(0))
+    }
+}
+
+/// The values, with each gap carrying on the last value before it for no longer than `most_ms`, and NaN thereafter.
+fn fill_gaps(points: Points<'_>, most_ms: Option<i64>) -> Vec<f64> {
+    let mut last = None;
+    let fill = |(time, value): (&i64, &f64)| {
+        if value.is_finite() {
+            last = Some((*time, *value));
+        }
+        let near = last.filter(|(at, _)| most_ms.is_none_or(|most_ms| time.saturating_sub(*at) <= most_ms));
+        near.map_or(f64::NAN, |(_, value)| value)
+    };
+    points.times.iter().zip(points.values).map(fill).collect()
+}
