@@ -243,13 +243,13 @@ impl Scratch {
 impl<'a> SortedRange<'a> {
     /// An empty range of `values`, of which there are fewer than 2³².
     pub(super) fn new(values: &'a [f64]) -> Self {
-        Self::with(values, &mut Scratch::new())
+        Self::since(0, values, &mut Scratch::new())
     }
 
-    /// The same with memory that is there already.
-    pub(super) fn with(values: &'a [f64], Scratch { sorter, sorted }: &mut Scratch) -> Self {
+    /// The same with memory that is there already, for ranges that begin at the index `first` or later.
+    pub(super) fn since(first: usize, values: &'a [f64], Scratch { sorter, sorted }: &mut Scratch) -> Self {
         sorted.clear();
-        sorted.extend(values.iter().copied().zip(0..));
+        sorted.extend(values.iter().copied().zip(0..).skip(first));
         sorted.retain(|(value, _)| value.is_finite());
         sorter.sort(sorted, |(value, _)| *value);
         let mut places = vec![NOWHERE; values.len()];
@@ -563,10 +563,12 @@ mod tests {
         fn a_moving_range_stays_sorted(
             values in proptest::collection::vec(prop_oneof![8 => (0..20).prop_map(f64::from), 1 => Just(f64::NAN), 1 => Just(-0.0)], 1..400),
             moves in proptest::collection::vec((0..400_usize, 0..400_usize), 1..10),
+            first in 0..100_usize,
         ) {
-            let mut range = SortedRange::new(&values);
+            let mut range = SortedRange::since(first.min(values.len()), &values, &mut Scratch::new());
             let mut near = 0;
             for (a, b) in moves {
+                let (a, b) = (a.max(first), b.max(first));
                 let (begin, end) = (a.min(b).min(values.len()), a.max(b).min(values.len()));
                 let mut expected: Vec<f64> = values[begin..end].iter().filter(|value| value.is_finite()).map(|value| value + 0.0).collect();
                 expected.sort_unstable_by(f64::total_cmp);

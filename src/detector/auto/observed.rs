@@ -15,13 +15,15 @@ pub(super) struct Observed<'a> {
     pub(super) course: Course<'a>,
     expectation: Expectation,
     pub(super) statistics: Vec<Statistic>,
+    /// Where the first training window begins.
+    pub(super) first: usize,
 }
 
 impl<'a> Observed<'a> {
     pub(super) fn new(course: Course<'a>, blocks: &[Block], zone: Tz, timing: Timing) -> Self {
         let points = course.points();
         let filled = fill_gaps(points, timing.points_ms(CARRIED_POINTS));
-        let first_training = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
+        let first = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
         let cells = timing.cells(points.times, blocks);
         let expectation =
             Expectation::new(points.times, &filled, &cells, zone, timing.forecast_lookback_ms());
@@ -29,9 +31,8 @@ impl<'a> Observed<'a> {
             values: windows::sights(points.times, &filled, timing.lookback_ms()),
             residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
         };
-        let statistics =
-            statistics::all(points.values, &filled, &expectation.expected, &sights, first_training);
-        Self { course, expectation, statistics }
+        let statistics = statistics::all(points.values, &filled, &expectation.expected, &sights, first);
+        Self { course, expectation, statistics, first }
     }
 }
 
@@ -53,7 +54,7 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(observed: &'a Observed<'a>) -> Self {
-        let Observed { course, expectation, statistics } = observed;
+        let Observed { course, expectation, statistics, .. } = observed;
         let of = |kind: Kind| -> &'a [f64] {
             statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
         };

@@ -30,9 +30,7 @@ pub(super) enum Kind {
     Level(usize),
     /// The same of the distances from what was expected.
     ResidualLevel(usize),
-    /// Standard deviation over so many points.
-    Spread(usize),
-    /// Its logarithm, in which quiet is as visible as unrest.
+    /// Logarithm of the standard deviation over so many points: quiet is as visible in it as unrest.
     LogSpread(usize),
     /// Mean absolute change from point to point, over so many points.
     Movement(usize),
@@ -61,7 +59,7 @@ const fn watched(kind: Kind, alarm: f64, severity: f64) -> Watched {
 
 /// All statistics. The weights were found by coordinate search over {0, ½, 1, 2} on labelled series
 /// (`docs/quality.md`); most lie on a plateau, where halving or doubling one changes little.
-pub(super) const WATCHED: [Watched; 29] = [
+pub(super) const WATCHED: [Watched; 28] = [
     watched(Kind::Residual(1), 0.5, 0.0),
     watched(Kind::Residual(4), 1.0, 0.0),
     watched(Kind::Residual(12), 1.0, 0.0),
@@ -79,8 +77,7 @@ pub(super) const WATCHED: [Watched; 29] = [
     watched(Kind::Level(100), 1.0, 1.0),
     watched(Kind::Level(288), 0.0, 1.0),
     watched(Kind::ResidualLevel(12), 0.5, 0.0),
-    watched(Kind::Spread(48), 0.5, 0.0),
-    watched(Kind::LogSpread(48), 0.5, 0.0),
+    watched(Kind::LogSpread(48), 1.0, 0.0),
     watched(Kind::LogSpread(144), 0.5, 0.0),
     watched(Kind::Movement(48), 1.0, 0.0),
     watched(Kind::Flat, 2.0, 2.0),
@@ -100,10 +97,7 @@ pub(super) const LOOKBACK_POINTS: usize = discord::HISTORY + discord::LONGEST;
 impl Kind {
     /// Whether low values are as telling as high ones.
     pub(super) fn is_signed(self) -> bool {
-        !matches!(
-            self,
-            Self::Spread(_) | Self::Movement(_) | Self::Flat | Self::Discord(_) | Self::ShapeDiscord(_)
-        )
+        !matches!(self, Self::Movement(_) | Self::Flat | Self::Discord(_) | Self::ShapeDiscord(_))
     }
 
     /// Whether a high value of it means that the series is high.
@@ -145,7 +139,7 @@ impl Kind {
             Self::ResidualLevel(_) => {
                 side("the level rose against what is expected", "the level fell against what is expected")
             }
-            Self::Spread(points) | Self::LogSpread(points) => side(
+            Self::LogSpread(points) => side(
                 &format!("the last {points} points vary more than usual"),
                 &format!("the last {points} points vary less than usual"),
             ),
@@ -199,7 +193,6 @@ pub(super) fn all(
                 Kind::Change => change.clone(),
                 Kind::Level(points) => levels(filled, points, seen),
                 Kind::ResidualLevel(points) => levels(&residual, points, close),
-                Kind::Spread(points) => deviations(filled, points, seen),
                 Kind::LogSpread(points) => log_spreads(filled, &movement, points, seen),
                 Kind::Movement(points) => means_of_changes(&movement, points, seen),
                 Kind::Flat => flat(values, seen),

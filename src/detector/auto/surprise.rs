@@ -8,7 +8,7 @@ use super::calibration::{self, Near, Scratch, SortedRange, Tail};
 use super::lasting::{Lasting, Past};
 use super::observed::{Observed, Watch};
 use super::shift::{self, Noise};
-use super::statistics::{Kind, WATCHED};
+use super::statistics::{Kind, WATCHED, Watched};
 
 /// Training points without which nothing is flagged: what is rare cannot be told from fewer.
 pub(super) const MIN_FLAGGING_POINTS: usize = 150;
@@ -44,8 +44,8 @@ const MEASURED_TOGETHER: usize = 32;
 /// Calibrates block after block.
 pub(super) struct Calibrator<'a> {
     pub(super) values: SortedRange<'a>,
-    /// Each with what its high and its low tail were near last.
-    statistics: Vec<(Kind, SortedRange<'a>, [Near; 2])>,
+    /// Those of [`WATCHED`], each with what its high and its low tail were near last.
+    statistics: Vec<(SortedRange<'a>, [Near; 2])>,
     /// The training windows of the blocks that are yet to be measured.
     trainings: std::vec::IntoIter<Range<usize>>,
     /// Those of the next blocks, and what was measured there.
@@ -56,13 +56,13 @@ impl<'a> Calibrator<'a> {
     /// For blocks with these training windows, one after the other.
     pub(super) fn new(observed: &'a Observed<'a>, trainings: Vec<Range<usize>>) -> Self {
         let mut scratch = Scratch::new();
-        let mut range = |values: &'a [f64]| SortedRange::with(values, &mut scratch);
+        let mut range = |values: &'a [f64]| SortedRange::since(observed.first, values, &mut scratch);
         Self {
             values: range(observed.course.points().values),
             statistics: observed
                 .statistics
                 .iter()
-                .map(|of| (of.kind, range(&of.values), Default::default()))
+                .map(|of| (range(&of.values), Default::default()))
                 .collect(),
             trainings: trainings.into_iter(),
             measured: VecDeque::new(),
@@ -101,10 +101,10 @@ impl<'a> Calibrator<'a> {
     fn measure(&mut self) {
         let next = self.trainings.by_ref().take(MEASURED_TOGETHER);
         self.measured.extend(next.map(|training| (training, Measures::default())));
-        for (kind, values, near) in &mut self.statistics {
+        for (watched, (values, near)) in WATCHED.iter().zip(&mut self.statistics) {
             for (training, measures) in &mut self.measured {
                 values.move_to(training.start, training.end);
-                measures.add(*kind, values, near, training);
+                measures.add(watched, values, near, training);
             }
         }
     }
@@ -113,7 +113,7 @@ impl<'a> Calibrator<'a> {
 /// What the statistics did in the training window.
 #[derive(Default)]
 struct Measures {
-    /// The high and the low tail of each.
+    /// The high and the low tail of each that has a weight.
     tails: Vec<(Option<Tail>, Option<Tail>)>,
     /// The noise of [`shift::WATCHED`].
     noise: [Option<Noise>; 2],
@@ -125,7 +125,14 @@ struct Measures {
 
 impl Measures {
     /// Adds the next statistic, `values` of which are in the training window.
-    fn add(&mut self, kind: Kind, values: &SortedRange<'_>, near: &mut [Near; 2], training: &Range<usize>) {
+    fn add(
+        &mut self,
+        watched: &Watched,
+        values: &SortedRange<'_>,
+        near: &mut [Near; 2],
+        training: &Range<usize>,
+    ) {
+        let kind = watched.kind;
         if kind == Kind::Flat && values.len() > FROZEN_POINTS {
             // What the run itself has left in the training window is below this rank at first.
             let beyond = values.len() - 1 - FROZEN_POINTS;
@@ -142,8 +149,10 @@ impl Measures {
             self.noise[slot] = Noise::of(values);
         }
         let [near_high, near_low] = near;
-        let low = if kind.is_signed() { Tail::low(values, near_low) } else { None };
-        self.tails.push((Tail::high(values, near_high), low));
+        let counts = watched.alarm > 0.0 || watched.severity > 0.0;
+        let high = if counts { Tail::high(values, near_high) } else { None };
+        let low = if counts && kind.is_signed() { Tail::low(values, near_low) } else { None };
+        self.tails.push((high, low));
     }
 }
 
