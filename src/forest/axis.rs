@@ -9,7 +9,7 @@ use super::kernel::{self, Kernel};
 use super::many::BLOCK;
 use super::order::Sorter;
 use super::random::Random;
-use super::rows::{Rows, interleave};
+use super::rows::Rows;
 use super::tree::{Cut, partition};
 
 /// A row goes right if `row[feature] >= at`.
@@ -174,9 +174,22 @@ impl AxisTrees {
         for (group, Group { tables }) in self.groups.iter().enumerate() {
             let Scratch { places, rows: by_row, values } = &mut *scratch;
             places.clear();
-            let stride = rows.for_each_feature(here.clone(), tables, values, |table, values| {
+            let mut look_up = |table: &Table, values: &[f64]| {
                 table.index.places(&table.breakpoints, values, |_, place| places.push(place as u16));
-            });
+            };
+            // The place of feature f of row i is at i + f · stride.
+            let stride = match (rows.window_run(here.clone()), &tables[..]) {
+                (Some(run), [table]) => {
+                    look_up(table, run);
+                    1
+                }
+                _ => {
+                    for (feature, table) in (0..rows.width()).zip(tables.iter().cycle()) {
+                        look_up(table, rows.feature(feature, here.clone(), values));
+                    }
+                    sums.len()
+                }
+            };
             places.resize(places.len() + kernel::PADDING, 0);
             let start = group * self.trees_per_group * entries;
             let end = self.places.len().min(start + self.trees_per_group * entries);
@@ -191,7 +204,11 @@ impl AxisTrees {
                 } else {
                     by_row.clear();
                     by_row.resize(sums.len() * row_stride + kernel::PADDING * row_stride, 0);
-                    interleave(places, stride, rows.width(), by_row, row_stride);
+                    for (feature, column) in places.chunks_exact(stride).take(rows.width()).enumerate() {
+                        for (row, place) in by_row.chunks_exact_mut(row_stride).zip(column) {
+                            row[feature] = *place;
+                        }
+                    }
                     by_row
                 };
                 trees.for_each(|tree| kernel.axis(&tree, places, row_stride, sums));

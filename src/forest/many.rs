@@ -70,36 +70,6 @@ pub(super) enum Cuts {
     Oblique(ObliqueTrees),
 }
 
-impl Cuts {
-    /// Adds to `sums`, at most [`BLOCK`], the path lengths of the rows from `first` on; those of rows that are not
-    /// finite mean nothing.
-    fn add_path_lengths(
-        &self,
-        leaves: &[i64],
-        rows: &Rows<'_>,
-        first: usize,
-        sums: &mut [i64],
-        scratch: &mut Scratch,
-        kernel: Kernel,
-    ) {
-        match self {
-            Self::Axis(trees) => {
-                trees.add_path_lengths(leaves, rows, first, sums, &mut scratch.axis, kernel);
-            }
-            Self::Oblique(trees) => {
-                trees.add_path_lengths(leaves, rows, first, sums, &mut scratch.oblique, kernel);
-            }
-        }
-    }
-}
-
-/// Memory that blocks use in turn.
-#[derive(Debug, Default)]
-struct Scratch {
-    axis: axis::Scratch,
-    oblique: oblique::Scratch,
-}
-
 /// Rows that are scored together: their sums and values stay in the first cache.
 pub(super) const BLOCK: usize = 1024;
 
@@ -356,13 +326,22 @@ impl Forest {
                 forest.score_into(values, scores);
             }
             Kind::Many { trees, cuts } => {
-                let mut scratch = Scratch::default();
+                let mut axis_scratch = axis::Scratch::default();
+                let mut oblique_scratch = oblique::Scratch::default();
                 let mut sums = [0; BLOCK];
                 for (block, scores) in scores.chunks_mut(BLOCK).enumerate() {
                     let first = block * BLOCK;
                     let sums = &mut sums[..scores.len()];
                     sums.fill(0);
-                    cuts.add_path_lengths(&trees.leaves, &rows, first, sums, &mut scratch, self.kernel);
+                    let (leaves, kernel) = (&trees.leaves, self.kernel);
+                    match cuts {
+                        Cuts::Axis(cuts) => {
+                            cuts.add_path_lengths(leaves, &rows, first, sums, &mut axis_scratch, kernel);
+                        }
+                        Cuts::Oblique(cuts) => {
+                            cuts.add_path_lengths(leaves, &rows, first, sums, &mut oblique_scratch, kernel);
+                        }
+                    }
                     let all_finite = rows.are_finite(first..first + scores.len());
                     for (row, (score, sum)) in scores.iter_mut().zip(sums).enumerate() {
                         let known = all_finite || rows.is_finite(first + row);
@@ -562,8 +541,22 @@ mod tests {
             let forest = Forest::fit(rows, extension_level, &options).unwrap();
             let Kind::Many { trees, cuts } = &forest.kind else { panic!("several features") };
             let mut sums = vec![0; rows.len()];
-            let scratch = &mut Scratch::default();
-            cuts.add_path_lengths(&trees.leaves, &rows, 0, &mut sums, scratch, forest.kernel);
+            let (leaves, sums_of, kernel) = (&trees.leaves, &mut sums, forest.kernel);
+            match cuts {
+                Cuts::Axis(cuts) => {
+                    cuts.add_path_lengths(leaves, &rows, 0, sums_of, &mut axis::Scratch::default(), kernel);
+                }
+                Cuts::Oblique(cuts) => {
+                    cuts.add_path_lengths(
+                        leaves,
+                        &rows,
+                        0,
+                        sums_of,
+                        &mut oblique::Scratch::default(),
+                        kernel,
+                    );
+                }
+            }
             sums.iter().fold(0, |digest: u64, sum| {
                 (digest ^ sum.cast_unsigned()).wrapping_mul(0x0100_0000_01b3).rotate_left(17)
             })

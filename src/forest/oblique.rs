@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::kernel::{self, Kernel};
 use super::random::Random;
-use super::rows::{Rows, interleave};
+use super::rows::Rows;
 use super::tree::{Cut, partition};
 
 /// What is subtracted from a value and what it is then multiplied by, so that neither an offset nor a unit costs
@@ -322,9 +322,19 @@ impl Scratch {
         let count = here.len();
         // Values that are not finite only meet sums that nobody reads.
         let apply = |to: &Standard, value: &f64| if value.is_finite() { to.apply(*value) } else { 0.0 };
-        let stride = rows.for_each_feature(here, &trees.standards, values, |standard, values| {
-            y.extend(values.iter().map(|value| apply(standard, value)));
-        });
+        let stride = match (rows.window_run(here.clone()), &trees.standards[..]) {
+            (Some(run), [standard]) => {
+                y.extend(run.iter().map(|value| apply(standard, value)));
+                1
+            }
+            _ => {
+                for (feature, standard) in (0..trees.width).zip(trees.standards.iter().cycle()) {
+                    let values = rows.feature(feature, here.clone(), values);
+                    y.extend(values.iter().map(|value| apply(standard, value)));
+                }
+                count
+            }
+        };
         single.clear();
         single.extend(y.iter().map(|y| *y as f32));
         single.resize(y.len() + kernel::PADDING, 0.0);
@@ -332,7 +342,11 @@ impl Scratch {
         if stride > 1 {
             let row_stride = trees.width.next_multiple_of(4);
             by_row.resize((count + TOGETHER) * row_stride, 0.0);
-            interleave(single, stride, trees.width, by_row, row_stride);
+            for (feature, column) in single.chunks_exact(stride).take(trees.width).enumerate() {
+                for (row, y) in by_row.chunks_exact_mut(row_stride).zip(column) {
+                    row[feature] = *y;
+                }
+            }
         }
         unsure.clear();
         unsure.extend((0..count).step_by(TOGETHER).map(|start| {

@@ -138,29 +138,6 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Hands the values of `rows` to `take`, feature after feature, each with what `kept` holds for it: one entry a feature,
-    /// or one for all. Windows with one entry are handed over in one run.
-    ///
-    /// Returns the stride: of all that `take` gets, feature f of the i-th of `rows` is at i + f · stride.
-    // As if it stood where it is called: the walk of plain Rust behind it is a tenth slower otherwise.
-    #[inline(always)]
-    pub(super) fn for_each_feature<T>(
-        &self,
-        rows: Range<usize>,
-        kept: &[T],
-        scratch: &mut Vec<f64>,
-        mut take: impl FnMut(&T, &[f64]),
-    ) -> usize {
-        if let (Some(run), [one]) = (self.window_run(rows.clone()), kept) {
-            take(one, run);
-            return 1;
-        }
-        for (feature, kept) in (0..self.width).zip(kept.iter().cycle()) {
-            take(kept, self.feature(feature, rows.clone(), scratch));
-        }
-        rows.len()
-    }
-
     /// Whether every feature of row `row` is finite.
     pub(super) fn is_finite(&self, row: usize) -> bool {
         match self.layout {
@@ -193,22 +170,6 @@ impl<'a> Rows<'a> {
 fn all_finite(values: &[f64]) -> bool {
     // Counted rather than searched: without an early exit the loop vectorises.
     values.iter().map(|value| usize::from(value.is_finite())).sum::<usize>() == values.len()
-}
-
-/// Writes columns, each of `stride` values, row by row: feature f of row i at i · `row_stride` + f of `to`.
-#[inline(always)]
-pub(super) fn interleave<T: Copy>(
-    columns: &[T],
-    stride: usize,
-    width: usize,
-    to: &mut [T],
-    row_stride: usize,
-) {
-    for (feature, column) in columns.chunks_exact(stride).take(width).enumerate() {
-        for (row, value) in to.chunks_exact_mut(row_stride).zip(column) {
-            row[feature] = *value;
-        }
-    }
 }
 
 /// The finite rows, addressed as if the others were not there.
