@@ -246,7 +246,12 @@ fn old_panel() -> Vec<Series> {
         .map(|(of_counter, of_gauge)| if of_counter.0 < T0 - DAY { *of_counter } else { *of_gauge });
     let turned = turned.collect();
     let counted = counted.into_iter().filter(|(time, _)| dice.roll() > 0.03 && !is_lost(*time)).collect();
+    // White noise that dips every so often, at any time of the day.
+    let mut normal = || (0..12).map(|_| dice.roll()).sum::<f64>() - 6.0;
+    let dip = |time: i64| if (time - begin) / STEP % 131 < 25 { 6.0 } else { 0.0 };
+    let dipping = regular.iter().map(|(time, _)| (*time, normal() - dip(*time))).collect();
     vec![
+        named("dipping", dipping),
         named("counted", counted),
         named("turned", turned),
         named("gappy", gappy),

@@ -26,7 +26,7 @@ export function AutoEditor(props: KindEditorProps<AutoOptions>) {
         {...number('refractory')}
         {...knob}
         label="Refractory"
-        tooltip="Points for which an incident is not told again unless it gets worse."
+        tooltip="Points for which an incident is not told again unless it gets worse; a tenth of them for steps in white noise."
         limits={LIMITS.refractory}
       />
       <TextField

@@ -40,6 +40,8 @@ pub(super) enum Part {
 pub(super) struct Incidents {
     threshold: f64,
     refractory: usize,
+    /// Points after the onset that belong to an incident at most.
+    max_ongoing: usize,
     /// Time that a point takes at most, if it does.
     step_ms: Option<i64>,
     point: usize,
@@ -54,7 +56,13 @@ pub(super) type Instant = (usize, i64);
 impl Incidents {
     /// `threshold` in the unit of the alarms, `refractory` in points, each of which takes no more than `step_ms`.
     pub(super) fn new(threshold: f64, refractory: usize, step_ms: Option<i64>) -> Self {
-        Self { threshold, refractory, step_ms, point: 0, peaks: VecDeque::new(), open_since: None }
+        let (peaks, max_ongoing) = (VecDeque::new(), MAX_ONGOING);
+        Self { threshold, refractory, max_ongoing, step_ms, point: 0, peaks, open_since: None }
+    }
+
+    /// The same for alarms that come so many points after what they tell began.
+    pub(super) fn late(self, points: usize) -> Self {
+        Self { max_ongoing: self.max_ongoing.saturating_sub(points), ..self }
     }
 
     /// The part of the next point, which is at `time`, and whether it is the highest alarm for the refractory time.
@@ -79,7 +87,7 @@ impl Incidents {
             Part::Onset
         } else if self
             .open_since
-            .is_some_and(|onset| holds && is_within(MAX_ONGOING, onset, point, self.step_ms))
+            .is_some_and(|onset| holds && is_within(self.max_ongoing, onset, point, self.step_ms))
         {
             Part::Ongoing
         } else {

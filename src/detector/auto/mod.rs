@@ -5,9 +5,9 @@
 //! unrest, flat lines, and runs that look like nothing before (`discord`). What each did in the training window says
 //! how surprising it is now (`calibration`, `surprise`). The surprises are averaged, the large ones counting more, into
 //! two scores: the *alarm*, which is high where something begins, and the *severity*, which ranks all points. Alarms
-//! become incidents, each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`) and
-//! jumps beyond all measure. Of counters all this is that of their rise (`course`). What stays wrong beyond doubt is
-//! told until it ends (`lasting`).
+//! become incidents, each told once (`incidents`), and so do shifts of level that noise cannot explain (`shift`, and
+//! `step` where the noise is white) and jumps beyond all measure. Of counters all this is that of their rise (`course`).
+//! What stays wrong beyond doubt is told until it ends (`lasting`).
 //!
 //! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic a step for each 256 points a block and
 //! a sort; about 600 bytes a point while it works. Warm-up: [`calibration::MIN_VALUES`] training points for a score,
@@ -24,6 +24,7 @@ mod medians;
 mod observed;
 mod shift;
 mod statistics;
+mod step;
 mod surprise;
 #[cfg(test)]
 mod tests;
@@ -99,8 +100,8 @@ pub struct Auto {
 pub struct Options {
     /// How easily a point is flagged, 0 (only the grossest) to 1 (many false alarms), default 0.5.
     pub sensitivity: Ratio,
-    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300. Where they are
-    /// further apart than the query's step, so many steps.
+    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300; a tenth of them for
+    /// steps in white noise. Where points are further apart than the query's step, so many steps.
     pub refractory: Whole<0, 10_000>,
     /// IANA time zone whose clock the daily and weekly season follow, across changes to and from summer time; default
     /// `UTC`.
@@ -186,6 +187,12 @@ impl Detector for Auto {
         let mut events = Events {
             alarms: Incidents::new(THRESHOLD - self.eased, self.refractory, timing.step_ms),
             shifts: Incidents::new(shift::THRESHOLD - self.eased, self.refractory, timing.step_ms),
+            steps: Incidents::new(
+                step::THRESHOLD - self.eased * step::THRESHOLD_REACH,
+                self.refractory / step::REFRACTORY_SHARE,
+                timing.step_ms,
+            )
+            .late(step::POINTS / 2 + 1),
             jumps: Incidents::new(JUMP_THRESHOLD - self.eased, self.refractory, timing.step_ms),
             told: Told::new(timing.step_ms),
         };
@@ -247,6 +254,7 @@ impl Auto {
             // Upwards is not high as long as it leads to where it is too low.
             let sided = |(surprise, is_upwards)| (surprise, seen.outside.unwrap_or(is_upwards));
             let shift = sided(calibration.shift(series, index));
+            let step = sided(calibration.step(series, index));
             let jump = sided(calibration.jump(series, index));
             let wanted = |is_high: bool| {
                 calibration.may_flag
@@ -261,17 +269,23 @@ impl Auto {
             let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high), lasts);
             let is_way_back = series.leads_back(index);
             let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1) && !is_way_back, false);
+            let is_step = step.0 > 0.0 && wanted(step.1) && !series.steps_back(index);
+            let (step_part, _) = events.steps.next(time, step.0, is_step, false);
             let (jump_part, _) = events.jumps.next(time, jump.0, wanted(jump.1), lasts);
+            let apart = [
+                (shift_part, shift.1, "the level of the last 12 points shifted by more than noise explains"),
+                (
+                    step_part,
+                    step.1,
+                    "the level of the last 15 points is further from that before than their noise explains",
+                ),
+                (jump_part, jump.1, "no jump was ever as large"),
+            ];
             let told = if part != Part::Quiet {
                 true
-            } else if shift_part != Part::Quiet {
-                seen.is_high = shift.1;
-                seen.beyond_doubt =
-                    Some("the level of the last 12 points shifted by more than noise explains");
-                true
-            } else if jump_part != Part::Quiet {
-                seen.is_high = jump.1;
-                seen.beyond_doubt = Some("no jump was ever as large");
+            } else if let Some((_, is_high, why)) = apart.iter().find(|(part, ..)| *part != Part::Quiet) {
+                seen.is_high = *is_high;
+                seen.beyond_doubt = Some(why);
                 true
             } else {
                 false
@@ -320,6 +334,7 @@ impl Auto {
 struct Events {
     alarms: Incidents,
     shifts: Incidents,
+    steps: Incidents,
     jumps: Incidents,
     /// What all of them told.
     told: Told,
@@ -328,7 +343,7 @@ struct Events {
 impl Events {
     /// Nothing at the next point.
     fn pass(&mut self, time: i64) {
-        for incidents in [&mut self.alarms, &mut self.shifts, &mut self.jumps] {
+        for incidents in [&mut self.alarms, &mut self.shifts, &mut self.steps, &mut self.jumps] {
             incidents.next(time, 0.0, false, false);
         }
     }

@@ -7,6 +7,7 @@ use super::course::Course;
 use super::expectation::Expectation;
 use super::incidents::BACK_SHARE;
 use super::statistics::{self, Kind, Sights, Statistic};
+use super::step;
 use super::surprise::JUMPS;
 use super::{CARRIED_POINTS, ROLLING_POINTS, shift, windows};
 
@@ -15,6 +16,9 @@ pub(super) struct Observed<'a> {
     pub(super) course: Course<'a>,
     expectation: Expectation,
     pub(super) statistics: Vec<Statistic>,
+    /// The values with short gaps filled, and how many of them each point may look back on.
+    filled: Vec<f64>,
+    sights: Vec<usize>,
     /// Where the first training window begins.
     pub(super) first: usize,
 }
@@ -32,7 +36,7 @@ impl<'a> Observed<'a> {
             residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
         };
         let statistics = statistics::all(points.values, &filled, &expectation.expected, &sights, first);
-        Self { course, expectation, statistics, first }
+        Self { course, expectation, statistics, filled, sights: sights.values, first }
     }
 }
 
@@ -42,6 +46,10 @@ pub(super) struct Watch<'a> {
     pub(super) points: Points<'a>,
     pub(super) expectation: &'a Expectation,
     pub(super) statistics: &'a [Statistic],
+    /// The values with short gaps filled.
+    pub(super) filled: &'a [f64],
+    /// How many of them each point may look back on, itself among them.
+    pub(super) sights: &'a [usize],
     /// For how many points the value has not changed.
     pub(super) flat: &'a [f64],
     /// The statistics of [`shift::WATCHED`].
@@ -54,7 +62,7 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(observed: &'a Observed<'a>) -> Self {
-        let Observed { course, expectation, statistics, .. } = observed;
+        let Observed { course, expectation, statistics, filled, sights, .. } = observed;
         let of = |kind: Kind| -> &'a [f64] {
             statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
         };
@@ -63,6 +71,8 @@ impl<'a> Watch<'a> {
             points: course.points(),
             expectation,
             statistics,
+            filled,
+            sights,
             flat: of(Kind::Flat),
             shifts: shift::WATCHED.map(of),
             back: of(shift::BACK.0),
@@ -76,6 +86,13 @@ impl<'a> Watch<'a> {
         let before = index.checked_sub(shift::BACK.1).and_then(|before| self.back.get(before));
         let off = self.back.get(index).zip(before);
         off.is_some_and(|(now, before)| now.abs() <= BACK_SHARE * before.abs())
+    }
+
+    /// The same of the levels of a step at `index`.
+    pub(super) fn steps_back(&self, index: usize) -> bool {
+        let off = |index: usize| self.filled[index] - self.expectation.expected[index];
+        let (now, before) = step::levels(off, index);
+        now.abs() <= BACK_SHARE * before.abs()
     }
 }
 

@@ -11,14 +11,17 @@
 use super::calibration::{MIN_VALUES, SortedRange};
 use super::statistics::Kind;
 
+/// Points on either side of a shift.
+pub(super) const POINTS: usize = 12;
+
 /// The statistics that must all see a shift: of the values, and of what is left of them without season.
-pub(super) const WATCHED: [Kind; 2] = [Kind::Level(12), Kind::ResidualLevel(12)];
+pub(super) const WATCHED: [Kind; 2] = [Kind::Level(POINTS), Kind::ResidualLevel(POINTS)];
 
 /// Surprise of a shift at which the default sensitivity flags.
 pub(super) const THRESHOLD: f64 = 2.5;
 
 /// Mean of the last points as far from what is expected, or as many before them, of which a shift leads back and is none.
-pub(super) const BACK: (Kind, usize) = (Kind::Residual(12), 12);
+pub(super) const BACK: (Kind, usize) = (Kind::Residual(POINTS), POINTS);
 
 /// Share of the values beyond which the tail begins.
 const BEGIN_SHARE: f64 = 0.15;
@@ -35,7 +38,9 @@ const MAX_SURPRISE: f64 = 8.0;
 /// The tails of one statistic.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Noise {
-    median: f64,
+    pub(super) median: f64,
+    /// Half the distance between the quartiles.
+    pub(super) quartile: f64,
     high: Tail,
     low: Tail,
 }
@@ -75,10 +80,21 @@ impl Noise {
         let low = |beyond: usize| median - values.nth(beyond);
         // Less than this is rounding.
         let smallest = (1e-9 * median.abs()).max(1e-12);
-        if high(count / 4) < smallest || low(count / 4) < smallest {
+        let (upper, lower) = (high(count / 4), low(count / 4));
+        if upper < smallest || lower < smallest {
             return None;
         }
-        Some(Self { median, high: Tail::new(high(begin), high(trim)), low: Tail::new(low(begin), low(trim)) })
+        Some(Self {
+            median,
+            quartile: f64::midpoint(upper, lower),
+            high: Tail::new(high(begin), high(trim)),
+            low: Tail::new(low(begin), low(trim)),
+        })
+    }
+
+    /// The index of the power law, the mean of both sides.
+    pub(super) fn tail_index(&self) -> f64 {
+        f64::midpoint(self.high.index, self.low.index)
     }
 
     /// How surprising `value` is on the side on which it lies, and whether that is the high one.

@@ -9,6 +9,7 @@ use super::lasting::{Lasting, Past};
 use super::observed::{Observed, Watch};
 use super::shift::{self, Noise};
 use super::statistics::{Kind, WATCHED, Watched};
+use super::step::{self, WhiteNoise};
 
 /// Training points without which nothing is flagged: what is rare cannot be told from fewer.
 pub(super) const MIN_FLAGGING_POINTS: usize = 150;
@@ -36,6 +37,9 @@ const EACH_SEEN: usize = 5;
 
 /// A jump is told if all of these are more surprising than [`super::JUMP_THRESHOLD`], whatever the others say.
 pub(super) const JUMPS: [Kind; 2] = [Kind::Change, Kind::Line(6)];
+
+/// The statistics whose noise is measured: those of [`shift::WATCHED`], and the changes by which it is known to be white.
+const NOISY: [Kind; 3] = [shift::WATCHED[0], shift::WATCHED[1], Kind::Change];
 
 /// Blocks that are measured together, one statistic after the other: the values of one stay in the processor's cache, those
 /// of all do not.
@@ -85,7 +89,12 @@ impl<'a> Calibrator<'a> {
             (Some(high), Some(low)) => (low.value_at(BAND_SURPRISE), high.value_at(BAND_SURPRISE)),
             _ => (f64::NAN, f64::NAN),
         };
+        let [levels, _, changes] = &measures.noise;
         Some(Calibration {
+            white_noise: levels
+                .as_ref()
+                .zip(changes.as_ref())
+                .and_then(|(levels, changes)| WhiteNoise::of(changes, levels)),
             measures,
             band,
             few_values: self.values.few_values(FEW_VALUES, EACH_SEEN).unwrap_or_default(),
@@ -115,8 +124,8 @@ impl<'a> Calibrator<'a> {
 struct Measures {
     /// The high and the low tail of each that has a weight.
     tails: Vec<(Option<Tail>, Option<Tail>)>,
-    /// The noise of [`shift::WATCHED`].
-    noise: [Option<Noise>; 2],
+    /// The noise of [`NOISY`].
+    noise: [Option<Noise>; NOISY.len()],
     /// Points for which a value has stayed the same before, but for the very longest.
     longest_flat: f64,
     /// The same but for the run with which the training window ends.
@@ -145,7 +154,7 @@ impl Measures {
                 self.longest_flat
             };
         }
-        if let Some(slot) = shift::WATCHED.iter().position(|watched| *watched == kind) {
+        if let Some(slot) = NOISY.iter().position(|noisy| *noisy == kind) {
             self.noise[slot] = Noise::of(values);
         }
         let [near_high, near_low] = near;
@@ -159,6 +168,8 @@ impl Measures {
 /// What the training window says of each statistic.
 pub(super) struct Calibration {
     measures: Measures,
+    /// What the values are but for their level, if it is that.
+    white_noise: Option<WhiteNoise>,
     /// How far the normal band reaches below and above what is expected.
     band: (f64, f64),
     /// All values that there are, if they are few; else none.
@@ -295,6 +306,17 @@ impl Calibration {
             }
         }
         least
+    }
+
+    /// How many standard errors the level at `index` is away from that before it, and whether it is the higher one.
+    pub(super) fn step(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
+        match self.white_noise {
+            Some(noise) if series.sights[index] >= 2 * step::POINTS => {
+                let (now, before) = step::levels(|index| series.filled[index], index);
+                noise.surprise(now - before)
+            }
+            _ => (0.0, true),
+        }
     }
 
     /// How surprising a jump at `index` is, and whether it is one upwards.

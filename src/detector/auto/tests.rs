@@ -364,6 +364,39 @@ fn a_shift_of_level_is_told_even_where_levels_shift_often() {
     assert!(told >= 8, "{told} of 10: {found:?}");
 }
 
+#[test]
+fn another_level_in_white_noise_is_told_each_time_and_its_end_is_not() {
+    // A quarter of all points is at one of five lower levels, at no time of the day more than at others.
+    let depth = |number: usize| 4.0 + (number % 5) as f64;
+    let dip = |index: usize| if index % 410 < 100 { depth(index / 410) } else { 0.0 };
+    let values: Vec<f64> = (0..9_000).map(|index| gaussian(index) - dip(index)).collect();
+    let told = |options: &str, direction| {
+        incidents(&judge_with(&build(options, direction).unwrap(), &values, BEGIN))
+    };
+    let all = told("{}", Direction::Both);
+    let begin_near =
+        |at: usize, points: usize| all.iter().any(|range| (at..at + points).contains(&range.start));
+    // More than half of what is looked at must be of the new level.
+    let begun = (8..21).filter(|number| begin_near(number * 410, 12)).count();
+    let ended = (8..21).filter(|number| begin_near(number * 410 + 100, 50)).count();
+    assert!(begun >= 12 && ended == 0, "{begun} of 13, {ended} ends: {all:?}");
+    let late = |told: Vec<Range<usize>>| told.into_iter().filter(|range| range.start >= 3_300).count();
+    assert_eq!(late(told("{}", Direction::Low)), late(all.clone()));
+    assert!(late(told("{}", Direction::High)) <= 2);
+    // The refractory time of other incidents does not hide them, a longer one does.
+    assert!(late(told(r#"{"refractory":10000}"#, Direction::Both)) < late(all) / 2);
+}
+
+#[test]
+fn bursts_in_white_noise_are_no_level() {
+    // Half an hour of work, every three hours or so.
+    let burst = |index: usize| index % 37 < 6;
+    let values: Vec<f64> =
+        (0..9_000).map(|index| gaussian(index) + if burst(index) { 50.0 } else { 0.0 }).collect();
+    let told = incidents(&judge(&values));
+    assert!(told.iter().filter(|range| range.start >= 3_300).count() <= 2, "{told:?}");
+}
+
 /// `days` of a rhythm, in which `change` makes what it likes of the points from `at` to `end`.
 fn changed(days: usize, points: Range<usize>, change: impl Fn(f64) -> f64) -> Judgement {
     let mut values = daily(days);

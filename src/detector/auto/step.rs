@@ -1,0 +1,167 @@
+//! Steps of level in white noise, however often the level has stepped before.
+//!
+//! Where each point has its own noise, independent of that of the points before it, the noise of a median of so many points
+//! is known: for a normal distribution its variance is π/2 of that of a mean (A. M. Mood, F. A. Graybill, D. C. Boes,
+//! *Introduction to the Theory of Statistics*, 3rd ed. 1974, VI §5). What is many times as far from the median before is
+//! no chance, and no rarity is needed to tell. Medians, as bursts of a few points are no level.
+//!
+//! Noise is white if means vary as little as the changes from point to point say that they would (after J. von Neumann,
+//! R. H. Kent, H. R. Bellinson, B. I. Hart, *The Mean Square Successive Difference*, Annals of Mathematical Statistics
+//! 12(2), 1941; by quartiles here, which earlier steps hardly move). Seasons, wandering levels and bursts all fail that.
+
+use std::f64::consts::{PI, SQRT_2};
+
+use super::shift::{self, Noise};
+
+/// Points on either side of a step.
+pub(super) const POINTS: usize = 15;
+
+/// Standard errors of a step at which the default sensitivity flags, and how many the ends of the sensitivity are away.
+pub(super) const THRESHOLD: f64 = 5.0;
+pub(super) const THRESHOLD_REACH: f64 = 2.0;
+
+/// The refractory time of steps is so many times shorter: each is an event by itself.
+pub(super) const REFRACTORY_SHARE: usize = 10;
+
+/// How much more than white noise means may vary.
+const MAX_EXCESS: f64 = 1.3;
+
+/// Highest tail index of changes whose noise is taken for normal, which has 0.37; 0.53 is that of a Laplace distribution.
+const MAX_TAIL_INDEX: f64 = 0.5;
+
+/// The upper quartile of the standard normal distribution.
+const NORMAL_QUARTILE: f64 = 0.674_489_750_196_081_7;
+
+/// White noise, as a measure of steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct WhiteNoise {
+    /// The usual step: that of the trend.
+    median: f64,
+    /// Standard error of a step.
+    error: f64,
+}
+
+impl WhiteNoise {
+    /// From the noise of the changes from point to point and of [`shift::WATCHED`]'s levels; `None` if it is not white.
+    pub(super) fn of(changes: &Noise, levels: &Noise) -> Option<Self> {
+        let points_per_level = shift::POINTS as f64;
+        // A change and a level are both differences of two.
+        let of_changes = changes.quartile / NORMAL_QUARTILE;
+        let of_levels = levels.quartile / NORMAL_QUARTILE * points_per_level.sqrt();
+        let excess = of_levels / of_changes;
+        let is_white = excess <= MAX_EXCESS && changes.tail_index() <= MAX_TAIL_INDEX;
+        let error_of_median = of_changes / SQRT_2 * excess.max(1.0) * (PI / 2.0 / POINTS as f64).sqrt();
+        is_white.then(|| Self {
+            median: levels.median * POINTS as f64 / points_per_level,
+            error: error_of_median * SQRT_2,
+        })
+    }
+
+    /// How many standard errors a step is away from the usual one, and whether it is one upwards.
+    pub(super) fn surprise(self, step: f64) -> (f64, bool) {
+        let off = step - self.median;
+        (off.abs() / self.error, off >= 0.0)
+    }
+}
+
+/// The medians of the last [`POINTS`] up to the point `last`, and of as many before them; `last` is at least twice as many
+/// less one.
+pub(super) fn levels(value: impl Fn(usize) -> f64, last: usize) -> (f64, f64) {
+    let median = |end: usize| {
+        let mut values: [f64; POINTS] = std::array::from_fn(|place| value(end - POINTS + place));
+        *values.select_nth_unstable_by(POINTS / 2, f64::total_cmp).1
+    };
+    (median(last + 1), median(last + 1 - POINTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::calibration::SortedRange;
+    use super::*;
+
+    fn noise(values: &[f64]) -> Noise {
+        let mut range = SortedRange::new(values);
+        range.move_to(0, values.len());
+        Noise::of(&range).unwrap()
+    }
+
+    /// Independent numbers from 0 to 1.
+    fn dice(count: usize) -> Vec<f64> {
+        let mut state = 1_u64;
+        let mut roll = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        (0..count).map(|_| roll()).collect()
+    }
+
+    /// Nearly normal, with a standard deviation of 1.
+    fn normal(count: usize) -> Vec<f64> {
+        dice(12 * count).chunks(12).map(|dice| dice.iter().sum::<f64>() - 6.0).collect()
+    }
+
+    fn white_noise(values: &[f64]) -> Option<WhiteNoise> {
+        let changes: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let levels: Vec<f64> = values
+            .windows(2 * shift::POINTS)
+            .map(|both| mean(&both[shift::POINTS..]) - mean(&both[..shift::POINTS]))
+            .collect();
+        WhiteNoise::of(&noise(&changes), &noise(&levels))
+    }
+
+    #[test]
+    fn the_error_is_that_of_the_difference_of_two_medians() {
+        let values = normal(4_000);
+        let steps: Vec<f64> = (2 * POINTS - 1..values.len())
+            .map(|last| levels(|index| values[index], last))
+            .map(|(now, before)| now - before)
+            .collect();
+        let deviation = (steps.iter().map(|step| step * step).sum::<f64>() / steps.len() as f64).sqrt();
+        let noise = white_noise(&values).unwrap();
+        assert!((noise.error / deviation - 1.0).abs() < 0.1, "{} {deviation}", noise.error);
+        let (surprise, is_high) = noise.surprise(noise.median - 3.0 * noise.error);
+        assert!((surprise - 3.0).abs() < 1e-9 && !is_high);
+    }
+
+    #[test]
+    fn earlier_steps_hardly_move_it_and_a_trend_is_no_step() {
+        let values = normal(4_000);
+        let error = white_noise(&values).unwrap().error;
+        let stepping: Vec<f64> =
+            values.iter().enumerate().map(|(at, value)| value + (at / 200 % 3) as f64 * 4.0).collect();
+        let among_steps = white_noise(&stepping).unwrap();
+        assert!((among_steps.error / error - 1.0).abs() < 0.25, "{} {error}", among_steps.error);
+        let rising: Vec<f64> = values.iter().enumerate().map(|(at, value)| value + 0.1 * at as f64).collect();
+        let rising = white_noise(&rising).unwrap();
+        assert!((rising.median - 1.5).abs() < 0.1 && (rising.error / error - 1.0).abs() < 0.1, "{rising:?}");
+    }
+
+    #[test]
+    fn neither_wandering_nor_seasonal_nor_bursting_values_are_white_noise() {
+        let values = normal(4_000);
+        let mut level = 0.0;
+        let wandering: Vec<f64> = values
+            .iter()
+            .map(|value| {
+                level += value;
+                level
+            })
+            .collect();
+        assert_eq!(white_noise(&wandering), None);
+        let seasonal = |at: usize| 10.0 * (at as f64 / 288.0 * std::f64::consts::TAU).sin();
+        let seasonal: Vec<f64> = values.iter().enumerate().map(|(at, value)| value + seasonal(at)).collect();
+        assert_eq!(white_noise(&seasonal), None);
+        let bursting: Vec<f64> = values.iter().map(|value| value.powi(5)).collect();
+        assert_eq!(white_noise(&bursting), None);
+    }
+
+    #[test]
+    fn a_burst_of_fewer_than_half_the_points_is_no_level() {
+        let mut values = vec![1.0; 2 * POINTS];
+        values[2 * POINTS - 7..].fill(90.0);
+        assert_eq!(levels(|index| values[index], 2 * POINTS - 1), (1.0, 1.0));
+        values[2 * POINTS - 8] = 90.0;
+        assert_eq!(levels(|index| values[index], 2 * POINTS - 1), (90.0, 1.0));
+    }
+}
