@@ -156,6 +156,10 @@ impl Tail {
         self.begin_surprise
     }
 
+    pub(super) fn median(&self) -> f64 {
+        self.median
+    }
+
     /// The value at which the surprise reaches `surprise`, if it is one of the tail.
     pub(super) fn value_at(&self, surprise: f64) -> f64 {
         let beyond = (surprise - self.begin_surprise).max(0.0) * self.index;

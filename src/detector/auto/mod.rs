@@ -243,12 +243,12 @@ impl Auto {
         let mut judgement = Judgement::default();
         for index in block.judged.clone() {
             let (time, value) = (series.points.times[index], series.points.values[index]);
-            let expected = series.expectation.expected[index];
             if value.is_nan() {
                 events.pass(time);
                 judgement.push(Verdict::Missing, f64::NAN, f64::NAN, (f64::NAN, f64::NAN));
                 continue;
             }
+            let expected = calibration.expected(series, index);
             let mut seen = calibration.look(series, index);
             let is_beyond_doubt = seen.beyond_doubt.is_some();
             // Upwards is not high as long as it leads to where it is too low.
@@ -267,9 +267,10 @@ impl Auto {
             let lasting = past.and_then(|past| calibration.lasting(series, past, index));
             let lasts = lasting.is_some();
             let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high), lasts);
-            let is_way_back = series.leads_back(index);
+            let is_way_back = series.leads_back(index, calibration.usual_error);
             let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1) && !is_way_back, false);
-            let is_step = step.0 > 0.0 && wanted(step.1) && !series.steps_back(index);
+            let is_step =
+                step.0 > 0.0 && wanted(step.1) && !series.steps_back(index, calibration.usual_error);
             let (step_part, _) = events.steps.next(time, step.0, is_step, false);
             let (jump_part, _) = events.jumps.next(time, jump.0, wanted(jump.1), lasts);
             let apart = [
@@ -320,7 +321,7 @@ impl Auto {
             if verdict.is_outlier() {
                 judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));
             }
-            judgement.push(verdict, score, expected, calibration.band(expected));
+            judgement.push(verdict, score, expected, calibration.band(series, index));
         }
         judgement.unflagged = (!calibration.may_flag).then(|| {
             let points = calibration.training_points;

@@ -81,19 +81,23 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whether the level has come nearer to what is expected, and near.
-    pub(super) fn leads_back(&self, index: usize) -> bool {
+    /// Whether the level has come nearer to what is expected, and near; forecasts are `usual_error` too low.
+    pub(super) fn leads_back(&self, index: usize, usual_error: f64) -> bool {
         let before = index.checked_sub(shift::BACK.1).and_then(|before| self.back.get(before));
-        let off = self.back.get(index).zip(before);
-        off.is_some_and(|(now, before)| now.abs() <= BACK_SHARE * before.abs())
+        self.back.get(index).zip(before).is_some_and(|levels| is_nearer(levels, usual_error))
     }
 
     /// The same of the levels of a step at `index`.
-    pub(super) fn steps_back(&self, index: usize) -> bool {
-        let off = |index: usize| self.filled[index] - self.expectation.expected[index];
-        let (now, before) = step::levels(off, index);
-        now.abs() <= BACK_SHARE * before.abs()
+    pub(super) fn steps_back(&self, index: usize, usual_error: f64) -> bool {
+        let (now, before) =
+            step::levels(|index| self.filled[index] - self.expectation.expected[index], index);
+        is_nearer((&now, &before), usual_error)
     }
+}
+
+/// Whether the distance from what is expected is `now` much less than `before`.
+fn is_nearer((now, before): (&f64, &f64), usual_error: f64) -> bool {
+    (now - usual_error).abs() <= BACK_SHARE * (before - usual_error).abs()
 }
 
 impl Timing {

@@ -85,9 +85,11 @@ impl<'a> Calibrator<'a> {
             return None;
         }
         // The first statistic is the residual of the value itself.
-        let band = match &measures.tails[0] {
-            (Some(high), Some(low)) => (low.value_at(BAND_SURPRISE), high.value_at(BAND_SURPRISE)),
-            _ => (f64::NAN, f64::NAN),
+        let (usual_error, band) = match &measures.tails[0] {
+            (Some(high), Some(low)) => {
+                (high.median(), (low.value_at(BAND_SURPRISE), high.value_at(BAND_SURPRISE)))
+            }
+            _ => (0.0, (f64::NAN, f64::NAN)),
         };
         let [levels, _, changes] = &measures.noise;
         Some(Calibration {
@@ -96,6 +98,7 @@ impl<'a> Calibrator<'a> {
                 .zip(changes.as_ref())
                 .and_then(|(levels, changes)| WhiteNoise::of(changes, levels)),
             measures,
+            usual_error,
             band,
             few_values: self.values.few_values(FEW_VALUES, EACH_SEEN).unwrap_or_default(),
             lowest: self.values.nth(0),
@@ -170,7 +173,10 @@ pub(super) struct Calibration {
     measures: Measures,
     /// What the values are but for their level, if it is that.
     white_noise: Option<WhiteNoise>,
-    /// How far the normal band reaches below and above what is expected.
+    /// How far the values usually are above the forecast: in a trend, what it has risen since the time that is looked
+    /// back on.
+    pub(super) usual_error: f64,
+    /// How far the normal band reaches below and above the forecast.
     band: (f64, f64),
     /// All values that there are, if they are few; else none.
     few_values: Vec<f64>,
@@ -235,7 +241,7 @@ impl Calibration {
         seen.alarm = power_mean(alarm, alarm_weights);
         seen.severity = self.ripeness * (severity / severity_weights).powf(2.0 / 3.0);
         let value = series.points.values[index];
-        let (lower, upper) = self.band(series.expectation.expected[index]);
+        let (lower, upper) = self.band(series, index);
         seen.outside = (value < lower || value > upper).then_some(value > upper);
         // Within the band the side is that of most of what is unusual.
         seen.is_high = seen.outside.unwrap_or(lean >= 0.0);
@@ -286,7 +292,7 @@ impl Calibration {
             let lasts = self.is_frozen(flat, longest) && points <= past.longest();
             lasts.then(|| Lasting {
                 points,
-                is_high: series.points.values[index] >= series.expectation.expected[index],
+                is_high: series.points.values[index] >= self.expected(series, index),
                 is_first_ever: false,
                 why: "it has never stayed the same for so long",
             })
@@ -331,10 +337,16 @@ impl Calibration {
         if one.0 <= other.0 { one } else { other }
     }
 
-    /// Ends of the normal band around `expected`.
-    pub(super) fn band(&self, expected: f64) -> (f64, f64) {
+    /// What the point at `index` is expected to be.
+    pub(super) fn expected(&self, series: &Watch<'_>, index: usize) -> f64 {
+        series.expectation.expected[index] + self.usual_error
+    }
+
+    /// Ends of the normal band at `index`.
+    pub(super) fn band(&self, series: &Watch<'_>, index: usize) -> (f64, f64) {
+        let forecast = series.expectation.expected[index];
         let (below, above) = self.band;
-        (expected - below, expected + above)
+        (forecast - below, forecast + above)
     }
 }
 
@@ -368,7 +380,7 @@ impl Seen {
             (true, true) => "high",
             (true, false) => "low",
         };
-        let expected = Short(series.expectation.expected[index]);
+        let expected = Short(calibration.expected(series, index));
         let season = series.expectation.basis[index].words();
         let mut why: Vec<String> = self.beyond_doubt.iter().map(|why| (*why).to_owned()).collect();
         why.extend(

@@ -388,6 +388,19 @@ fn another_level_in_white_noise_is_told_each_time_and_its_end_is_not() {
 }
 
 #[test]
+fn in_a_trend_what_is_expected_lies_within_its_band() {
+    // Three times as far in a day as the noise is wide. It falls now and then, so that it is no counter.
+    let values: Vec<f64> = (0..20 * DAY_POINTS).map(|index| 0.02 * index as f64 + noise(index)).collect();
+    let judgement = judge(&values);
+    for index in 16 * DAY_POINTS..values.len() {
+        let (lower, expected, upper) =
+            (judgement.lower[index], judgement.expected[index], judgement.upper[index]);
+        assert!(lower < expected && expected < upper, "{index}: {lower} {expected} {upper}");
+        assert!((expected - 0.02 * index as f64).abs() < 2.0, "{index}: {expected}");
+    }
+}
+
+#[test]
 fn bursts_in_white_noise_are_no_level() {
     // Half an hour of work, every three hours or so.
     let burst = |index: usize| index % 37 < 6;
