@@ -110,16 +110,26 @@ fn cold_and_warm(criterion: &mut Criterion, name: &str, asked: &Asked) {
     group.finish();
 }
 
+const DAILY: &str = r#","trainingWindow":"7d","refitInterval":"1d""#;
+
 /// What a panel of a month costs.
 fn month(criterion: &mut Criterion) {
-    let asked = Asked::new(1, 37 * 288, 30, "");
+    let asked = Asked::new(1, 37 * 288, 30, DAILY);
     cold_and_warm(criterion, "30 days at 5 minutes, 7 days of training, daily blocks, one thread", &asked);
+    let asked = Asked::new(1, 37 * 288, 30, "");
+    cold_and_warm(criterion, "30 days at 5 minutes, the detector's own training, one thread", &asked);
 }
 
 /// What a fleet costs: a week of training and a day to judge are 2,304 points each, of which 2,016 are trained on.
 fn fleet(criterion: &mut Criterion) {
-    let asked = Asked { threads: 2, ..Asked::new(500, 8 * 288, 1, "") };
+    let asked = Asked { threads: 2, ..Asked::new(500, 8 * 288, 1, DAILY) };
     cold_and_warm(criterion, "500 series x 2,016 training points and a day, two threads", &asked);
+    let asked = Asked { threads: 2, ..Asked::new(500, 8 * 288, 1, "") };
+    cold_and_warm(
+        criterion,
+        "500 series x a week and a day, the detector's own training, two threads",
+        &asked,
+    );
 }
 
 fn growth(criterion: &mut Criterion) {
@@ -136,12 +146,20 @@ fn growth(criterion: &mut Criterion) {
     };
     // One block: a window of as many days, and a day to judge.
     let points = [7, 28, 112].map(|days: i64| {
-        (days as usize * 288, Asked::new(1, (days + 1) * 288, 1, &format!(r#","trainingWindow":"{days}d""#)))
+        (
+            days as usize * 288,
+            Asked::new(
+                1,
+                (days + 1) * 288,
+                1,
+                &format!(r#","trainingWindow":"{days}d","refitInterval":"1d""#),
+            ),
+        )
     });
     time("growth with training points, one block", &points);
-    let series = [1, 10, 100].map(|series| (series, Asked::new(series, 8 * 288, 1, "")));
+    let series = [1, 10, 100].map(|series| (series, Asked::new(series, 8 * 288, 1, DAILY)));
     time("growth with series, one block each", &series);
-    let blocks = [1, 10, 100].map(|days| (days as usize, Asked::new(1, (days + 7) * 288, days, "")));
+    let blocks = [1, 10, 100].map(|days| (days as usize, Asked::new(1, (days + 7) * 288, days, DAILY)));
     time("growth with blocks, one series", &blocks);
 }
 
