@@ -254,7 +254,7 @@ impl Auto {
             // Upwards is not high as long as it leads to where it is too low.
             let sided = |(surprise, is_upwards)| (surprise, seen.outside.unwrap_or(is_upwards));
             let shift = sided(calibration.shift(series, index));
-            let step = sided(calibration.step(series, index));
+            let step = sided(calibration.step(series, &block.training, index));
             let jump = sided(calibration.jump(series, index));
             let wanted = |is_high: bool| {
                 calibration.may_flag
@@ -272,7 +272,8 @@ impl Auto {
             let is_step =
                 step.0 > 0.0 && wanted(step.1) && !series.steps_back(index, calibration.usual_error);
             let (step_part, _) = events.steps.next(time, step.0, is_step, false);
-            let (jump_part, _) = events.jumps.next(time, jump.0, wanted(jump.1), lasts);
+            let is_jump = wanted(jump.1) && !series.foresees(index);
+            let (jump_part, _) = events.jumps.next(time, jump.0, is_jump, lasts);
             let apart = [
                 (shift_part, shift.1, "the level of the last 12 points shifted by more than noise explains"),
                 (
@@ -280,7 +281,7 @@ impl Auto {
                     step.1,
                     "the level of the last 15 points is further from that before than their noise explains",
                 ),
-                (jump_part, jump.1, "no jump was ever as large"),
+                (jump_part, jump.1, "hardly any jump was ever as large"),
             ];
             let told = if part != Part::Quiet {
                 true

@@ -1,5 +1,7 @@
 //! One series as its blocks see it: its course, what was expected of it, and all that is watched.
 
+use std::cell::OnceCell;
+
 use chrono_tz::Tz;
 
 use super::super::{Block, Points, Timing};
@@ -11,6 +13,9 @@ use super::step;
 use super::surprise::JUMPS;
 use super::{CARRIED_POINTS, ROLLING_POINTS, shift, windows};
 
+/// What leaves no more than this share of a change unexplained foresees it.
+const FORESEEN_SHARE: f64 = 0.5;
+
 /// One series with everything that is the same for all its blocks.
 pub(super) struct Observed<'a> {
     pub(super) course: Course<'a>,
@@ -19,6 +24,8 @@ pub(super) struct Observed<'a> {
     /// The values with short gaps filled, and how many of them each point may look back on.
     filled: Vec<f64>,
     sights: Vec<usize>,
+    /// Of [`step::medians`], which few series need.
+    medians: OnceCell<Vec<f64>>,
     /// Where the first training window begins.
     pub(super) first: usize,
 }
@@ -36,7 +43,15 @@ impl<'a> Observed<'a> {
             residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
         };
         let statistics = statistics::all(points.values, &filled, &expectation.expected, &sights, first);
-        Self { course, expectation, statistics, filled, sights: sights.values, first }
+        Self {
+            course,
+            expectation,
+            statistics,
+            filled,
+            sights: sights.values,
+            medians: OnceCell::new(),
+            first,
+        }
     }
 }
 
@@ -50,6 +65,7 @@ pub(super) struct Watch<'a> {
     pub(super) filled: &'a [f64],
     /// How many of them each point may look back on, itself among them.
     pub(super) sights: &'a [usize],
+    medians: &'a OnceCell<Vec<f64>>,
     /// For how many points the value has not changed.
     pub(super) flat: &'a [f64],
     /// The statistics of [`shift::WATCHED`].
@@ -62,7 +78,7 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(observed: &'a Observed<'a>) -> Self {
-        let Observed { course, expectation, statistics, filled, sights, .. } = observed;
+        let Observed { course, expectation, statistics, filled, sights, medians, .. } = observed;
         let of = |kind: Kind| -> &'a [f64] {
             statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
         };
@@ -73,12 +89,20 @@ impl<'a> Watch<'a> {
             statistics,
             filled,
             sights,
+            medians,
             flat: of(Kind::Flat),
             shifts: shift::WATCHED.map(of),
             back: of(shift::BACK.0),
             jumps: JUMPS
                 .map(|kind| statistics.iter().position(|statistic| statistic.kind == kind).unwrap_or(0)),
         }
+    }
+
+    /// Whether most of the change to `index` was expected: the season makes it too.
+    pub(super) fn foresees(&self, index: usize) -> bool {
+        let change = |of: &[f64]| index.checked_sub(1).map_or(0.0, |before| of[index] - of[before]);
+        let (change, expected) = (change(self.filled), change(&self.expectation.expected));
+        (change - expected).abs() <= FORESEEN_SHARE * change.abs()
     }
 
     /// Whether the level has come nearer to what is expected, and near; forecasts are `usual_error` too low.
@@ -89,9 +113,19 @@ impl<'a> Watch<'a> {
 
     /// The same of the levels of a step at `index`.
     pub(super) fn steps_back(&self, index: usize, usual_error: f64) -> bool {
-        let (now, before) =
-            step::levels(|index| self.filled[index] - self.expectation.expected[index], index);
+        let (now, before) = self.residual_levels(index);
         is_nearer((&now, &before), usual_error)
+    }
+
+    /// The levels between which a step to `index` leads, as distances from what was expected.
+    pub(super) fn residual_levels(&self, index: usize) -> (f64, f64) {
+        let off = |index: usize| self.filled[index] - self.expectation.expected[index];
+        (step::median(off, index), step::median(off, index - step::POINTS))
+    }
+
+    /// The level at each point, for steps.
+    pub(super) fn medians(&self) -> &'a [f64] {
+        self.medians.get_or_init(|| step::medians(self.filled, self.sights))
     }
 }
 

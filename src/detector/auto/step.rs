@@ -10,8 +10,11 @@
 //! 12(2), 1941; by quartiles here, which earlier steps hardly move). Seasons, wandering levels and bursts all fail that.
 
 use std::f64::consts::{PI, SQRT_2};
+use std::ops::Range;
+use std::{array, iter};
 
 use super::shift::{self, Noise};
+use super::statistics::recent_medians;
 
 /// Points on either side of a step.
 pub(super) const POINTS: usize = 15;
@@ -19,9 +22,15 @@ pub(super) const POINTS: usize = 15;
 /// Standard errors of a step at which the default sensitivity flags, and how many the ends of the sensitivity are away.
 pub(super) const THRESHOLD: f64 = 5.0;
 pub(super) const THRESHOLD_REACH: f64 = 2.0;
+pub(super) const MIN_THRESHOLD: f64 = THRESHOLD - THRESHOLD_REACH;
 
 /// The refractory time of steps is so many times shorter: each is an event by itself.
 pub(super) const REFRACTORY_SHARE: usize = 10;
+
+/// Steps of the training window from about the same level to about the same that make a step a habit, and how many standard
+/// errors apart those levels may be.
+const HABIT: usize = 6;
+const SAME_LEVEL: f64 = 1.5;
 
 /// How much more than white noise means may vary.
 const MAX_EXCESS: f64 = 1.3;
@@ -57,6 +66,30 @@ impl WhiteNoise {
         })
     }
 
+    /// Whether the step to the level at `index` is one of many such steps among the points of `training`; `medians` are the
+    /// levels, and `sights` what they may look back on.
+    pub(super) fn is_habit(
+        self,
+        medians: &[f64],
+        sights: &[usize],
+        training: Range<usize>,
+        index: usize,
+    ) -> bool {
+        let levels = |at: usize| (medians[at], medians[at - POINTS]);
+        let (now, before) = levels(index);
+        let is_near = |a: f64, b: f64| (a - b).abs() <= SAME_LEVEL * self.error;
+        let mut seen = 0;
+        let mut last = None;
+        for at in training.filter(|at| sights[*at] >= 2 * POINTS) {
+            let (then, before_then) = levels(at);
+            if is_near(then, now) && is_near(before_then, before) {
+                let is_same = last.replace(at).is_some_and(|last| at - last <= POINTS);
+                seen += usize::from(!is_same);
+            }
+        }
+        seen >= HABIT
+    }
+
     /// How many standard errors a step is away from the usual one, and whether it is one upwards.
     pub(super) fn surprise(self, step: f64) -> (f64, bool) {
         let off = step - self.median;
@@ -64,14 +97,19 @@ impl WhiteNoise {
     }
 }
 
-/// The medians of the last [`POINTS`] up to the point `last`, and of as many before them; `last` is at least twice as many
-/// less one.
-pub(super) fn levels(value: impl Fn(usize) -> f64, last: usize) -> (f64, f64) {
-    let median = |end: usize| {
-        let mut values: [f64; POINTS] = std::array::from_fn(|place| value(end - POINTS + place));
-        *values.select_nth_unstable_by(POINTS / 2, f64::total_cmp).1
-    };
-    (median(last + 1), median(last + 1 - POINTS))
+/// The medians of the last [`POINTS`] up to each of `values`; `sights` says how many points each may look back on, itself
+/// among them. They mean nothing where those are fewer.
+pub(super) fn medians(values: &[f64], sights: &[usize]) -> Vec<f64> {
+    // Those before each point, one point on.
+    let values = [values, &[f64::NAN]].concat();
+    let sights: Vec<usize> = iter::once(1).chain(sights.iter().map(|sight| sight + 1)).collect();
+    recent_medians(&values, POINTS, &sights).split_off(1)
+}
+
+/// The median of the last [`POINTS`] up to the point `last`, of which there are so many.
+pub(super) fn median(value: impl Fn(usize) -> f64, last: usize) -> f64 {
+    let mut values: [f64; POINTS] = array::from_fn(|back| value(last - back));
+    *values.select_nth_unstable_by(POINTS / 2, f64::total_cmp).1
 }
 
 #[cfg(test)]
@@ -113,10 +151,9 @@ mod tests {
     #[test]
     fn the_error_is_that_of_the_difference_of_two_medians() {
         let values = normal(4_000);
-        let steps: Vec<f64> = (2 * POINTS - 1..values.len())
-            .map(|last| levels(|index| values[index], last))
-            .map(|(now, before)| now - before)
-            .collect();
+        let medians = all_medians(&values);
+        let steps: Vec<f64> =
+            (2 * POINTS - 1..values.len()).map(|last| medians[last] - medians[last - POINTS]).collect();
         let deviation = (steps.iter().map(|step| step * step).sum::<f64>() / steps.len() as f64).sqrt();
         let noise = white_noise(&values).unwrap();
         assert!((noise.error / deviation - 1.0).abs() < 0.1, "{} {deviation}", noise.error);
@@ -156,12 +193,36 @@ mod tests {
         assert_eq!(white_noise(&bursting), None);
     }
 
+    fn all_medians(values: &[f64]) -> Vec<f64> {
+        let medians = medians(values, &(1..=values.len()).collect::<Vec<_>>());
+        for (last, of_all) in medians.iter().enumerate().skip(POINTS - 1) {
+            assert_eq!(*of_all, median(|index| values[index], last));
+        }
+        medians
+    }
+
     #[test]
     fn a_burst_of_fewer_than_half_the_points_is_no_level() {
         let mut values = vec![1.0; 2 * POINTS];
         values[2 * POINTS - 7..].fill(90.0);
-        assert_eq!(levels(|index| values[index], 2 * POINTS - 1), (1.0, 1.0));
+        assert_eq!(all_medians(&values)[2 * POINTS - 1], 1.0);
         values[2 * POINTS - 8] = 90.0;
-        assert_eq!(levels(|index| values[index], 2 * POINTS - 1), (90.0, 1.0));
+        assert_eq!(all_medians(&values)[2 * POINTS - 1], 90.0);
+    }
+
+    #[test]
+    fn a_step_that_has_often_been_made_is_a_habit() {
+        let noise = WhiteNoise { median: 0.0, error: 1.0 };
+        // Up and down again, by what `height` says of each time.
+        let habit = |times: usize, height: &dyn Fn(usize) -> f64| {
+            let values: Vec<f64> =
+                (0..=times).flat_map(|time| [vec![0.0; 50], vec![height(time); 20]].concat()).collect();
+            let index = times * 70 + 64;
+            let sights: Vec<usize> = (1..=values.len()).collect();
+            noise.is_habit(&all_medians(&values), &sights, 0..times * 70, index)
+        };
+        assert!(habit(6, &|_| 8.0) && !habit(5, &|_| 8.0));
+        assert!(habit(6, &|time| 8.0 + 0.3 * (time % 3) as f64));
+        assert!(!habit(20, &|time| if time < 20 { 6.0 } else { 8.0 }));
     }
 }

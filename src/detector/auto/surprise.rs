@@ -314,15 +314,23 @@ impl Calibration {
         least
     }
 
-    /// How many standard errors the level at `index` is away from that before it, and whether it is the higher one.
-    pub(super) fn step(&self, series: &Watch<'_>, index: usize) -> (f64, bool) {
-        match self.white_noise {
-            Some(noise) if series.sights[index] >= 2 * step::POINTS => {
-                let (now, before) = step::levels(|index| series.filled[index], index);
-                noise.surprise(now - before)
-            }
-            _ => (0.0, true),
+    /// How many standard errors the level at `index` is away from that before it, and whether it is the higher one. 0 if the
+    /// season makes such a step too, or the training window many times.
+    pub(super) fn step(&self, series: &Watch<'_>, training: &Range<usize>, index: usize) -> (f64, bool) {
+        let Some(noise) = self.white_noise.filter(|_| series.sights[index] >= 2 * step::POINTS) else {
+            return (0.0, true);
+        };
+        let medians = series.medians();
+        let (surprise, is_high) = noise.surprise(medians[index] - medians[index - step::POINTS]);
+        if surprise < step::MIN_THRESHOLD {
+            return (0.0, is_high);
         }
+        let (now, before) = series.residual_levels(index);
+        let (unexplained, is_still_high) = noise.surprise(now - before);
+        if is_still_high != is_high || noise.is_habit(medians, series.sights, training.clone(), index) {
+            return (0.0, is_high);
+        }
+        (surprise.min(unexplained), is_high)
     }
 
     /// How surprising a jump at `index` is, and whether it is one upwards.
@@ -337,9 +345,10 @@ impl Calibration {
         if one.0 <= other.0 { one } else { other }
     }
 
-    /// What the point at `index` is expected to be.
+    /// What the point at `index` is expected to be. Not below zero where nothing was.
     pub(super) fn expected(&self, series: &Watch<'_>, index: usize) -> f64 {
-        series.expectation.expected[index] + self.usual_error
+        let expected = series.expectation.expected[index] + self.usual_error;
+        if expected < 0.0 && self.lowest >= 0.0 { 0.0 } else { expected }
     }
 
     /// Ends of the normal band at `index`.

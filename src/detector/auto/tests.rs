@@ -401,6 +401,19 @@ fn in_a_trend_what_is_expected_lies_within_its_band() {
 }
 
 #[test]
+fn a_step_that_is_made_every_other_day_is_a_habit_in_the_end() {
+    // Three hours of work each 30 hours, always as much.
+    let values: Vec<f64> =
+        (0..9_000).map(|index| gaussian(index) + if index % 360 < 36 { 8.0 } else { 0.0 }).collect();
+    let told = incidents(&judge(&values));
+    let begun = (0..25)
+        .filter(|number| told.iter().any(|range| (number * 360..number * 360 + 36).contains(&range.start)));
+    let begun: Vec<usize> = begun.collect();
+    let late = begun.iter().filter(|number| **number >= 10).count();
+    assert!(begun.contains(&2) && late <= 5, "{begun:?}: {told:?}");
+}
+
+#[test]
 fn bursts_in_white_noise_are_no_level() {
     // Half an hour of work, every three hours or so.
     let burst = |index: usize| index % 37 < 6;
@@ -408,6 +421,19 @@ fn bursts_in_white_noise_are_no_level() {
         (0..9_000).map(|index| gaussian(index) + if burst(index) { 50.0 } else { 0.0 }).collect();
     let told = incidents(&judge(&values));
     assert!(told.iter().filter(|range| range.start >= 3_300).count() <= 2, "{told:?}");
+}
+
+#[test]
+fn a_jump_that_the_season_makes_too_is_none() {
+    // Weekends are a third lower from midnight to midnight.
+    let is_weekend = |index: usize| index / DAY_POINTS % 7 >= 5;
+    let values: Vec<f64> = (0..28 * DAY_POINTS)
+        .map(|index| if is_weekend(index) { 200.0 } else { 300.0 } + 4.0 * gaussian(index))
+        .collect();
+    // A week is known after two.
+    let told: Vec<_> =
+        incidents(&judge(&values)).into_iter().filter(|range| range.start >= 14 * DAY_POINTS).collect();
+    assert!(told.is_empty(), "{told:?}");
 }
 
 /// `days` of a rhythm, in which `change` makes what it likes of the points from `at` to `end`.
