@@ -7,7 +7,8 @@
 //!
 //! Noise is white if means vary as little as the changes from point to point say that they would (after J. von Neumann,
 //! R. H. Kent, H. R. Bellinson, B. I. Hart, *The Mean Square Successive Difference*, Annals of Mathematical Statistics
-//! 12(2), 1941; by quartiles here, which earlier steps hardly move). Seasons, wandering levels and bursts all fail that.
+//! 12(2), 1941; by quartiles here, which earlier steps hardly move). Smooth seasons, wandering levels and frequent bursts
+//! fail that. A season of steps does not, but is expected, and a step that has often been made is a habit.
 
 use std::f64::consts::{PI, SQRT_2};
 use std::ops::Range;
