@@ -73,7 +73,8 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
           label="Values"
           tooltip={
             'What is judged and shown: the values as they are, or, for counters, their rise per second since the point ' +
-            'before; a fall is a restart at zero. Default: As they are.'
+            'before; a fall is a restart at zero. The automatic detector judges counters by their rise in both cases. Default: As ' +
+            'they are.'
           }
           value={common.transform}
           options={TRANSFORMS}

@@ -248,7 +248,7 @@ fn old_panel() -> Vec<Series> {
     let counted = counted.into_iter().filter(|(time, _)| dice.roll() > 0.03 && !is_lost(*time)).collect();
     // White noise that dips every so often, at any time of the day.
     let mut normal = || (0..12).map(|_| dice.roll()).sum::<f64>() - 6.0;
-    let dip = |time: i64| if (time - begin) / STEP % 131 < 25 { 6.0 } else { 0.0 };
+    let dip = |time: i64| if (time - begin) / STEP % 190 < 40 { 8.0 } else { 0.0 };
     let dipping = regular.iter().map(|(time, _)| (*time, normal() - dip(*time))).collect();
     vec![
         named("dipping", dipping),
@@ -487,11 +487,14 @@ async fn auto_looks_back_no_further_than_it_says() {
         ),
     ] {
         let json = format!(r#"{{{training},"detector":{{"kind":"auto",{options}}}}}"#);
-        let whole = Asker { json, ..Asker::new(&recorded, "") }.slice(60).await;
+        let whole = Asker { json: json.clone(), ..Asker::new(&recorded, "") }.slice(60).await;
         let count = |verdict: Verdict| whole.values().filter(|said| said.1 == verdict).count();
         let judged = whole.values().filter(|said| said.1 != Verdict::NotJudged).count();
         assert!(judged > 2_000 && count(Verdict::Missing) > 50, "{judged} {}", count(Verdict::Missing));
         assert!(count(Verdict::High) + count(Verdict::Low) > 10, "{training}");
+        let is_step = |why: &String| why.contains("further from that before than their noise explains");
+        let steps = whole.values().filter_map(|said| said.3.as_ref()).filter(|why| is_step(why)).count();
+        assert!(steps > 0 || json.contains("rate"), "{training}");
     }
 }
 
