@@ -269,9 +269,7 @@ impl Auto {
             let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high), lasts);
             let is_way_back = series.leads_back(index, calibration.usual_error);
             let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1) && !is_way_back, false);
-            let is_step =
-                step.0 > 0.0 && wanted(step.1) && !series.steps_back(index, calibration.usual_error);
-            let (step_part, _) = events.steps.next(time, step.0, is_step, false);
+            let (step_part, _) = events.steps.next(time, step.0, wanted(step.1), false);
             let is_jump = wanted(jump.1) && !series.foresees(index);
             let (jump_part, _) = events.jumps.next(time, jump.0, is_jump, lasts);
             let apart = [

@@ -108,13 +108,7 @@ impl<'a> Watch<'a> {
     /// Whether the level has come nearer to what is expected, and near; forecasts are `usual_error` too low.
     pub(super) fn leads_back(&self, index: usize, usual_error: f64) -> bool {
         let before = index.checked_sub(shift::BACK.1).and_then(|before| self.back.get(before));
-        self.back.get(index).zip(before).is_some_and(|levels| is_nearer(levels, usual_error))
-    }
-
-    /// The same of the levels of a step at `index`.
-    pub(super) fn steps_back(&self, index: usize, usual_error: f64) -> bool {
-        let (now, before) = self.residual_levels(index);
-        is_nearer((&now, &before), usual_error)
+        self.back.get(index).zip(before).is_some_and(|(now, before)| is_nearer(*now, *before, usual_error))
     }
 
     /// The levels between which a step to `index` leads, as distances from what was expected.
@@ -129,8 +123,8 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Whether the distance from what is expected is `now` much less than `before`.
-fn is_nearer((now, before): (&f64, &f64), usual_error: f64) -> bool {
+/// Whether the distance from what is expected is `now` much less than `before`; forecasts are `usual_error` too low.
+pub(super) fn is_nearer(now: f64, before: f64, usual_error: f64) -> bool {
     (now - usual_error).abs() <= BACK_SHARE * (before - usual_error).abs()
 }
 

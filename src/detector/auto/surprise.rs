@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::short::Short;
 use super::calibration::{self, Near, Scratch, SortedRange, Tail};
 use super::lasting::{Lasting, Past};
-use super::observed::{Observed, Watch};
+use super::observed::{Observed, Watch, is_nearer};
 use super::shift::{self, Noise};
 use super::statistics::{Kind, WATCHED, Watched};
 use super::step::{self, WhiteNoise};
@@ -314,8 +314,8 @@ impl Calibration {
         least
     }
 
-    /// How many standard errors the level at `index` is away from that before it, and whether it is the higher one. 0 if the
-    /// season makes such a step too, or the training window many times.
+    /// How many standard errors the level at `index` is away from that before it, and whether it is the higher one. 0 if it
+    /// leads back to what is expected, or the season makes such a step too, or the training window many times.
     pub(super) fn step(&self, series: &Watch<'_>, training: &Range<usize>, index: usize) -> (f64, bool) {
         let Some(noise) = self.white_noise.filter(|_| series.sights[index] >= 2 * step::POINTS) else {
             return (0.0, true);
@@ -327,10 +327,10 @@ impl Calibration {
         }
         let (now, before) = series.residual_levels(index);
         let (unexplained, is_still_high) = noise.surprise(now - before);
-        if is_still_high != is_high || noise.is_habit(medians, series.sights, training.clone(), index) {
-            return (0.0, is_high);
-        }
-        (surprise.min(unexplained), is_high)
+        let is_news = is_still_high == is_high
+            && !is_nearer(now, before, self.usual_error)
+            && !noise.is_habit(medians, series.sights, training.clone(), index);
+        if is_news { (surprise.min(unexplained), is_high) } else { (0.0, is_high) }
     }
 
     /// How surprising a jump at `index` is, and whether it is one upwards.
