@@ -1,4 +1,5 @@
-//! The forest against `extended-isolation-forest`, the reference implementation, on standardised data.
+//! The forest against `extended-isolation-forest`, the reference implementation, on standardised data, and against
+//! scikit-learn's of 5,000 trees, whose scores are in `scikit_learn_scores.csv` (by `benches/peers/reference.py`).
 //!
 //! Two forests of different random cuts never agree to the digit, so the ranking is compared: how well each separates
 //! known outliers (area under the ROC curve, average precision), with the same number of trees and sample size.
@@ -147,6 +148,71 @@ fn it_separates_outliers_as_well_as_the_reference() {
         let (ours, theirs) = (auc(&ours, &outliers), auc(&theirs, &outliers));
         assert!(ours > 0.97, "seed {seed}: AUC {ours:.4}");
         assert!(ours > theirs - 0.01, "seed {seed}: AUC {ours:.4}, the reference has {theirs:.4}");
+    }
+}
+
+/// Made-up rows of three features, whether each is an outlier, and what scikit-learn makes of the first feature and of all.
+struct ScikitLearn {
+    rows: Vec<f64>,
+    outliers: Vec<bool>,
+    of_first: Vec<f64>,
+    of_all: Vec<f64>,
+}
+
+impl ScikitLearn {
+    const WIDTH: usize = 3;
+
+    fn read() -> Self {
+        let mut all = Self { rows: vec![], outliers: vec![], of_first: vec![], of_all: vec![] };
+        for line in include_str!("scikit_learn_scores.csv").lines().skip(1) {
+            let numbers: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+            let [normal, follower, heavy, outlier, of_first, of_all] = numbers[..] else { panic!("{line}") };
+            all.rows.extend([normal, follower, heavy]);
+            all.outliers.push(outlier == 1.0);
+            all.of_first.push(of_first);
+            all.of_all.push(of_all);
+        }
+        all
+    }
+}
+
+/// Ranks from 0, ties in any order.
+fn ranks(scores: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    let mut ranks = vec![0.0; scores.len()];
+    order.iter().enumerate().for_each(|(rank, index)| ranks[*index] = rank as f64);
+    ranks
+}
+
+/// Spearman's rank correlation.
+fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len() as f64;
+    let squares: f64 = ranks(a).iter().zip(ranks(b)).map(|(a, b)| (a - b).powi(2)).sum();
+    1.0 - 6.0 * squares / (n * (n * n - 1.0))
+}
+
+#[test]
+fn five_thousand_trees_score_as_those_of_scikit_learn() {
+    let theirs = ScikitLearn::read();
+    let first: Vec<f64> = theirs.rows.iter().copied().step_by(ScikitLearn::WIDTH).collect();
+    let cases = [
+        ("one feature", Rows::windows(&first, 1), &theirs.of_first),
+        ("three features", Rows::row_major(&theirs.rows, ScikitLearn::WIDTH), &theirs.of_all),
+    ];
+    for (name, rows, expected) in cases {
+        let scores = |n_trees| {
+            let options = ForestOptions { n_trees, sample_size: 256, seed: 5 };
+            Forest::fit(rows, 0, &options).unwrap().scores(rows)
+        };
+        let many = scores(5_000);
+        let apart = many.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let correlation = rank_correlation(&many, expected);
+        println!("{name}: {apart:.4} apart at most, rank correlation {correlation:.4}");
+        assert!(apart < 0.01 && correlation > 0.99, "{name}: {apart:.4} {correlation:.4}");
+        // And a hundred trees, whatever their ranking of ordinary rows, separate the outliers as well.
+        let (few, theirs) = (auc(&scores(100), &theirs.outliers), auc(expected, &theirs.outliers));
+        assert!(few > theirs - 0.01, "{name}: AUC {few:.4}, scikit-learn has {theirs:.4}");
     }
 }
 
