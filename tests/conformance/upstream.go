@@ -67,10 +67,18 @@ func (u *Upstream) lastAsked(t *testing.T, path string) Asked {
 func startUpstream(t *testing.T, handler http.Handler) *Upstream {
 	t.Helper()
 	u := &Upstream{}
-	u.Server = httptest.NewServer(u.record(handler))
-	t.Cleanup(u.Close)
-	return u
+	for {
+		u.Server = httptest.NewServer(u.record(handler))
+		t.Cleanup(u.Close)
+		// The shared plugin remembers what a URL has answered, and the system may give a port out again.
+		if _, used := usedURLs.LoadOrStore(u.URL, true); !used {
+			return u
+		}
+	}
 }
+
+// usedURLs are those of all upstreams so far.
+var usedURLs sync.Map
 
 // startSilent is an upstream that never answers. Each of its requests sends on arrived, and on
 // cancelled when the plugin gave up on it.
