@@ -165,7 +165,7 @@ impl ScikitLearn {
     fn read() -> Self {
         let mut all = Self { rows: vec![], outliers: vec![], of_first: vec![], of_all: vec![] };
         for line in include_str!("scikit_learn_scores.csv").lines().skip(1) {
-            let numbers: Vec<f64> = line.split(',').map(|number| number.parse().unwrap()).collect();
+            let numbers: Vec<f64> = line.split(',').map(|number| number.parse().expect("a number")).collect();
             let [normal, follower, heavy, outlier, of_first, of_all] = numbers[..] else { panic!("{line}") };
             all.rows.extend([normal, follower, heavy]);
             all.outliers.push(outlier == 1.0);
