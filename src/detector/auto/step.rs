@@ -116,6 +116,7 @@ pub(super) fn median(value: impl Fn(usize) -> f64, last: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::calibration::SortedRange;
+    use super::super::tests::gaussian;
     use super::*;
 
     fn noise(values: &[f64]) -> Noise {
@@ -124,19 +125,9 @@ mod tests {
         Noise::of(&range).unwrap()
     }
 
-    /// Independent numbers from 0 to 1.
-    fn dice(count: usize) -> Vec<f64> {
-        let mut state = 1_u64;
-        let mut roll = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1_u64 << 53) as f64
-        };
-        (0..count).map(|_| roll()).collect()
-    }
-
-    /// Nearly normal, with a standard deviation of 1.
+    /// With a standard deviation of 1.
     fn normal(count: usize) -> Vec<f64> {
-        dice(12 * count).chunks(12).map(|dice| dice.iter().sum::<f64>() - 6.0).collect()
+        (0..count).map(gaussian).collect()
     }
 
     fn white_noise(values: &[f64]) -> Option<WhiteNoise> {

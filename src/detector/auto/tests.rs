@@ -19,7 +19,7 @@ fn noise(index: usize) -> f64 {
 }
 
 /// About normal: the sum of twelve uniform numbers.
-fn gaussian(index: usize) -> f64 {
+pub(super) fn gaussian(index: usize) -> f64 {
     (0..12).map(|part| noise(12 * index + part)).sum::<f64>() / 2.0
 }
 
@@ -407,9 +407,9 @@ fn a_step_that_is_made_every_other_day_is_a_habit_in_the_end() {
     let values: Vec<f64> =
         (0..9_000).map(|index| gaussian(index) + if index % 360 < 36 { 8.0 } else { 0.0 }).collect();
     let told = incidents(&judge(&values));
-    let begun = (0..25)
-        .filter(|number| told.iter().any(|range| (number * 360..number * 360 + 36).contains(&range.start)));
-    let begun: Vec<usize> = begun.collect();
+    let is_told =
+        |number: &usize| told.iter().any(|range| (number * 360..number * 360 + 36).contains(&range.start));
+    let begun: Vec<usize> = (0..25).filter(is_told).collect();
     let late = begun.iter().filter(|number| **number >= 10).count();
     assert!(begun.contains(&2) && late <= 5, "{begun:?}: {told:?}");
 }
