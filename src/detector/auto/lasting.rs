@@ -80,9 +80,10 @@ impl<'a> Past<'a> {
         // Below zero is a run of its own: what has often been zero may still never have been less.
         let never = if value < 0.0 {
             self.run(index, false, |other| other < 0.0)
-                .map(|points| (points, "it was never below zero before"))
+                .map(|points| (points, "but for this run it was never below zero in the training window"))
         } else if value == 0.0 {
-            self.run(index, false, |other| other <= 0.0).map(|points| (points, "it was never zero before"))
+            self.run(index, false, |other| other <= 0.0)
+                .map(|points| (points, "but for this run it was never zero in the training window"))
         } else {
             None
         };
@@ -98,7 +99,7 @@ impl<'a> Past<'a> {
             points,
             is_high,
             is_first_ever: false,
-            why: "nothing before was half as far from the usual",
+            why: "but for this run nothing in the training window was half as far from its median",
         })
     }
 

@@ -114,43 +114,80 @@ impl Kind {
         )
     }
 
-    /// What a high or a low value of it means, in plain words.
-    pub(super) fn words(self, high: bool) -> String {
-        let side = |high_words: &str, low_words: &str| {
-            if high { high_words.to_owned() } else { low_words.to_owned() }
+    /// What its `value`, which is unusually high or else unusually low, says, in plain words: of a mean over a window no
+    /// more than that it is one, and of a change only what `value` bears out.
+    pub(super) fn words(self, high: bool, value: f64) -> String {
+        let side = if high { "high" } else { "low" };
+        // What is rare on one side may still lie on the other: a rise that is unusually small.
+        let is_borne_out = if high { value > 0.0 } else { value < 0.0 };
+        let plainly = |high_words: &str, low_words: &str, otherwise: String| match (is_borne_out, high) {
+            (true, true) => high_words.to_owned(),
+            (true, false) => low_words.to_owned(),
+            (false, _) => otherwise,
         };
         match self {
-            Self::Residual(1) => {
-                side("the value is above what is expected", "the value is below what is expected")
+            Self::Residual(1) => plainly(
+                "the value is above what is expected",
+                "the value is below what is expected",
+                format!("the value is unusually {side} against what is expected"),
+            ),
+            Self::Residual(points) => plainly(
+                &format!("the mean of the last {points} points is above what is expected"),
+                &format!("the mean of the last {points} points is below what is expected"),
+                format!("the mean of the last {points} points is unusually {side} against what is expected"),
+            ),
+            Self::Value(1) => format!("the value is unusually {side}"),
+            Self::Value(points) => format!("the mean of the last {points} points is unusually {side}"),
+            Self::Jump(points) => plainly(
+                "it rose from the recent median",
+                "it fell from the recent median",
+                format!("it is unusually {side} against the median of the {points} points before"),
+            ),
+            Self::Line(points) => plainly(
+                "it rose from its recent course",
+                "it fell from its recent course",
+                format!("it is unusually {side} against the course of the {points} points before"),
+            ),
+            Self::Change => plainly(
+                "it jumped up from the point before",
+                "it dropped from the point before",
+                format!("its change from the point before is unusually {side}"),
+            ),
+            Self::Level(points) => plainly(
+                &format!("the mean of the last {points} points is above that of the {points} before"),
+                &format!("the mean of the last {points} points is below that of the {points} before"),
+                format!(
+                    "the mean of the last {points} points is unusually {side} against that of the {points} before"
+                ),
+            ),
+            Self::ResidualLevel(points) => plainly(
+                &format!("the mean of the last {points} points rose against what is expected"),
+                &format!("the mean of the last {points} points fell against what is expected"),
+                format!(
+                    "the change in the mean of the last {points} points against what is expected is unusually {side}"
+                ),
+            ),
+            Self::LogSpread(points) => {
+                let more = if high { "larger" } else { "smaller" };
+                format!("the spread of the last {points} points is {more} than usual")
             }
-            Self::Residual(points) => side(
-                &format!("the last {points} points are above what is expected"),
-                &format!("the last {points} points are below what is expected"),
-            ),
-            Self::Value(1) => side("the value is unusually high", "the value is unusually low"),
-            Self::Value(points) => side(
-                &format!("the last {points} points are unusually high"),
-                &format!("the last {points} points are unusually low"),
-            ),
-            Self::Jump(_) => side("it rose from the recent median", "it fell from the recent median"),
-            Self::Line(_) => side("it rose from its recent course", "it fell from its recent course"),
-            Self::Change => side("it jumped up from the point before", "it dropped from the point before"),
-            Self::Level(_) => side("the level rose", "the level fell"),
-            Self::ResidualLevel(_) => {
-                side("the level rose against what is expected", "the level fell against what is expected")
+            Self::Movement(points) => {
+                format!("the mean change from point to point over the last {points} is larger than usual")
             }
-            Self::LogSpread(points) => side(
-                &format!("the last {points} points vary more than usual"),
-                &format!("the last {points} points vary less than usual"),
-            ),
-            Self::Movement(points) => format!("the last {points} points are more restless than usual"),
             Self::Flat => "it has not changed for unusually long".to_owned(),
-            Self::Repeats(points) => side(
-                &format!("unusually many of the last {points} points repeat the one before"),
-                &format!("unusually few of the last {points} points repeat the one before"),
-            ),
-            Self::Discord(points) | Self::ShapeDiscord(points) => {
-                format!("no earlier run of {points} points looks like the last one")
+            Self::Repeats(points) => {
+                let many = if high { "many" } else { "few" };
+                format!("unusually {many} of the last {points} points repeat the one before")
+            }
+            Self::Discord(points) => {
+                format!(
+                    "even the most similar earlier run of {points} points is unusually unlike the last one"
+                )
+            }
+            Self::ShapeDiscord(points) => {
+                format!(
+                    "even the most similar earlier run of {points} points is unusually unlike the last one in shape"
+                )
             }
         }
     }
@@ -322,4 +359,37 @@ fn flat(values: &[f64], seen: &[usize]) -> Vec<f64> {
             run.min(seen[index].saturating_sub(1) as f64)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_say_what_was_measured_and_no_more() {
+        let words = |kind: Kind, high: bool, value: f64| kind.words(high, value);
+        // Forty zeros make the mean of 288 points low, not the points.
+        assert_eq!(
+            words(Kind::Residual(288), false, -14.0),
+            "the mean of the last 288 points is below what is expected"
+        );
+        assert_eq!(words(Kind::Value(12), true, 80.0), "the mean of the last 12 points is unusually high");
+        assert_eq!(
+            words(Kind::LogSpread(48), true, 1.0),
+            "the spread of the last 48 points is larger than usual"
+        );
+        for (kind, high, value) in [
+            (Kind::Residual(1), true, -1.0),
+            (Kind::Residual(36), false, 0.5),
+            (Kind::Jump(13), true, -2.0),
+            (Kind::Line(6), false, 2.0),
+            (Kind::Change, true, -3.0),
+            (Kind::Level(100), false, 1.0),
+            (Kind::ResidualLevel(12), true, -1.0),
+        ] {
+            let text = words(kind, high, value);
+            let side = if high { "unusually high" } else { "unusually low" };
+            assert!(text.contains(side), "a rare {value} is not yet one beyond the middle: {text}");
+        }
+    }
 }

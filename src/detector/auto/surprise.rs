@@ -204,7 +204,7 @@ impl Calibration {
             severity: 0.0,
             is_high: true,
             outside: None,
-            drivers: [(0.0, Kind::Flat, true); 2],
+            drivers: [(0.0, Kind::Flat, true, 0.0); 2],
             beyond_doubt: None,
         };
         let (mut alarm, mut alarm_weights) = (0.0, 0.0);
@@ -236,7 +236,7 @@ impl Calibration {
             if statistic.kind.has_side() {
                 lean += if is_high { weighted } else { -weighted };
             }
-            seen.note(weighted, statistic.kind, is_high);
+            seen.note(weighted, statistic.kind, is_high, value);
         }
         seen.alarm = power_mean(alarm, alarm_weights);
         seen.severity = self.ripeness * (severity / severity_weights).powf(2.0 / 3.0);
@@ -250,7 +250,7 @@ impl Calibration {
             seen.beyond_doubt = Some("it was constant all through the training window");
         } else if value == 0.0
             && self.lowest > 0.0
-            && seen.drivers.iter().any(|(_, kind, high)| kind.has_side() && !high)
+            && seen.drivers.iter().any(|(_, kind, high, _)| kind.has_side() && !high)
         {
             seen.is_high = false;
             seen.beyond_doubt = Some("it was never zero in the training window");
@@ -366,18 +366,18 @@ pub(super) struct Seen {
     pub(super) is_high: bool,
     /// Whether it is above its band; `None` if within it.
     pub(super) outside: Option<bool>,
-    /// The statistics that count most: share of the alarm, kind, whether it is high.
-    drivers: [(f64, Kind, bool); 2],
+    /// The statistics that count most: share of the alarm, kind, whether it is high, value.
+    drivers: [(f64, Kind, bool, f64); 2],
     /// Why it is an outlier, whatever the other statistics say.
     pub(super) beyond_doubt: Option<&'static str>,
 }
 
 impl Seen {
-    fn note(&mut self, weighted: f64, kind: Kind, is_high: bool) {
+    fn note(&mut self, weighted: f64, kind: Kind, is_high: bool, value: f64) {
         if weighted > self.drivers[0].0 {
-            self.drivers = [(weighted, kind, is_high), self.drivers[0]];
+            self.drivers = [(weighted, kind, is_high, value), self.drivers[0]];
         } else if weighted > self.drivers[1].0 {
-            self.drivers[1] = (weighted, kind, is_high);
+            self.drivers[1] = (weighted, kind, is_high, value);
         }
     }
 
@@ -392,9 +392,11 @@ impl Seen {
         let expected = Short(calibration.expected(series, index));
         let season = series.expectation.basis[index].words();
         let mut why: Vec<String> = self.beyond_doubt.iter().map(|why| (*why).to_owned()).collect();
-        why.extend(
-            self.drivers.iter().filter(|(share, ..)| *share > 0.0).map(|(_, kind, high)| kind.words(*high)),
-        );
+        why.extend(self.drivers.iter().filter(|(share, ..)| *share > 0.0).map(|(_, kind, high, value)| {
+            // Of the forecast, what it is usually off by is expected too.
+            let usual = if matches!(kind, Kind::Residual(_)) { calibration.usual_error } else { 0.0 };
+            kind.words(*high, value - usual)
+        }));
         let (a_rise_of, a_second) =
             if series.course.is_of_rises() { ("a rise of ", " a second") } else { ("", "") };
         format!(

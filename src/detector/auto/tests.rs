@@ -136,6 +136,32 @@ fn the_first_zero_ever_is_named() {
 }
 
 #[test]
+fn what_a_reason_says_of_a_mean_is_true_of_it() {
+    let at = 10 * DAY_POINTS + 100;
+    let mut told = 0;
+    for (points, factor) in [(40, 0.0), (18, 6.0)] {
+        let mut values = daily(11);
+        values[at..at + points].iter_mut().for_each(|value| *value *= factor);
+        let judgement = judge(&values);
+        for (index, reason) in judgement.reasons.iter().filter(|(index, _)| *index >= at) {
+            assert!(!reason.contains("points are "), "{reason}");
+            for (side, sign) in [("above", 1.0), ("below", -1.0)] {
+                let Some((before, _)) = reason.split_once(&format!(" points is {side} what is expected"))
+                else {
+                    continue;
+                };
+                let window: usize = before.rsplit_once(' ').unwrap().1.parse().unwrap();
+                let off = |point: usize| values[point] - judgement.expected[point];
+                let sum: f64 = (index + 1 - window..=*index).map(off).sum();
+                assert!(sum * sign > 0.0, "{sum}: {reason}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 0);
+}
+
+#[test]
 fn a_constant_that_changes_is_flagged_and_one_that_does_not_is_not() {
     let mut values = vec![7.0; 5 * DAY_POINTS];
     assert!(incidents(&judge(&values)).is_empty());
