@@ -7,7 +7,7 @@ mod counter;
 
 use std::collections::BTreeMap;
 
-pub use counter::{Rise, looks_like_counter, rate, rate_unit, rises};
+pub use counter::{Rise, keep_known, looks_like_counter, rate, rate_unit, rises};
 
 /// Labels of a series, ordered by name.
 pub type Labels = BTreeMap<String, String>;

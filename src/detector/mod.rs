@@ -200,6 +200,13 @@ impl Judgement {
         }
     }
 
+    /// Makes the point at `row` one that could not be judged.
+    pub(crate) fn withdraw(&mut self, row: usize) {
+        self.verdicts[row] = Verdict::NotJudged;
+        self.scores[row] = f64::NAN;
+        self.reasons.retain(|(other, _)| *other != row);
+    }
+
     /// Appends the verdicts on the points after these.
     pub(crate) fn append(&mut self, next: Self) {
         let first = self.verdicts.len();

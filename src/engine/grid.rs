@@ -16,8 +16,9 @@ use std::ops::Range;
 
 use super::digest::{Digests, digest};
 use super::plan::{Block, Run};
+use crate::detector::{Judgement, Verdict};
 use crate::query::Transform;
-use crate::series::{Points, Series, rate, rate_unit, regular_step_ms};
+use crate::series::{Points, Rise, Series, rate, rate_unit, regular_step_ms, rises};
 
 /// How many missing slots a block may have for every training point, among the training points and as many again among
 /// the judged ones. A month of silence in a series of seconds must not fill the memory.
@@ -30,6 +31,8 @@ pub(super) struct Line {
     pub(super) series: Series,
     /// Values before the transformation, if there was one.
     untransformed: Option<Vec<f64>>,
+    /// When the counter restarted whose rate is taken; ascending.
+    restarts: Vec<i64>,
     digests: Digests,
     known_step_ms: Option<i64>,
     steps: Steps,
@@ -62,16 +65,32 @@ impl Line {
     pub(super) fn new(mut series: Series, transform: Transform, known_step_ms: Option<i64>) -> Self {
         let all = 0..series.len();
         let digests = Digests::of(series.points(all.clone()));
+        let mut restarts = Vec::new();
         let untransformed = match transform {
             Transform::None => None,
             Transform::Rate => {
-                let rates = rate(series.points(all));
+                let rates = rate(series.points(all.clone()));
+                let is_restart = |rise: Option<Rise>| rise.is_some_and(|rise| rise.is_restart);
+                let known = series.times.iter().zip(rises(series.points(all)));
+                restarts.extend(known.filter(|(_, rise)| is_restart(*rise)).map(|(time, _)| *time));
                 series.unit = rate_unit(series.unit.as_deref()).map(str::to_owned);
                 Some(std::mem::replace(&mut series.values, rates))
             }
         };
         let steps = Steps::of(&series.times);
-        Self { series, untransformed, digests, known_step_ms, steps }
+        Self { series, untransformed, restarts, digests, known_step_ms, steps }
+    }
+
+    /// Takes back what was said of the points at `times` that is not known: where a counter restarts, the rate may be
+    /// too high, but is not too low; and where too little of it is known, the point is not missing.
+    pub(super) fn withdraw_unknown(&self, times: &[i64], judgement: &mut Judgement) {
+        for time in &self.restarts {
+            if let Ok(row) = times.binary_search(time)
+                && matches!(judgement.verdicts[row], Verdict::Low | Verdict::Missing)
+            {
+                judgement.withdraw(row);
+            }
+        }
     }
 
     /// The digest of all points within a half-open range of time.
@@ -82,12 +101,11 @@ impl Line {
     /// Where `block` lies; `None` if it has no points, training included.
     pub(super) fn outline(&self, block: &Block, now_ms: i64) -> Option<Outline> {
         let Range { start, end } = self.series.index_range(block.train_from, block.judge_to);
-        // The rate of a block's first value depends on what came before the block, which not every query has read.
+        // The rate of a block's first value depends on what came before the block, which not every query has read; so
+        // do those of restarts before the first rise without one.
         let from = match &self.untransformed {
             None => start,
-            Some(values) => {
-                (start..end).find(|index| values[*index].is_finite()).map_or(end, |first| first + 1)
-            }
+            Some(values) => first_rise(&values[start..end]).map_or(end, |first| start + first),
         };
         let times = &self.series.times;
         let last = from.max(end).checked_sub(1).filter(|last| *last >= from)?;
@@ -306,6 +324,16 @@ impl Steps {
     }
 }
 
+/// Index of the first value that is no lower than the one before it, gaps aside.
+fn first_rise(values: &[f64]) -> Option<usize> {
+    let mut before = f64::NAN;
+    values.iter().position(|value| {
+        let is_rise = *value >= before;
+        before = if value.is_finite() { *value } else { before };
+        is_rise && value.is_finite()
+    })
+}
+
 fn has_gap(times: &[i64], step_ms: i64) -> bool {
     times.windows(2).any(|pair| slots_missing(pair[0], pair[1], step_ms) > 0)
 }
@@ -437,5 +465,35 @@ mod tests {
         assert_eq!(lay(&whole, &block, 0).0, [6_000, 7_000, 8_000, 9_000]);
         let (one, other) = (whole.outline(&block, 0).unwrap(), later.outline(&block, 0).unwrap());
         assert_eq!(one.digest(&whole), other.digest(&later));
+    }
+
+    #[test]
+    fn where_a_counter_restarts_the_rate_is_neither_low_nor_missing() {
+        use Verdict::{High, Low, Missing, Normal, NotJudged};
+        let points =
+            [(0, 0.0), (10, 10.0), (20, 5.0), (30, 15.0), (40, 12.0), (50, f64::NAN), (60, 2.0), (70, 9.0)];
+        let line = line(&points, Transform::Rate);
+        let rates = &line.series.values;
+        assert!(rates[2].is_nan() && rates[6].is_nan(), "less than a step is known of them");
+        assert_eq!(rates[4], 1_200.0);
+        let withdrawn = |verdicts: [Verdict; 8]| {
+            let mut judgement = Judgement::default();
+            for (row, verdict) in verdicts.into_iter().enumerate() {
+                judgement.push(verdict, 0.7, 1_000.0, (900.0, 1_100.0));
+                judgement.reasons.push((row, "told".to_owned()));
+            }
+            line.withdraw_unknown(&line.series.times, &mut judgement);
+            (judgement.verdicts, judgement.reasons.len())
+        };
+        let low = [NotJudged, Low, Missing, Low, Low, Missing, Missing, Low];
+        assert_eq!(
+            withdrawn(low),
+            (vec![NotJudged, Low, NotJudged, Low, NotJudged, Missing, NotJudged, Low], 5)
+        );
+        let high = [NotJudged, Normal, Missing, Normal, High, Missing, Missing, High];
+        assert_eq!(
+            withdrawn(high),
+            (vec![NotJudged, Normal, NotJudged, Normal, High, Missing, NotJudged, High], 6)
+        );
     }
 }

@@ -257,13 +257,18 @@ impl Panel {
         }
         let members = laid
             .iter()
+            .zip(&unit.members)
             .zip(judgements.into_iter().zip(forecasts))
-            .map(|((_, laid), (judgement, forecast))| JudgedMember {
-                times: laid.judged().times.to_vec(),
-                values: laid.judged().values.to_vec(),
-                truth: laid.judged_truth().map(<[f64]>::to_vec),
-                judgement,
-                forecast,
+            .map(|(((_, laid), member), (mut judgement, forecast))| {
+                let Points { times, values } = laid.judged();
+                self.lines[member.index].withdraw_unknown(times, &mut judgement);
+                JudgedMember {
+                    times: times.to_vec(),
+                    values: values.to_vec(),
+                    truth: laid.judged_truth().map(<[f64]>::to_vec),
+                    judgement,
+                    forecast,
+                }
             })
             .collect();
         Ok(Judged { digest: unit.digest, members })

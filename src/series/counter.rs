@@ -17,20 +17,22 @@ const RESET_SHARE: f64 = 0.5;
 /// How a counter has come from one value to the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rise {
-    /// The value from which it rose: the one before, or zero after a reset.
+    /// The value from which it rose: the one before, or zero after a restart.
     pub base: f64,
     /// How long that took, in seconds.
     pub seconds: f64,
-    /// How fast it rose, 0 or more, finite.
+    /// How fast it rose, 0 or more, finite. After a restart this is the least it can have been: what the counter had
+    /// risen by between the value before and its restart is not known.
     pub per_second: f64,
+    /// Whether the counter restarted in between.
+    pub is_restart: bool,
 }
 
 /// How a counter has risen between each point and the one before it: as many as `points`.
 ///
-/// A value below the one before it is a reset: the counter began at zero in between, so it has risen by its new value
-/// (as Prometheus's `rate` has it: "breaks in monotonicity, such as counter resets due to target restarts, are
-/// automatically adjusted for"). A gap stays a gap, and the point after it has the mean rate since the last value. The
-/// first value has no rise.
+/// A value below the one before it is a restart: the counter began at zero in between, so it has risen by its new value
+/// at least. A gap stays a gap, and the point after it has the mean rate since the last value. The first value has no
+/// rise.
 #[must_use]
 pub fn rises(points: Points<'_>) -> Vec<Option<Rise>> {
     let mut before: Option<(i64, f64)> = None;
@@ -39,9 +41,10 @@ pub fn rises(points: Points<'_>) -> Vec<Option<Rise>> {
             return None;
         }
         let rise = before.map(|(earlier, last)| {
-            let base = if value < last { 0.0 } else { last };
+            let is_restart = value < last;
+            let base = if is_restart { 0.0 } else { last };
             let seconds = time.saturating_sub(earlier) as f64 / 1e3;
-            Rise { base, seconds, per_second: (value - base) / seconds }
+            Rise { base, seconds, per_second: (value - base) / seconds, is_restart }
         });
         before = Some((time, value));
         rise.filter(|rise| rise.per_second.is_finite())
@@ -49,11 +52,30 @@ pub fn rises(points: Points<'_>) -> Vec<Option<Rise>> {
     points.times.iter().copied().zip(points.values.iter().copied()).map(rise).collect()
 }
 
+/// Takes away each rise across a restart of which too little is known: all but those that are at least as fast as the
+/// last rise without one, whatever the counter rose by before it restarted.
+pub fn keep_known(rises: &mut [Option<Rise>]) {
+    let mut last_whole: Option<f64> = None;
+    for rise in rises {
+        match rise {
+            Some(Rise { is_restart: true, per_second, .. }) => {
+                if last_whole.is_none_or(|last| *per_second < last) {
+                    *rise = None;
+                }
+            }
+            Some(whole) => last_whole = Some(whole.per_second),
+            None => {}
+        }
+    }
+}
+
 /// How fast a counter rises between each point and the one before it, per second: as many values as `points`, NaN where
-/// there is no [`Rise`].
+/// there is no [`Rise`] or [too little of it is known](keep_known).
 #[must_use]
 pub fn rate(points: Points<'_>) -> Vec<f64> {
-    rises(points).into_iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect()
+    let mut rises = rises(points);
+    keep_known(&mut rises);
+    rises.into_iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect()
 }
 
 /// Whether the values rise as those of a counter do: none below zero, rising often, falling seldom and then deep.
@@ -104,13 +126,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_per_second_survives_resets_and_leaves_gaps() {
+    fn a_rate_is_per_second_survives_restarts_and_leaves_gaps() {
         let times = [0, 1_000, 3_000, 4_000, 5_000, 7_000];
-        let values = [10.0, 15.0, 25.0, 4.0, f64::NAN, 10.0];
+        let values = [10.0, 15.0, 25.0, 6.0, f64::NAN, 12.0];
         let rates = rate(Points { times: &times, values: &values });
         assert!(rates[0].is_nan() && rates[4].is_nan());
-        assert_eq!(rates[1..4], [5.0, 5.0, 4.0]);
+        assert_eq!(rates[1..4], [5.0, 5.0, 6.0]);
         assert_eq!(rates[5], 2.0);
+    }
+
+    #[test]
+    fn of_a_rise_across_a_restart_only_the_least_is_known() {
+        let times = Vec::from_iter((0..8).map(|second| second * 1_000));
+        // Five a second, but for three seconds in which it restarts: little, little again, and more than ever.
+        let values = [100.0, 105.0, 2.0, 1.0, 6.0, 11.0, 9.0, 14.0];
+        let points = Points { times: &times, values: &values };
+        let least = rises(points);
+        let restarts =
+            Vec::from_iter((0..8).filter(|index| least[*index].is_some_and(|rise| rise.is_restart)));
+        assert_eq!(restarts, [2, 3, 6]);
+        assert_eq!(least[2].unwrap().per_second, 2.0);
+        let rates = rate(points);
+        assert!(rates[2].is_nan() && rates[3].is_nan());
+        assert_eq!(rates[4..], [5.0, 5.0, 9.0, 5.0]);
+        // Without a whole rise before it there is nothing to hold it against.
+        assert!(rate(Points { times: &times[..2], values: &[100.0, 90.0] })[1].is_nan());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::super::robust::median;
 use super::super::{Judgement, Points, Verdict};
-use crate::series::{Rise, looks_like_counter, rises};
+use crate::series::{Rise, keep_known, looks_like_counter, rises};
 
 /// Starts by which it can be told whether a series starts again from the same height each time.
 const MIN_STARTS: usize = 3;
@@ -51,9 +51,11 @@ impl<'a> Course<'a> {
         Self { times: points.times, values: Cow::Borrowed(points.values), rises: None }
     }
 
-    /// The rises per second, NaN where the value before is further back than `most_ms`.
+    /// The rises per second, NaN where the value before is further back than `most_ms`, and where the counter restarted
+    /// and too little is known of its rise.
     pub(super) fn of_rises(points: Points<'a>, most_ms: Option<i64>) -> Self {
         let mut rises = rises(points);
+        keep_known(&mut rises);
         if let Some(most_ms) = most_ms {
             let is_far = |rise: &Rise| rise.seconds * 1e3 > most_ms as f64;
             rises.iter_mut().for_each(|rise| *rise = rise.take_if(|rise| !is_far(rise)));
@@ -79,8 +81,11 @@ impl<'a> Course<'a> {
             for column in [&mut judgement.expected, &mut judgement.lower, &mut judgement.upper] {
                 column[row] = value_at(column[row]);
             }
-            if rise.is_none() && value.is_finite() {
-                judgement.verdicts[row] = Verdict::NotJudged;
+            // Of a rise across a restart no more than the least is known: it may be high, but never low.
+            let is_unknown =
+                rise.is_none_or(|rise| rise.is_restart && judgement.verdicts[row] == Verdict::Low);
+            if is_unknown && value.is_finite() {
+                judgement.withdraw(row);
             }
         }
         judgement
@@ -107,9 +112,9 @@ mod tests {
 
     #[test]
     fn what_was_expected_of_a_rise_is_a_value_again() {
-        let (times, values) = ([0, 10_000, 20_000, 50_000, 60_000], [5.0, 25.0, 4.0, f64::NAN, 14.0]);
+        let (times, values) = ([0, 10_000, 20_000, 50_000, 60_000], [5.0, 8.0, 4.0, f64::NAN, 14.0]);
         let course = Course::of_rises(Points { times: &times, values: &values }, Some(30_000));
-        assert_eq!(course.points().values[1..3], [2.0, 0.4]);
+        assert_eq!(course.points().values[1..3], [0.3, 0.4]);
         let mut judgement = Judgement::default();
         for value in course.points().values {
             let verdict = if value.is_nan() { Missing } else { Normal };
@@ -122,5 +127,30 @@ mod tests {
         use Verdict::{Missing, Normal, NotJudged};
         assert_eq!(judgement.verdicts, [NotJudged, Normal, Normal, Missing, NotJudged]);
         assert!(judgement.expected[4].is_nan());
+    }
+
+    #[test]
+    fn a_restart_is_never_low() {
+        let times = [0, 10_000, 20_000, 30_000, 40_000, 50_000];
+        let values = [0.0, 10.0, 5.0, 15.0, 12.0, 22.0];
+        let course = Course::of_rises(Points { times: &times, values: &values }, None);
+        // The first restart may have risen by as much as any other step, the second has risen by more.
+        assert!(course.points().values[2].is_nan());
+        assert_eq!(course.points().values[4], 1.2);
+        let judge = |side: Verdict| {
+            let mut judgement = Judgement::default();
+            for (row, rate) in course.points().values.iter().enumerate() {
+                let verdict = if rate.is_nan() { Verdict::Missing } else { side };
+                judgement.push(verdict, 0.6, 1.0, (0.5, 1.5));
+                judgement.reasons.extend(verdict.is_outlier().then(|| (row, "told".to_owned())));
+            }
+            course.in_values(judgement, 0, &values)
+        };
+        use Verdict::{High, Low, NotJudged};
+        let low = judge(Low);
+        assert_eq!(low.verdicts, [NotJudged, Low, NotJudged, Low, NotJudged, Low]);
+        assert_eq!(low.reasons.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [1, 3, 5]);
+        assert!(low.scores[4].is_nan());
+        assert_eq!(judge(High).verdicts, [NotJudged, High, NotJudged, High, High, High]);
     }
 }

@@ -612,7 +612,7 @@ fn a_counter_is_judged_by_how_fast_it_rises() {
     let why = reason(&judgement, burst);
     assert!(why.starts_with("a rise of 0.9") && why.contains(" a second is high, expected 0.4"), "{why}");
     // Where it should have got to from where it was: two hours after midnight it is 130 requests, in five minutes.
-    for (index, from) in [(burst, values[burst - 1]), (restart, 0.0), (restart + 1, values[restart])] {
+    for (index, from) in [(burst, values[burst - 1]), (restart + 1, values[restart])] {
         let [lower, expected, upper] =
             [&judgement.lower, &judgement.expected, &judgement.upper].map(|column| column[index] - from);
         assert!((expected - 130.0).abs() < 10.0, "{index}: {expected}");
@@ -620,6 +620,27 @@ fn a_counter_is_judged_by_how_fast_it_rises() {
         assert!(expected < upper && upper < expected + 60.0, "{index}: {upper} {expected}");
     }
     assert_eq!(judgement.verdicts[0], Verdict::NotJudged);
+}
+
+#[test]
+fn a_counter_that_restarts_within_a_step_is_not_flagged_unless_it_rises_by_more_than_a_step() {
+    for seed in 0..20 {
+        let restart = 15 * DAY_POINTS + 29 * seed;
+        let mut values = counted(17);
+        let (before, after) = (values[restart - 1], values[restart]);
+        // What share of the step is left.
+        let left = (0.5 + seed as f64) / 20.0;
+        values[restart..].iter_mut().for_each(|value| *value -= before + (1.0 - left) * (after - before));
+        let near = |judgement: &Judgement| -> Vec<Range<usize>> {
+            let near = restart - 12..restart + 12;
+            incidents(judgement).into_iter().filter(|range| near.contains(&range.start)).collect()
+        };
+        assert_eq!(near(&judge(&values)), Vec::<Range<usize>>::new(), "{seed}");
+        values[restart..].iter_mut().for_each(|value| *value += 2_000.0);
+        let judgement = judge(&values);
+        assert_eq!(near(&judgement).first().map(|range| range.start), Some(restart), "{seed}");
+        assert_eq!(judgement.verdicts[restart], Verdict::High, "{seed}");
+    }
 }
 
 #[test]
