@@ -6,6 +6,8 @@
 
 mod auto;
 mod changepoint;
+#[cfg(test)]
+mod constants;
 mod fences;
 mod iqr;
 mod isolation_forest;

@@ -442,6 +442,24 @@ pub struct Decomposition {
 /// Share of the largest value that rounding in the decomposition stays below: 450 units in the last place.
 const ROUNDING: f64 = 1e-13;
 
+/// Where most values are equal, a scale below this share of the distance of the nearest other value is none of noise: it is
+/// what the others have left in the season.
+const NO_NOISE: f64 = 0.05;
+
+/// Residuals of `values` closer to each other than this differ by rounding, or by what the estimate of the season is off.
+fn resolution(values: &[f64], largest: f64) -> f64 {
+    let rounding = ROUNDING * largest;
+    let mut sorted = values.to_vec();
+    let (_, usual, _) = sorted.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
+    let usual = *usual;
+    let others = || values.iter().filter(|value| **value != usual);
+    if others().count() * 2 >= values.len() {
+        return rounding;
+    }
+    let nearest = others().map(|value| (value - usual).abs()).fold(f64::INFINITY, f64::min);
+    if nearest.is_finite() { rounding.max(NO_NOISE * nearest) } else { rounding }
+}
+
 impl Decomposition {
     /// STL with one season for all of the run (R's `s.window = "periodic"`: a smoother of 10n + 1 points and degree 0,
     /// then the mean of each phase) and 15 robustness iterations. All of `values` are finite.
@@ -484,7 +502,7 @@ impl Decomposition {
             })
             .collect();
         let trend = parts.trend().iter().map(|value| value / scale).collect();
-        Ok(Self { season, trend, resolution: ROUNDING * largest })
+        Ok(Self { season, trend, resolution: resolution(values, largest) })
     }
 
     /// Each of the values it was made from less its season. The paper subtracts the median as well, which the test does
