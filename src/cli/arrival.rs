@@ -29,9 +29,7 @@ pub(super) struct Arrivals {
 /// # Errors
 /// Those of the engine.
 pub(super) fn judge(query: &Query, panel: &[Arrivals]) -> Result<Vec<Vec<RowVerdict>>> {
-    let first = panel.iter().find(|member| !member.points.is_empty());
-    let settled =
-        blocks::settle(query, first.into_iter().flat_map(|member| &member.points).map(|(time, _)| *time))?;
+    let settled = blocks::settle(query)?;
     let mut verdicts: Vec<Vec<RowVerdict>> = panel.iter().map(|_| Vec::new()).collect();
     let mut so_far: Vec<Series> = panel.iter().map(empty_series).collect();
     let rows = panel.iter().map(|member| member.points.len()).max().unwrap_or(0);

@@ -4,10 +4,10 @@
 //! alone. So the times of the rows are cut into [`spans`] of whole blocks, each goes through the engine on its own,
 //! and what comes out is the same whatever the cut: it serves a progress bar and several threads.
 
-use crate::detector::{self, Verdict};
+use crate::detector::Verdict;
 use crate::engine;
 use crate::error::Result;
-use crate::query::{Query, Step, Training};
+use crate::query::{Query, Training};
 use crate::series::{Series, TimeRange};
 
 /// How many spans a file is cut into, about: enough for a steady progress bar.
@@ -41,40 +41,23 @@ impl RowVerdict {
     };
 }
 
-/// A query with nothing left open.
+/// A query, and how its rows may be cut.
 #[derive(Debug, Clone)]
 pub(super) struct Settled {
     pub(super) query: Query,
+    /// What is known of it without the points: where blocks may begin.
     training: Training,
     /// Whether the detector looks beyond its blocks, so that all of them must be judged in one go.
     in_one_go: bool,
 }
 
-/// Distances between points that tell the step of a file: few, so that the verdict on a row depends on no later one.
-const STEP_SAMPLE: usize = 30;
-
-/// Settles `query` for points of whose `times` (in the order of the rows) the first few tell the step, unless the query
-/// does.
+/// Settles `query` as far as it can be without the points.
 ///
 /// # Errors
-/// Those of [`detector::build`].
-pub(super) fn settle(query: &Query, times: impl Iterator<Item = i64>) -> Result<Settled> {
-    let detector = detector::build(&query.detector, query.direction)?.detector;
-    let mut query = query.clone();
-    if query.step == Step::Auto {
-        let times: Vec<i64> = times.take(STEP_SAMPLE + 1).collect();
-        let mut distances: Vec<i64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-        distances.retain(|distance| *distance > 0);
-        distances.sort_unstable();
-        query.step = distances.get(distances.len() / 2).map_or(Step::Auto, |step_ms| Step::Fixed(*step_ms));
-    }
-    let step_ms = match query.step {
-        Step::Fixed(step_ms) => step_ms,
-        Step::Auto => query.training.auto_step_ms(0, 1),
-    };
-    let (training, reach) = engine::settle(&query, &*detector, step_ms);
-    query.training = training.into();
-    Ok(Settled { query, training, in_one_go: reach.is_beyond() })
+/// Those of [`engine::settle_unknown`].
+pub(super) fn settle(query: &Query) -> Result<Settled> {
+    let settled = engine::settle_unknown(query)?;
+    Ok(Settled { query: query.clone(), training: settled.training, in_one_go: settled.reach.is_beyond() })
 }
 
 impl Settled {
@@ -148,16 +131,7 @@ impl JudgedSpan {
 /// # Errors
 /// Those of [`engine::judge`].
 pub(super) fn judge_span(settled: &Settled, panel: &[Series], span: TimeRange) -> Result<JudgedSpan> {
-    let from_ms = match settled.training {
-        _ if settled.in_one_go => i64::MIN,
-        Training::VisibleRange => span.from_ms,
-        Training::Window { window_ms, refit_ms } => {
-            let first_block = span.from_ms.div_euclid(refit_ms).saturating_mul(refit_ms);
-            first_block.saturating_sub(window_ms)
-        }
-    };
-    let needed = panel.iter().map(|series| cut(series, from_ms, span.to_ms)).collect();
-    let (detections, notices) = engine::judge(&settled.query, needed, span)?;
+    let (detections, notices) = engine::judge(&settled.query, panel, span)?;
     // Series without points in the span have no detection.
     let place = |series: &Series| {
         detections
@@ -168,23 +142,19 @@ pub(super) fn judge_span(settled: &Settled, panel: &[Series], span: TimeRange) -
     Ok(JudgedSpan { detections, places, notices })
 }
 
-fn cut(series: &Series, from_ms: i64, to_ms: i64) -> Series {
-    let range = series.index_range(from_ms, to_ms.saturating_add(1));
-    Series {
-        name: series.name.clone(),
-        labels: series.labels.clone(),
-        unit: None,
-        times: series.times[range.clone()].to_vec(),
-        values: series.values[range].to_vec(),
-        truth: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::series::Labels;
+    use std::collections::BTreeMap;
+    use std::f64::consts::TAU;
+    use std::sync::Arc;
 
+    use super::*;
+    use crate::engine::{Clock, Detection, Engine, Job, Scope, Workers};
+    use crate::series::Labels;
+    use crate::settings::Settings;
+    use crate::source::{AnySource, FetchRequest, Fetched, Reached, Source};
+
+    const HOUR: i64 = 3_600_000;
     const WINDOW: Training = Training::Window { window_ms: 100, refit_ms: 10 };
 
     #[test]
@@ -201,14 +171,13 @@ mod tests {
 
     #[test]
     fn the_cut_changes_no_verdict() {
-        const HOUR: i64 = 3_600_000;
         let points =
             (0..240).map(|i| (i * HOUR, ((i * 37) % 101) as f64 + if i == 200 { 900.0 } else { 0.0 }));
         let (series, _) = Series::from_points("s".into(), Labels::new(), points.collect());
         let query =
             Query::parse(br#"{"detector":{"kind":"isolation-forest"},"trainingWindow":"3d"}"#).unwrap();
         let panel = [series];
-        let settled = settle(&query, panel[0].times.iter().copied()).unwrap();
+        let settled = settle(&query).unwrap();
         let whole = judge_span(&settled, &panel, TimeRange { from_ms: 0, to_ms: 240 * HOUR }).unwrap();
         let mut flagged = 0;
         for span in settled.spans(panel[0].times.iter().copied()) {
@@ -221,5 +190,120 @@ mod tests {
             }
         }
         assert!(flagged > 0);
+    }
+
+    /// An upstream that answers with the points it has, whatever step is asked for.
+    struct Rows(Series);
+
+    #[async_trait::async_trait]
+    impl Source for Rows {
+        const KIND: &'static str = "rows";
+        const LABEL: &'static str = "Rows";
+        const DESCRIPTION: &'static str = "One series of a test";
+        type Options = serde_json::Value;
+
+        fn connect(_settings: &Settings) -> Result<Self> {
+            unreachable!("it is made by the test")
+        }
+
+        async fn fetch(&self, _options: &Self::Options, request: &FetchRequest) -> Result<Fetched> {
+            let Series { times, values, .. } = &self.0;
+            let points = times.iter().copied().zip(values.iter().copied());
+            let points = points.filter(|(time, _)| request.range.contains(*time)).collect();
+            let (series, _) = Series::from_points(self.0.name.clone(), self.0.labels.clone(), points);
+            Ok(Fetched { series: vec![series], ..Fetched::default() })
+        }
+
+        async fn check(&self) -> Result<Reached> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    /// What is said of a point, all NaNs being one.
+    type Said = (Verdict, [u64; 4], String);
+
+    fn said(verdict: Verdict, columns: [f64; 4], reason: Option<&String>) -> Said {
+        let bits = columns.map(|value| if value.is_nan() { u64::MAX } else { value.to_bits() });
+        (verdict, bits, reason.cloned().unwrap_or_default())
+    }
+
+    /// Traffic with a day, and noise; it rises to nearly the double for a day, or an hour, after 6/7 of the time.
+    fn traffic(step_ms: i64, points: i64) -> Series {
+        const DAY: i64 = 24 * HOUR;
+        let mut seed = 1_u64;
+        let mut noise = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+        };
+        let burst = points * 6 / 7;
+        let value = |slot: i64| {
+            let time = 20_000 * DAY + slot * step_ms;
+            let rhythm =
+                if step_ms < DAY { 30.0 * ((time % DAY) as f64 / DAY as f64 * TAU).sin() } else { 0.0 };
+            let is_burst = (burst..burst + (HOUR / step_ms).max(1)).contains(&slot);
+            (time, (100.0 + rhythm + 8.0 * noise()) * if is_burst { 1.9 } else { 1.0 })
+        };
+        Series::from_points("traffic".into(), Labels::new(), (0..points).map(value).collect()).0
+    }
+
+    #[tokio::test]
+    async fn plugin_and_command_line_say_the_same_at_every_step() {
+        const MINUTE: i64 = 60_000;
+        let steps = [
+            (MINUTE, 24_000),
+            (5 * MINUTE, 6_000),
+            (15 * MINUTE, 3_000),
+            (HOUR, 1_500),
+            (4 * HOUR, 900),
+            (24 * HOUR, 365),
+        ];
+        for ((step_ms, points), json) in steps
+            .into_iter()
+            .flat_map(|step| ["{}", r#"{"detector":{"kind":"mad"}}"#].map(|json| (step, json)))
+        {
+            let series = traffic(step_ms, points);
+            let query = Query::parse(json.as_bytes()).unwrap();
+            let panel = [series.clone()];
+            let settled = settle(&query).unwrap();
+            let mut by_command_line: BTreeMap<i64, Said> = BTreeMap::new();
+            for span in settled.spans(series.times.iter().copied()) {
+                let judged = judge_span(&settled, &panel, span).unwrap();
+                for time in series.times.iter().filter(|time| span.contains(**time)) {
+                    let RowVerdict { verdict, score, expected, lower, upper, reason } = judged.at(0, *time);
+                    by_command_line
+                        .insert(*time, said(verdict, [score, expected, lower, upper], Some(&reason)));
+                }
+            }
+            let burst = series.times[points as usize * 6 / 7];
+            let of_burst = &by_command_line[&burst];
+            assert_ne!(of_burst.0, Verdict::NotJudged, "{json} at {step_ms}");
+            assert!(of_burst.0 == Verdict::High || json != "{}", "{step_ms}: {of_burst:?}");
+
+            let last = *series.times.last().unwrap();
+            let source: Arc<dyn AnySource> = Arc::new(Rows(series));
+            let engine = Engine::new(Workers::default(), 64 << 20, Clock::new(move || last + step_ms / 2));
+            let longest = 90 * step_ms.max(15 * MINUTE);
+            let ranges = [
+                (last - longest, last),
+                (burst - 20 * step_ms, burst + 3 * step_ms),
+                (burst - longest, burst),
+                (burst, burst),
+                (last - 7 * step_ms - 1, last + step_ms / 2),
+            ];
+            for ((from_ms, to_ms), max_data_points) in ranges.into_iter().zip([1, 50, 2_000, 300, 9]) {
+                let visible = TimeRange { from_ms, to_ms };
+                let job = Job { query: query.clone(), visible, max_data_points };
+                let outcome = engine.run(job, &source, Scope::default()).await.unwrap();
+                let Detection { series, verdicts, scores, expected, lower, upper, reasons, .. } =
+                    &outcome.detections[0];
+                for (row, time) in series.times.iter().enumerate() {
+                    let columns = [scores[row], expected[row], lower[row], upper[row]];
+                    let by_plugin = said(verdicts[row], columns, reasons.get(&row));
+                    assert_eq!(Some(&by_plugin), by_command_line.get(time), "{json} at {step_ms}: {time}");
+                }
+                let rows = by_command_line.range(from_ms..=to_ms).count();
+                assert_eq!(series.times.len(), rows, "{json} at {step_ms}: {from_ms} to {to_ms}");
+            }
+        }
     }
 }

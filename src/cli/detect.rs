@@ -175,7 +175,7 @@ fn judge(
     panel: &[Series],
     threads: &Threads,
 ) -> Result<Vec<RowVerdict>> {
-    let settled = blocks::settle(query, panel.iter().flat_map(|series| series.times.iter().copied()))?;
+    let settled = blocks::settle(query)?;
     let spans = settled.spans(rows.iter().map(|row| row.time));
     let span_of = |time: i64| spans.partition_point(|span| span.to_ms < time);
     let bar = progress_bar(spans.len() as u64, "parts");

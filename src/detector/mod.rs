@@ -277,6 +277,9 @@ impl Forecast {
     }
 }
 
+/// Points that a training window has at least where the query leaves its length open.
+const DEFAULT_POINTS: i64 = 168;
+
 /// One kind of detector, with the options of one query.
 pub trait Detector: Sized + Send + Sync + 'static {
     /// Name on the wire.
@@ -302,9 +305,10 @@ pub trait Detector: Sized + Send + Sync + 'static {
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
 
     /// Length of the training window and of a block, in ms, where the query leaves them open, for points `step_ms`
-    /// apart.
-    fn default_training(&self, _step_ms: i64) -> (i64, i64) {
-        (DEFAULT_WINDOW.as_millis(), DEFAULT_REFIT.as_millis())
+    /// apart: a week and a day, or as long as a week of hours has points.
+    fn default_training(&self, step_ms: i64) -> (i64, i64) {
+        let window_ms = DEFAULT_WINDOW.as_millis().max(step_ms.saturating_mul(DEFAULT_POINTS));
+        (window_ms, DEFAULT_REFIT.as_millis().max(step_ms))
     }
 
     /// What [`Detector::judge_blocks`] needs besides training windows and blocks, for points `step_ms` apart.

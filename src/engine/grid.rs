@@ -93,6 +93,26 @@ impl Line {
         }
     }
 
+    /// Whether there is a point within a half-open range of time.
+    pub(super) fn has_points(&self, from_ms: i64, to_ms: i64) -> bool {
+        self.first_from(from_ms).is_some_and(|first| first < to_ms)
+    }
+
+    /// The time of the first point at `ms` or later.
+    pub(super) fn first_from(&self, ms: i64) -> Option<i64> {
+        let times = &self.series.times;
+        times.get(times.partition_point(|time| *time < ms)).copied()
+    }
+
+    /// The usual distance between points within a half-open range of time, by the newest `most` distances; `None` if there
+    /// are less than `fewest`.
+    pub(super) fn distance_ms(&self, from_ms: i64, to_ms: i64, fewest: usize, most: usize) -> Option<i64> {
+        let Range { start, end } = self.series.index_range(from_ms, to_ms);
+        let start = start.max(end.saturating_sub(most + 1));
+        let distances = (end - start).saturating_sub(1);
+        (distances >= fewest).then(|| self.steps.median_ms(&self.series.times, start..end)).flatten()
+    }
+
     /// The digest of all points within a half-open range of time.
     pub(super) fn digest(&self, from_ms: i64, to_ms: i64) -> u128 {
         self.digests.run(self.series.index_range(from_ms, to_ms))
@@ -307,6 +327,17 @@ impl Steps {
     fn constant_ms(&self) -> Option<i64> {
         let steps = self.usual.len() - 1;
         (steps > 0 && self.usual[steps] == steps).then_some(self.usual_ms)
+    }
+
+    /// The median distance between the `times` at `range`; the longer of the two in the middle.
+    fn median_ms(&self, times: &[i64], range: Range<usize>) -> Option<i64> {
+        let steps = range.len().checked_sub(1).filter(|steps| *steps > 0)?;
+        if (self.usual[range.end - 1] - self.usual[range.start]) * 2 > steps {
+            return Some(self.usual_ms);
+        }
+        let mut distances: Vec<i64> =
+            times[range].windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+        Some(*distances.select_nth_unstable(steps / 2).1)
     }
 
     /// [`regular_step_ms`] of the `times` at `range`.

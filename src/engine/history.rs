@@ -306,7 +306,8 @@ impl Chunk {
     }
 }
 
-fn cut(series: &Series, from_ms: i64, to_ms: i64) -> Series {
+/// The points of `series` within a half-open range of time.
+pub(super) fn cut(series: &Series, from_ms: i64, to_ms: i64) -> Series {
     let range = series.index_range(from_ms, to_ms);
     Series {
         name: series.name.clone(),

@@ -14,18 +14,18 @@ use super::cache::{Cache, Key};
 use super::digest::digest;
 use super::grid::{Laid, Line, Outline};
 use super::plan::{Block, Run};
+use super::settle::Part;
 use super::workers::Workers;
 use crate::detector::{self, AnyDetector, Forecast, Judgement, Member, Timing};
 use crate::error::{Category, Error, Result};
 use crate::series::{Points, Series, TimeRange};
 
-/// Everything that units have in common.
+/// Everything that the units of one part of a query have in common.
 #[derive(Debug)]
 pub(super) struct Panel {
-    pub(super) lines: Vec<Line>,
-    pub(super) blocks: Vec<Block>,
-    /// All blocks in one go, for a detector that looks beyond each.
-    pub(super) run: Option<Run>,
+    pub(super) lines: Arc<Vec<Line>>,
+    /// What of them is judged, and in which blocks.
+    pub(super) part: Part,
     pub(super) visible: TimeRange,
     pub(super) now_ms: i64,
     /// The instant before which what is yet to come is forecast, if it is.
@@ -86,12 +86,35 @@ pub(super) struct Verdicts {
     pub(super) unflagged: Option<String>,
 }
 
-/// Judges what is not known yet and puts all of it together; one for each line that has something to show.
+/// The units of a part, and what was made of each.
+type Done = (Arc<Panel>, Arc<Vec<Unit>>, Vec<Option<Arc<Judged>>>);
+
+/// Judges what is not known yet of the parts of a query and puts all of it together; one for each line that has something
+/// to show.
 pub(super) async fn judge(
-    panel: &Arc<Panel>,
+    panels: &[Arc<Panel>],
     cache: &Arc<Cache>,
     workers: &Workers,
 ) -> Result<Vec<Verdicts>> {
+    let mut done = Vec::with_capacity(panels.len());
+    for panel in panels {
+        done.push(judge_part(panel, cache, workers).await?);
+    }
+    workers.run(move |_| Ok(assemble(&done))).await
+}
+
+/// Judges everything on this thread, remembering nothing.
+pub(super) fn judge_all(panels: &[Arc<Panel>]) -> Result<Vec<Verdicts>> {
+    let judge = |panel: &Arc<Panel>| -> Result<Done> {
+        let units = panel.units(&CancellationToken::new())?;
+        let judged =
+            units.iter().map(|unit| Ok(Some(Arc::new(panel.judge(unit)?)))).collect::<Result<Vec<_>>>()?;
+        Ok((Arc::clone(panel), Arc::new(units), judged))
+    };
+    Ok(assemble(&panels.iter().map(judge).collect::<Result<Vec<_>>>()?))
+}
+
+async fn judge_part(panel: &Arc<Panel>, cache: &Arc<Cache>, workers: &Workers) -> Result<Done> {
     let (looked_at, known) = (Arc::clone(panel), Arc::clone(cache));
     let (units, mut judged, unknown) = workers
         .run(move |cancel| {
@@ -117,39 +140,56 @@ pub(super) async fn judge(
     for (index, new) in unknown.into_iter().zip(new) {
         judged[index] = Some(new);
     }
-    let panel = Arc::clone(panel);
-    workers.run(move |_| Ok(panel.assemble(&units, &judged))).await
+    Ok((Arc::clone(panel), units, judged))
+}
+
+/// Puts the verdicts of each series together, in the order of time, each range of it from the part that it belongs to.
+fn assemble(done: &[Done]) -> Vec<Verdicts> {
+    let Some((panel, ..)) = done.first() else { return Vec::new() };
+    let mut pieces: BTreeMap<usize, Vec<(TimeRange, &JudgedMember)>> = BTreeMap::new();
+    for (panel, units, judged) in done {
+        for (unit, judged) in units.iter().zip(judged) {
+            let Some(judged) = judged else { continue };
+            for (UnitMember { index, .. }, member) in unit.members.iter().zip(&judged.members) {
+                let of_line = pieces.entry(*index).or_default();
+                of_line.extend(panel.part.shown[*index].iter().map(|range| (*range, member)));
+            }
+        }
+    }
+    let together = |(index, mut pieces): (usize, Vec<(TimeRange, &JudgedMember)>)| {
+        // Stable: the blocks within a range stay in their order.
+        pieces.sort_by_key(|(range, _)| range.from_ms);
+        let mut verdicts = panel.nothing_yet(index);
+        pieces.into_iter().for_each(|(range, member)| verdicts.append(member, range));
+        verdicts
+    };
+    let shows = |Detection { series, forecast, .. }: &Detection| !series.is_empty() || !forecast.is_empty();
+    pieces.into_iter().map(together).filter(|verdicts| shows(&verdicts.detection)).collect()
 }
 
 impl Panel {
     /// What has to be known, by series and time.
     fn units(&self, cancel: &CancellationToken) -> Result<Vec<Unit>> {
-        let everything: Vec<usize> = (0..self.lines.len()).collect();
+        let everything: Vec<usize> =
+            (0..self.lines.len()).filter(|line| !self.part.shown[*line].is_empty()).collect();
         let groups: Vec<&[usize]> =
             if self.detector.across_series() { vec![&everything] } else { everything.chunks(1).collect() };
         // What is yet to come is forecast by the model in force now.
-        let in_force = self.blocks.iter().rposition(|block| block.judge_from <= self.now_ms).unwrap_or(0);
+        let in_force =
+            self.part.blocks.iter().rposition(|block| block.judge_from <= self.now_ms).unwrap_or(0);
         let mut units = Vec::new();
         for group in groups {
             if cancel.is_cancelled() {
                 return Err(Error::cancelled());
             }
-            match &self.run {
+            match &self.part.run {
                 Some(run) => units.extend(self.unit(group, &run.whole_block(), None)),
-                None => units.extend(self.blocks.iter().enumerate().filter_map(|(number, block)| {
+                None => units.extend(self.part.blocks.iter().enumerate().filter_map(|(number, block)| {
                     self.unit(group, block, self.forecast_to_ms.filter(|_| number == in_force))
                 })),
             }
         }
         Ok(units)
-    }
-
-    /// Judges everything on this thread, remembering nothing.
-    pub(super) fn judge_all(&self) -> Result<Vec<Verdicts>> {
-        let units = self.units(&CancellationToken::new())?;
-        let judged =
-            units.iter().map(|unit| Ok(Some(Arc::new(self.judge(unit)?)))).collect::<Result<Vec<_>>>()?;
-        Ok(self.assemble(&units, &judged))
     }
 
     /// The unit of a block, which forecasts what comes before `forecast_to_ms`; `None` if there are no points of it.
@@ -161,7 +201,8 @@ impl Panel {
             .filter_map(|index| {
                 let line = &self.lines[*index];
                 let outline = line.outline(block, self.now_ms)?;
-                let outline = self.run.map_or(outline, |run| line.outline_run(&run, outline, self.now_ms));
+                let outline =
+                    self.part.run.map_or(outline, |run| line.outline_run(&run, outline, self.now_ms));
                 let ahead =
                     forecast_to_ms.map(|to_ms| line.ahead(&outline, self.now_ms, to_ms)).unwrap_or_default();
                 Some(UnitMember { index: *index, outline, ahead })
@@ -210,7 +251,7 @@ impl Panel {
             .iter()
             .map(|member| {
                 let line = &self.lines[member.index];
-                let laid = match &self.run {
+                let laid = match &self.part.run {
                     Some(run) => line.lay_run(run, &member.outline, self.now_ms),
                     None => line.lay(&unit.block, &member.outline),
                 };
@@ -236,7 +277,7 @@ impl Panel {
             members.iter().zip(&unit.members).zip(&mut forecasts).map(judge).collect()
         } else if members.iter().all(|member| member.judged.values.is_empty()) {
             vec![Judgement::default(); members.len()]
-        } else if let Some(run) = &self.run {
+        } else if let Some(run) = &self.part.run {
             laid.iter().map(|(_, laid)| self.judge_run(run, laid.all())).collect()
         } else {
             self.detector.judge_panel(&members)
@@ -279,6 +320,7 @@ impl Panel {
         // Each bound moves on from block to block, so one pass over the times finds them all.
         let mut places = [0; 4];
         let blocks: Vec<detector::Block> = self
+            .part
             .blocks
             .iter()
             .map(|block| {
@@ -305,21 +347,6 @@ impl Panel {
             all.append(block);
         }
         all
-    }
-
-    /// Puts the verdicts of each series together, in the order of time, and cuts them to the visible range.
-    fn assemble(&self, units: &[Unit], judged: &[Option<Arc<Judged>>]) -> Vec<Verdicts> {
-        let mut all: BTreeMap<usize, Verdicts> = BTreeMap::new();
-        for (unit, judged) in units.iter().zip(judged) {
-            let Some(judged) = judged else { continue };
-            for (UnitMember { index, .. }, member) in unit.members.iter().zip(&judged.members) {
-                let verdicts = all.entry(*index).or_insert_with(|| self.nothing_yet(*index));
-                verdicts.append(member, self.visible);
-            }
-        }
-        let shows =
-            |Detection { series, forecast, .. }: &Detection| !series.is_empty() || !forecast.is_empty();
-        all.into_values().filter(|verdicts| shows(&verdicts.detection)).collect()
     }
 
     fn nothing_yet(&self, index: usize) -> Verdicts {
@@ -358,8 +385,9 @@ impl Verdicts {
             let before = |ms: i64| times.partition_point(|time| *time < ms);
             before(visible.from_ms)..before(visible.to_ms.saturating_add(1))
         };
-        if !block.forecast.is_empty() {
-            self.detection.forecast = block.forecast.range(seen_of(&block.forecast.times));
+        let ahead = seen_of(&block.forecast.times);
+        if !ahead.is_empty() {
+            self.detection.forecast = block.forecast.range(ahead);
         }
         let seen = seen_of(&block.times);
         if seen.is_empty() {

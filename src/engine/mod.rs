@@ -16,17 +16,18 @@ mod grid;
 mod history;
 mod judge;
 mod plan;
+mod settle;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::detector::{self, AnyDetector, Built, Forecast, Reach, Verdict};
+use crate::detector::{self, AnyDetector, Built, Forecast, Verdict};
 use crate::error::{Result, list_names};
-use crate::query::{Query, Step, Training, Transform};
+use crate::query::{Query, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
 use crate::source::{self, AnySource, PreparedQuery};
 
@@ -35,7 +36,8 @@ use flights::Flights;
 use grid::Line;
 use history::{Ask, Read};
 use judge::{Panel, Verdicts};
-use plan::{Block, Run, plan};
+use plan::plan;
+use settle::{Asked, Part, Settled};
 
 pub use cache::CacheStats;
 pub use clock::Clock;
@@ -98,7 +100,7 @@ pub struct Outcome {
     pub seed: Option<u64>,
     /// Grid step asked of the upstream, ms.
     pub step_ms: i64,
-    /// What the points were judged against.
+    /// What the newest points were judged against.
     pub training: Training,
     /// What was asked of the upstream.
     pub executed: String,
@@ -173,47 +175,59 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
     engine.run(job, own_source, Scope::default()).await.map(Arc::unwrap_or_clone)
 }
 
-/// What a query is judged against at this step, and how far beyond it the detector looks.
-pub(crate) fn settle(query: &Query, detector: &dyn AnyDetector, step_ms: i64) -> (Training, Reach) {
-    let training = query.training.settle(detector.default_training(step_ms));
-    let reach = match training {
-        Training::Window { .. } => detector.reach(step_ms),
-        Training::VisibleRange => Reach::default(),
-    };
-    (training, reach)
+/// What a query is judged against before anything is known of the points: its blocks are those that it can be cut into.
+///
+/// # Errors
+/// Those of [`detector::build`].
+pub(crate) fn settle_unknown(query: &Query) -> Result<Settled> {
+    let detector = detector::build(&query.detector, query.direction)?.detector;
+    let anywhen = TimeRange { from_ms: 0, to_ms: 0 };
+    Ok(Asked::of(query, None, anywhen, 1).settle(&*detector, None))
 }
 
 /// Judges series that are already there, with the blocks and the code of [`Engine::run`], on this thread.
 ///
-/// `panel` holds all series of the query from the begin of the first block's training on, and from as much earlier as
-/// the detector looks; `visible` is the range whose points are judged. Nothing is missing after the last point. Returns
-/// one detection for each series with points there, and what the user should know.
+/// `panel` holds all series of the query; `visible` is the range whose points are judged, and what comes after it is not
+/// looked at. Nothing is missing after the last point. Returns one detection for each series with points there, and what
+/// the user should know.
 ///
 /// # Errors
 /// [`Category::Query`](crate::error::Category::Query) if the detector cannot be built,
 /// [`Category::Limit`](crate::error::Category::Limit) if there are too many blocks.
-pub fn judge(query: &Query, panel: Vec<Series>, visible: TimeRange) -> Result<(Vec<Detection>, Vec<String>)> {
+pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec<Detection>, Vec<String>)> {
     let Built { detector, .. } = detector::build(&query.detector, query.direction)?;
-    let known_step_ms = match query.step {
-        Step::Fixed(step_ms) => Some(step_ms),
-        Step::Auto => None,
+    let detector: Arc<dyn AnyDetector> = Arc::from(detector);
+    let asked = Asked::of(query, None, visible, 1);
+    let lines = |from_ms: i64| -> Vec<Line> {
+        let read = |series: &Series| history::cut(series, from_ms, visible.to_ms.saturating_add(1));
+        panel.iter().map(|series| Line::new(read(series), query.transform, None)).collect()
     };
-    let step_ms = known_step_ms.unwrap_or_else(|| query.training.auto_step_ms(visible.len_ms(), 1));
-    let (training, reach) = settle(query, &*detector, step_ms);
-    let line = |series: Series| Line::new(series, query.transform, known_step_ms);
-    let blocks = plan(visible, training, reach)?;
-    let panel = Panel {
-        lines: panel.into_iter().map(line).collect(),
-        run: Run::of(&blocks, training, reach, step_ms),
-        blocks,
-        visible,
-        now_ms: i64::MIN,
-        forecast_to_ms: None,
-        detector: Arc::from(detector),
-        settings: Key::default(),
-        keep: false,
-    };
-    let judged = panel.judge_all()?;
+    let mut first_ms = asked.first_ms(&*detector, visible.from_ms);
+    let mut read = lines(first_ms);
+    let mut parts = asked.parts(&*detector, &read, visible)?;
+    let needed_ms = parts.iter().map(Part::first_ms).min().unwrap_or(first_ms);
+    if needed_ms < first_ms {
+        first_ms = needed_ms;
+        read = lines(first_ms);
+        parts = asked.parts(&*detector, &read, visible)?;
+    }
+    let lines = Arc::new(read);
+    let panels: Vec<Arc<Panel>> = parts
+        .into_iter()
+        .map(|part| {
+            Arc::new(Panel {
+                lines: Arc::clone(&lines),
+                part,
+                visible,
+                now_ms: i64::MIN,
+                forecast_to_ms: None,
+                detector: Arc::clone(&detector),
+                settings: Key::default(),
+                keep: false,
+            })
+        })
+        .collect();
+    let judged = judge::judge_all(&panels)?;
     let notices = shortage_notices(&judged).collect();
     Ok((judged.into_iter().map(|verdicts| verdicts.detection).collect(), notices))
 }
@@ -259,40 +273,54 @@ impl Engine {
     async fn carry_out(&self, work: Work) -> Result<Outcome> {
         let now_ms = self.clock.now_ms();
         let started = Instant::now();
-        let mut read = self.read(&work, work.end_ms(now_ms, 0), now_ms).await?;
-        let mut lines = self.lines(&work, &read).await?;
-        let (mut points_fetched, mut decode_time) = (read.fetched, read.decode_time);
-        // Where points are further apart than was asked for, whether the last ones are missing shows later.
-        let wanted = work.end_ms(now_ms, work.look_ahead_ms(&lines, now_ms));
-        if wanted > work.end_ms(now_ms, 0) {
-            read = self.read(&work, wanted, now_ms).await?;
-            lines = self.lines(&work, &read).await?;
+        self.refuse_too_long(&work, now_ms).await?;
+        let mut wanted = (work.first_ms(work.visible.from_ms), work.end_ms(now_ms, 0));
+        let (mut points_fetched, mut decode_time) = (0, Duration::ZERO);
+        let (read, lines, parts) = loop {
+            let read = self.read(&work, wanted, now_ms).await?;
             points_fetched += read.fetched;
             decode_time += read.decode_time;
-        }
+            let lines = self.lines(&work, &read).await?;
+            let parts = work.parts(&lines, work.visible)?;
+            // Where points are further apart than was asked for, more of the past is needed, and whether the last ones
+            // are missing shows later.
+            let first_ms = parts.iter().map(Part::first_ms).min().map_or(wanted.0, |first| work.align(first));
+            let end_ms = work.end_ms(now_ms, work.look_ahead_ms(&parts, &lines, now_ms));
+            if first_ms >= wanted.0 && end_ms <= wanted.1 {
+                break (read, lines, parts);
+            }
+            wanted = (first_ms.min(wanted.0), end_ms.max(wanted.1));
+        };
         let fetch_time = started.elapsed();
 
         let started = Instant::now();
         let points_in = lines.iter().map(|line| line.series.len()).sum();
-        let fingerprint = work.fingerprint(&lines);
+        let fingerprint = work.fingerprint(&parts, &lines);
+        let training =
+            parts.last().map_or(work.asked.settle(&*work.detector, None), |part| part.settled).training;
         let mut notices = read.notices.clone();
         notices.extend(unknown_options_notice(
             work.prepared.unknown_options().iter().chain(&work.unknown_options),
         ));
         notices.extend(nothing_notice(&lines));
-        notices.extend(work.counter_notice(&lines));
-        let panel = Arc::new(Panel {
-            lines,
-            blocks: work.blocks.clone(),
-            run: work.run,
-            visible: work.visible,
-            now_ms,
-            forecast_to_ms: work.forecast_to_ms(now_ms),
-            detector: Arc::clone(&work.detector),
-            settings: work.settings,
-            keep: work.training != Training::VisibleRange,
-        });
-        let judged = judge::judge(&panel, &self.cache, &self.workers).await?;
+        notices.extend(work.counter_notice(&parts, &lines));
+        let lines = Arc::new(lines);
+        let panels: Vec<Arc<Panel>> = parts
+            .into_iter()
+            .map(|part| {
+                Arc::new(Panel {
+                    lines: Arc::clone(&lines),
+                    visible: work.visible,
+                    now_ms,
+                    forecast_to_ms: work.forecast_to_ms(&part, now_ms),
+                    detector: Arc::clone(&work.detector),
+                    settings: work.settings_of(&part.settled),
+                    keep: part.settled.training != Training::VisibleRange,
+                    part,
+                })
+            })
+            .collect();
+        let judged = judge::judge(&panels, &self.cache, &self.workers).await?;
         notices.extend(shortage_notices(&judged));
         notices.extend(unlike_notice(&judged));
         Ok(Outcome {
@@ -300,8 +328,8 @@ impl Engine {
             source: work.source,
             detector: work.detector.kind(),
             seed: work.detector.seed(),
-            step_ms: work.step_ms,
-            training: work.training,
+            step_ms: work.asked.step_ms,
+            training,
             executed: read.executed.clone(),
             notices,
             fingerprint,
@@ -313,19 +341,37 @@ impl Engine {
         })
     }
 
-    /// Reads what the query needs up to `to_ms`; once for all that ask for it at the same time.
-    async fn read(&self, work: &Work, to_ms: i64, now_ms: i64) -> Result<Arc<Read>> {
+    /// Refuses a range that has too many blocks before it is read, as far as its newest points tell.
+    async fn refuse_too_long(&self, work: &Work, now_ms: i64) -> Result<()> {
+        let is_refused = |settled: Settled| plan(work.visible, settled.training, settled.reach);
+        if is_refused(work.asked.settle(&*work.detector, None)).is_ok() {
+            return Ok(());
+        }
+        let to_ms = work.visible.to_ms;
+        let newest = TimeRange { from_ms: to_ms, to_ms };
+        let read = self.read(work, (work.first_ms(to_ms), work.end_ms(now_ms, 0)), now_ms).await?;
+        let lines = self.lines(work, &read).await?;
+        for part in work.parts(&lines, newest)? {
+            is_refused(part.settled)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the query needs from the first instant `wanted` up to the second; once for all that ask for it at the same
+    /// time.
+    async fn read(&self, work: &Work, wanted: (i64, i64), now_ms: i64) -> Result<Arc<Read>> {
+        let (from_ms, to_ms) = wanted;
         let ask = Ask {
             key: work.history,
             prepared: Arc::clone(&work.prepared),
-            from_ms: work.first_ms(),
+            from_ms,
             to_ms,
-            step_ms: work.step_ms,
+            step_ms: work.asked.step_ms,
             now_ms,
         };
         let cache = Arc::clone(&self.cache);
         let start = move || async move { history::read(&cache, &ask).await.map(Arc::new) };
-        self.reads.join((work.history, work.first_ms(), to_ms), start).await
+        self.reads.join((work.history, from_ms, to_ms), start).await
     }
 
     async fn lines(&self, work: &Work, read: &Arc<Read>) -> Result<Vec<Line>> {
@@ -345,16 +391,12 @@ struct Work {
     detector: Arc<dyn AnyDetector>,
     unknown_options: Vec<String>,
     source: &'static str,
-    blocks: Vec<Block>,
-    /// All of them in one go, if the detector looks beyond each.
-    run: Option<Run>,
+    asked: Asked,
     visible: TimeRange,
-    training: Training,
     transform: Transform,
-    step_ms: i64,
     /// Names data source, source options and step.
     history: Key,
-    /// Names all that verdicts depend on besides the points.
+    /// Names all that verdicts depend on besides the points and what is settled by them.
     settings: Key,
     /// What of that is the same on every replica.
     described: String,
@@ -367,23 +409,16 @@ impl Work {
         let source_kind = source.kind();
         let prepared: Arc<dyn PreparedQuery> = Arc::from(source.prepare(&query.source)?);
         let Built { detector, unknown_options } = detector::build(&query.detector, query.direction)?;
-        let step_ms = match query.step {
-            Step::Fixed(step_ms) => step_ms,
-            Step::Auto => prepared
-                .default_step_ms()
-                .unwrap_or_else(|| query.training.auto_step_ms(job.visible.len_ms(), job.max_data_points)),
-        }
-        .max(1);
-        let (training, reach) = settle(query, &*detector, step_ms);
+        let asked = Asked::of(query, prepared.default_step_ms(), job.visible, job.max_data_points);
         let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
-        let asked = format!("{source_kind} {} {step_ms}", options(&query.source));
+        let history = format!("{source_kind} {} {}", options(&query.source), asked.step_ms);
         let described = format!(
-            "{} {asked} {} {} {:?} {:?} {:?}",
+            "{} {history} {} {} {:?} {:?} {:?}",
             env!("CARGO_PKG_VERSION"),
             detector.kind(),
             options(&query.detector),
             query.direction,
-            training,
+            asked,
             query.transform,
         );
         let named = |what: &str| -> Key {
@@ -392,22 +427,31 @@ impl Work {
             name.update(what);
             name.finalize().into()
         };
-        let blocks = plan(job.visible, training, reach)?;
         Ok(Self {
             prepared,
             detector: Arc::from(detector),
             unknown_options,
             source: source_kind,
-            run: Run::of(&blocks, training, reach, step_ms),
-            blocks,
+            asked,
             visible: job.visible,
-            training,
             transform: query.transform,
-            step_ms,
-            history: named(&asked),
+            history: named(&history),
             settings: named(&described),
             described,
         })
+    }
+
+    /// Cuts `range` into parts whose blocks are settled in the same way.
+    fn parts(&self, lines: &[Line], range: TimeRange) -> Result<Vec<Part>> {
+        self.asked.parts(&*self.detector, lines, range)
+    }
+
+    /// Names all that the verdicts on a part depend on besides the points.
+    fn settings_of(&self, settled: &Settled) -> Key {
+        let mut key = Sha256::new();
+        key.update(self.settings);
+        key.update(format!("{settled:?}"));
+        key.finalize().into()
     }
 
     /// Names the query with its range.
@@ -419,58 +463,65 @@ impl Work {
         key.finalize().into()
     }
 
-    /// First instant whose points are needed.
-    fn first_ms(&self) -> i64 {
-        let first = self.training_from_ms().unwrap_or(self.visible.from_ms);
-        history::floor(first.min(self.visible.from_ms), self.step_ms)
+    /// First instant whose points are needed for a range that begins at `from_ms`, as far as that is known without any.
+    fn first_ms(&self, from_ms: i64) -> i64 {
+        self.align(self.asked.first_ms(&*self.detector, from_ms).min(from_ms))
     }
 
-    /// First instant whose points verdicts depend on.
-    fn training_from_ms(&self) -> Option<i64> {
-        self.run.map(|run| run.first_ms()).or_else(|| self.blocks.first().map(|block| block.train_from))
+    /// The last whole step that does not begin after `ms`.
+    fn align(&self, ms: i64) -> i64 {
+        history::floor(ms, self.asked.step_ms)
     }
 
     /// The instant after the last whose points are needed, if those `look_ahead_ms` after the visible range are. At
     /// least a step of them is, and whole steps, but nothing of the future that is not asked for.
     fn end_ms(&self, now_ms: i64, look_ahead_ms: i64) -> i64 {
-        let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(self.step_ms));
-        let whole = history::floor(end, self.step_ms).saturating_add(self.step_ms);
+        let step_ms = self.asked.step_ms;
+        let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(step_ms));
+        let whole = self.align(end).saturating_add(step_ms);
         whole.min(self.visible.to_ms.max(now_ms).saturating_add(1))
     }
 
     /// The instant before which a range that ends in the future is forecast. Rounded up to a whole block, so that it
     /// stays the same while the range moves on.
-    fn forecast_to_ms(&self, now_ms: i64) -> Option<i64> {
+    fn forecast_to_ms(&self, part: &Part, now_ms: i64) -> Option<i64> {
         let to_ms = self.visible.to_ms;
         let wanted = self.detector.forecasts()
             && to_ms > now_ms
             && !self.detector.across_series()
-            && self.run.is_none();
-        wanted.then(|| match self.training {
+            && part.run.is_none();
+        wanted.then(|| match part.settled.training {
             Training::VisibleRange => to_ms.saturating_add(1),
             Training::Window { refit_ms, .. } => history::floor(to_ms, refit_ms).saturating_add(refit_ms),
         })
     }
 
     /// How far beyond the visible range a point may lie that shows whether one within is missing.
-    fn look_ahead_ms(&self, lines: &[Line], now_ms: i64) -> i64 {
-        let last = self.blocks.last().copied();
-        let last = match &self.run {
-            Some(run) => last.and_then(|last| run.cells(last.judge_from).next()),
-            None => last,
+    fn look_ahead_ms(&self, parts: &[Part], lines: &[Line], now_ms: i64) -> i64 {
+        let of_part = |part: &Part| {
+            let last = part.blocks.last().copied();
+            let last = match &part.run {
+                Some(run) => last.and_then(|last| run.cells(last.judge_from).next()),
+                None => last,
+            };
+            let step_ms = |line: &Line| line.step_ms(&last?, now_ms);
+            part.lines(lines).filter_map(step_ms).max()
         };
-        let Some(last) = last else { return 0 };
-        lines.iter().filter_map(|line| line.step_ms(&last, now_ms)).max().unwrap_or(0)
+        let newest = parts.iter().filter(|part| part.range.to_ms == self.visible.to_ms);
+        newest.filter_map(of_part).max().unwrap_or(0)
     }
 
-    /// Names the settings and the training data: once for all blocks, as their windows overlap.
-    fn fingerprint(&self, lines: &[Line]) -> String {
+    /// Names the settings and the training data: once for all blocks of a part, as their windows overlap.
+    fn fingerprint(&self, parts: &[Part], lines: &[Line]) -> String {
         let mut hash = Sha256::new();
         hash.update(&self.described);
-        if let (Some(from_ms), Some(last)) = (self.training_from_ms(), self.blocks.last()) {
+        for part in parts {
+            let Some(last) = part.blocks.last() else { continue };
+            let from_ms = part.run.map_or(part.blocks[0].train_from, |run| run.first_ms());
+            hash.update(format!("{:?}", part.settled));
             hash.update(from_ms.to_le_bytes());
             hash.update(last.train_to.to_le_bytes());
-            for line in lines {
+            for line in part.lines(lines) {
                 hash.update(line.digest(from_ms, last.train_to).to_le_bytes());
             }
         }
@@ -478,15 +529,24 @@ impl Work {
     }
 
     /// One notice for all series that were probably meant as rates.
-    fn counter_notice(&self, lines: &[Line]) -> Option<String> {
-        let last = self.blocks.last().filter(|_| self.transform == Transform::None)?;
-        let is_counter = |line: &&Line| {
-            let training = line.series.index_range(last.train_from, last.train_to);
-            looks_like_counter(&line.series.values[training])
+    fn counter_notice(&self, parts: &[Part], lines: &[Line]) -> Option<String> {
+        if self.transform != Transform::None {
+            return None;
+        }
+        let of_part = |part: &'_ Part| -> Vec<usize> {
+            let Some(last) = part.blocks.last() else { return Vec::new() };
+            let is_counter = |line: &Line| {
+                let training = line.series.index_range(last.train_from, last.train_to);
+                looks_like_counter(&line.series.values[training])
+            };
+            (0..lines.len())
+                .filter(|line| !part.shown[*line].is_empty() && is_counter(&lines[*line]))
+                .collect()
         };
-        let mut counters = lines.iter().filter(is_counter);
-        let first = counters.next()?;
-        let (name, others) = (&first.series.name, and_more(counters.count()));
+        let newest = parts.iter().filter(|part| part.range.to_ms == self.visible.to_ms);
+        let counters: BTreeSet<usize> = newest.flat_map(of_part).collect();
+        let first = &lines[*counters.first()?];
+        let (name, others) = (&first.series.name, and_more(counters.len() - 1));
         Some(format!(
             "series \"{name}\"{others} looks like a counter, which only rises: set transform to rate to see how fast, and to judge that \
              with detectors other than auto"
@@ -644,7 +704,11 @@ mod tests {
         let source = source::connect(&Settings::default()).unwrap();
         let forecast_to = |json: &str, to_ms| {
             let work = Work::new(&job(json, T0 - DAY, to_ms), &source, Scope::default()).unwrap();
-            work.forecast_to_ms(T0)
+            let (series, _) =
+                Series::from_points("s".into(), crate::series::Labels::new(), vec![(T0 - DAY, 1.0)]);
+            let lines = [Line::new(series, Transform::None, None)];
+            let parts = work.parts(&lines, work.visible).unwrap();
+            work.forecast_to_ms(parts.last().unwrap(), T0)
         };
         let seasonal = r#"{"detector":{"kind":"seasonal"},"refitInterval":"6h"}"#;
         let begin = T0.div_euclid(6 * HOUR) * 6 * HOUR;

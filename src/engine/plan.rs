@@ -1,6 +1,7 @@
 //! Which blocks a query needs.
 
 use super::history::floor;
+use super::settle::Settled;
 use crate::detector::Reach;
 use crate::error::{Category, Error, Result};
 use crate::query::{DurationMs, Training};
@@ -51,7 +52,7 @@ impl Run {
         let Training::Window { window_ms, refit_ms } = training else { return None };
         let (first, last) = (blocks.first()?, blocks.last()?);
         reach.is_beyond().then(|| Self {
-            from_ms: floor(first.train_from.saturating_sub(reach.lookback_ms), refit_ms),
+            from_ms: run_from(first.train_from, reach, refit_ms),
             judge_from: first.judge_from,
             judge_to: last.judge_to,
             whole: last.whole,
@@ -59,7 +60,7 @@ impl Run {
             refit_ms,
             step_ms,
             lookback_ms: reach.lookback_ms,
-            outline_ms: OUTLINE_MS.max(step_ms.saturating_mul(OUTLINE_POINTS)).min(window_ms),
+            outline_ms: outline_ms(window_ms, step_ms),
         })
     }
 
@@ -93,6 +94,32 @@ impl Run {
             whole: true,
         })
     }
+}
+
+fn run_from(train_from: i64, reach: Reach, refit_ms: i64) -> i64 {
+    floor(train_from.saturating_sub(reach.lookback_ms), refit_ms)
+}
+
+fn outline_ms(window_ms: i64, step_ms: i64) -> i64 {
+    OUTLINE_MS.max(step_ms.saturating_mul(OUTLINE_POINTS)).min(window_ms)
+}
+
+/// First instant whose points are needed for a range that begins at `visible_from_ms`.
+pub(super) fn first_ms(settled: &Settled, visible_from_ms: i64) -> i64 {
+    let Settled { training, reach, step_ms } = *settled;
+    let Training::Window { window_ms, refit_ms } = training else { return visible_from_ms };
+    let run_in = run_in_blocks(reach, refit_ms).saturating_mul(refit_ms);
+    let train_from = floor(visible_from_ms, refit_ms).saturating_sub(run_in).saturating_sub(window_ms);
+    if reach.is_beyond() {
+        run_from(train_from, reach, refit_ms).saturating_sub(outline_ms(window_ms, step_ms))
+    } else {
+        train_from
+    }
+}
+
+/// How much earlier than a range the points begin that are needed for it, at most.
+pub(super) fn lead_ms(settled: &Settled) -> i64 {
+    first_ms(settled, 0).saturating_neg()
 }
 
 /// Whole blocks, so that what is judged before a block is the same wherever in it the range begins.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::history::recent_ms;
 use super::tests::{DAY, HOUR};
-use super::{Clock, Detection, Engine, Job, Outcome, Scope, Work, Workers};
+use super::{Clock, Detection, Engine, Job, Outcome, Scope, Work, Workers, settle_unknown};
 use crate::detector::{AnyDetector, DETECTORS, Detector, Forecast, Judgement, Member, Points, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Query};
@@ -384,8 +384,7 @@ impl Asker {
 
     fn judges_in_one_go(&self) -> bool {
         let query = Query::parse(self.json.as_bytes()).unwrap();
-        let job = Job { query, visible: TimeRange { from_ms: 0, to_ms: 1 }, max_data_points: 1 };
-        self.detector.is_none() && Work::new(&job, &self.source, Scope::default()).unwrap().run.is_some()
+        self.detector.is_none() && settle_unknown(&query).unwrap().reach.is_beyond()
     }
 
     async fn ask(&self, engine: &Engine, (from_ms, to_ms): (i64, i64), max_data_points: usize) -> Outcome {
@@ -526,6 +525,36 @@ async fn a_detector_that_looks_back_sees_the_same_past_in_every_slice() {
         };
         assert!(missing("gappy") > 20 && missing("coarse") > 3 && missing("nulls") > 10);
         assert_eq!((missing("regular"), missing("irregular")), (0, 0));
+    }
+}
+
+/// What the query leaves open follows the distance between points, and that of some changes on the way.
+#[tokio::test]
+async fn what_the_points_settle_is_the_same_in_every_slice() {
+    let mut dice = Dice(11);
+    let mut changing = |steps: [i64; 3]| {
+        let (mut time, mut points) = (T0, Vec::new());
+        while time <= T0 + 6 * DAY {
+            points.push((time, 50.0 + 9.0 * dice.roll() + if dice.roll() < 0.01 { 40.0 } else { 0.0 }));
+            time += steps[((time - T0) / (2 * DAY)).min(2) as usize];
+        }
+        points
+    };
+    let finer = named("finer", changing([30 * MINUTE, 10 * MINUTE, 2 * MINUTE]));
+    let coarser = named("coarser", changing([3 * MINUTE, 15 * MINUTE, HOUR]));
+    let recorded = Recorded::new(panel().into_iter().chain([finer, coarser]).collect());
+    for json in [
+        r#"{"trainingWindow":"1d"}"#,
+        r#"{"trainingWindow":"2d","step":"15m"}"#,
+        r#"{"refitInterval":"3h","detector":{"kind":"mad"}}"#,
+    ] {
+        let whole = Asker { json: json.to_owned(), ..Asker::new(&recorded, "") }.slice(60).await;
+        for host in ["finer", "coarser"] {
+            let said = || whole.iter().filter(|((other, _), _)| other == host).map(|(_, said)| said.1);
+            let judged = said().filter(|verdict| *verdict == Verdict::Normal || verdict.is_outlier()).count();
+            assert!(judged * 2 > said().count(), "{json}: {judged} of {host}");
+        }
+        assert!(whole.values().any(|said| said.1.is_outlier()), "{json}");
     }
 }
 

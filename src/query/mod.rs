@@ -179,32 +179,49 @@ impl AskedTraining {
     }
 }
 
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// Steps people use, up to a day.
+const NICE: [i64; 19] = [
+    SECOND,
+    2 * SECOND,
+    5 * SECOND,
+    10 * SECOND,
+    15 * SECOND,
+    30 * SECOND,
+    MINUTE,
+    2 * MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    3 * HOUR,
+    4 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+    DAY,
+];
+
+/// The commonly used step, in whole days above one, that is nearest to `ms` in proportion.
+pub(crate) fn usual_step_ms(ms: i64) -> i64 {
+    let above = nice_step_ms(ms);
+    let below = if above > DAY {
+        ms.max(DAY) / DAY * DAY
+    } else {
+        NICE.into_iter().rfind(|step| *step <= ms).unwrap_or(SECOND)
+    };
+    // Nearer to the lower one if their geometric mean is above it.
+    let is_below = i128::from(ms) * i128::from(ms) < i128::from(below) * i128::from(above);
+    if is_below { below } else { above }
+}
+
 /// The shortest commonly used step that is no shorter than `at_least_ms`.
 fn nice_step_ms(at_least_ms: i64) -> i64 {
-    const SECOND: i64 = 1_000;
-    const MINUTE: i64 = 60 * SECOND;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    const NICE: [i64; 18] = [
-        SECOND,
-        2 * SECOND,
-        5 * SECOND,
-        10 * SECOND,
-        15 * SECOND,
-        30 * SECOND,
-        MINUTE,
-        2 * MINUTE,
-        5 * MINUTE,
-        10 * MINUTE,
-        15 * MINUTE,
-        30 * MINUTE,
-        HOUR,
-        2 * HOUR,
-        3 * HOUR,
-        6 * HOUR,
-        12 * HOUR,
-        DAY,
-    ];
     NICE.into_iter().find(|step| *step >= at_least_ms).unwrap_or_else(|| {
         let days = at_least_ms / DAY + i64::from(at_least_ms % DAY != 0);
         days.saturating_mul(DAY)
@@ -438,5 +455,23 @@ mod tests {
         assert_eq!(nice_step_ms(0), 1_000);
         assert_eq!(nice_step_ms(86_400_001), 2 * 86_400_000);
         assert_eq!(nice_step_ms(i64::MAX), i64::MAX, "no range is too long");
+    }
+
+    #[test]
+    fn a_distance_is_that_of_the_nearest_usual_step() {
+        for (ms, nearest) in [
+            (0, SECOND),
+            (299_998, 5 * MINUTE),
+            (301_500, 5 * MINUTE),
+            (7 * MINUTE, 5 * MINUTE),
+            (8 * MINUTE, 10 * MINUTE),
+            (4 * HOUR, 4 * HOUR),
+            (23 * HOUR, DAY),
+            (DAY + HOUR, DAY),
+            (7 * DAY - HOUR, 7 * DAY),
+        ] {
+            assert_eq!(usual_step_ms(ms), nearest, "{ms}");
+        }
+        assert_eq!(usual_step_ms(i64::MAX), i64::MAX);
     }
 }

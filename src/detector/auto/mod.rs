@@ -52,6 +52,13 @@ use crate::query::{Direction, Ratio, Whole};
 const TRAINING_POINTS: i64 = 4_032;
 const REFIT_POINTS: i64 = 12;
 
+/// Where points are nearer than that they are two weeks, so that the season of a week is in them, and an hour; but no more
+/// points than these have at one minute.
+const TRAINING_MS: i64 = 14 * expectation::DAY_MS;
+const MAX_TRAINING_POINTS: i64 = 20_160;
+const REFIT_MS: i64 = 3_600_000;
+const MAX_REFIT_POINTS: i64 = 60;
+
 /// Points that means of the distance from what was expected look back, so that those before them must have been forecast
 /// too.
 const ROLLING_POINTS: usize = 300;
@@ -63,8 +70,11 @@ const CARRIED_POINTS: usize = 300;
 /// block begins, and the point that is looked at may be its last.
 const BLOCK_POINTS: usize = 100;
 
-/// Points before the training window that are read at most.
-const MAX_LOOKBACK_POINTS: usize = 8_640;
+/// Points before the training window that are read for the seasons at most: a month at one minute.
+const MAX_LOOKBACK_POINTS: usize = 43_200;
+
+/// Nothing is read that is further back than this, however far apart the points are.
+const MAX_LOOKBACK_MS: i64 = 730 * expectation::DAY_MS;
 
 /// Alarm at which the default sensitivity flags, and where the score is ½.
 const THRESHOLD: f64 = 2.1;
@@ -151,19 +161,26 @@ impl Detector for Auto {
     }
 
     fn default_training(&self, step_ms: i64) -> (i64, i64) {
-        (step_ms.saturating_mul(TRAINING_POINTS), step_ms.saturating_mul(REFIT_POINTS))
+        let either = |points: i64, ms: i64, most: i64| {
+            step_ms.saturating_mul(points).max(ms.min(step_ms.saturating_mul(most)))
+        };
+        (
+            either(TRAINING_POINTS, TRAINING_MS, MAX_TRAINING_POINTS),
+            either(REFIT_POINTS, REFIT_MS, MAX_REFIT_POINTS),
+        )
     }
 
     fn reach(&self, step_ms: i64) -> Reach {
         let points = |count: usize| step_ms.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX));
         Reach {
-            // As far as the seasons reach, but no more points than a month has at five minutes. The first of them may be
+            // As far as the seasons reach, but no more points than a month has at one minute. The first of them may be
             // in a gap that carries on what was before.
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
                 .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS))
                 .max(points(LOOKBACK_POINTS))
-                .saturating_add(points(CARRIED_POINTS)),
+                .saturating_add(points(CARRIED_POINTS))
+                .min(MAX_LOOKBACK_MS),
             // A point may belong to an incident whose onset was above all alarms of the refractory time before it.
             run_in_ms: points(self.refractory.saturating_add(incidents::REMEMBERED_POINTS)),
         }
