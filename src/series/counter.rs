@@ -56,15 +56,12 @@ pub fn rises(points: Points<'_>) -> Vec<Option<Rise>> {
 /// last rise without one, whatever the counter rose by before it restarted.
 pub fn keep_known(rises: &mut [Option<Rise>]) {
     let mut last_whole: Option<f64> = None;
-    for rise in rises {
-        match rise {
-            Some(Rise { is_restart: true, per_second, .. }) => {
-                if last_whole.is_none_or(|last| *per_second < last) {
-                    *rise = None;
-                }
-            }
-            Some(whole) => last_whole = Some(whole.per_second),
-            None => {}
+    for known in rises {
+        let Some(rise) = *known else { continue };
+        if !rise.is_restart {
+            last_whole = Some(rise.per_second);
+        } else if last_whole.is_none_or(|last| rise.per_second < last) {
+            *known = None;
         }
     }
 }
