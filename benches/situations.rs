@@ -100,7 +100,7 @@ fn main() -> ExitCode {
         names.is_empty() || names.iter().any(|name| situation.name.contains(name.as_str()))
     });
     if arguments.list {
-        all.iter().for_each(|situation| println!("{:<26} {}", situation.name, describe(&situation.bar)));
+        all.iter().for_each(|situation| println!("{:<30} {}", situation.name, describe(&situation.bar)));
         return ExitCode::SUCCESS;
     }
     table(&all, &arguments);
@@ -110,7 +110,7 @@ fn main() -> ExitCode {
 fn table(all: &[Situation], arguments: &Arguments) {
     let begun = Instant::now();
     println!(
-        "{:<26} {:>9} {:>5} {:>5} {:>4} {:>5} {:>6} {:>4} {:>4} {:>5} {:>6} {:>6} {:>4} {:>5} {:>4}  {:<4} bar",
+        "{:<30} {:>9} {:>5} {:>5} {:>4} {:>5} {:>6} {:>4} {:>4} {:>5} {:>6} {:>6} {:>4} {:>5} {:>4}  {:<4} bar",
         "situation",
         "told",
         "worst",
@@ -198,7 +198,7 @@ fn print_line(situation: &Situation, summary: &Summary, misses: &[String]) {
         [2, 3, 4, 6].iter().filter_map(|day| summary.widths.get(*day)).map(|width| format!("{width:.1}"));
     let widths = widths.collect::<Vec<_>>().join(" ");
     println!(
-        "{:<26} {:>9} {:>5} {:>5} {:>4} {:>5} {:>6.2} {:>4} {:>4} {:>5} {:>6.3} {:>6.3} {:>4.0} {:>5.1} {:>4}  {verdict:<4} {}{}{}",
+        "{:<30} {:>9} {:>5} {:>5} {:>4} {:>5} {:>6.2} {:>4} {:>4} {:>5} {:>6.3} {:>6.3} {:>4.0} {:>5.1} {:>4}  {verdict:<4} {}{}{}",
         situation.name,
         if hits.1 == 0 { "-".to_owned() } else { format!("{}/{}", hits.0, hits.1) },
         or_dash(summary.worst.map(|worst| format!("{worst:.2}"))),

@@ -32,12 +32,12 @@ fn a_holiday_is_told_soon_after_the_missing_rise() {
 
 #[test]
 fn fifteen_percent_less_for_an_hour_is_told_within_four_points() {
-    hold("minus-15");
+    hold("minus-15/");
 }
 
 #[test]
 fn half_of_the_office_hours_rate_is_told_low_within_half_an_hour() {
-    hold("office-halved");
+    hold("office-halved/");
 }
 
 #[test]

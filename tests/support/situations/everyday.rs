@@ -29,14 +29,21 @@ pub(super) fn all() -> Vec<Situation> {
     let three_hours =
         |share: f64, step: i64| Bar { within: Some((3 * HOUR / step) as usize), hush: true, ..hits(share) };
     let rare = Bar { false_week: Some(0.2), within: Some(2), ..hits(0.95) };
+    let office_bar = Bar { within: Some((30 * MINUTE / STEP) as usize), sides: true, ..hits(0.9) };
     let mut all = vec![
         Situation::new("holiday/5m", three_hours(0.9, STEP), |dice| holiday(STEP, dice)),
-        Situation::new("minus-15", Bar { delay: Some(4), ..hits(0.95) }, minus_15),
-        Situation::new(
-            "office-halved",
-            Bar { within: Some((30 * MINUTE / STEP) as usize), sides: true, ..hits(0.9) },
-            office_halved,
-        ),
+        Situation::new("minus-15/white", Bar { delay: Some(4), ..hits(0.95) }, |dice| {
+            minus_15(Noise { phi: 0.0, slow: 0.0, quick: 0.03 }, dice)
+        }),
+        Situation::new("minus-15/slow", Bar { delay: Some(4), ..hits(0.95) }, |dice| {
+            minus_15(Noise { phi: 0.9, slow: 0.015, quick: 0.02 }, dice)
+        }),
+        Situation::new("minus-15/usual", Bar { delay: Some(4), ..hits(0.95) }, |dice| {
+            minus_15(Noise::USUAL, dice)
+        }),
+        Situation::new("office-halved/rate", office_bar, |dice| office_halved(OfficeRate::Steep, dice)),
+        Situation::new("office-halved/smooth", office_bar, |dice| office_halved(OfficeRate::Smooth, dice)),
+        Situation::new("office-halved/counts", office_bar, |dice| office_halved(OfficeRate::Counts, dice)),
         Situation::new("latency-doubled", Bar { false_week: Some(0.3), ..hits(0.85) }, latency_doubled),
         Situation::new("growing", Bar { delay: Some(120), ..hits(0.95) }, growing),
         Situation::new("frozen", Bar { delay: Some(6), ..hits(0.95) }, frozen),
@@ -107,27 +114,48 @@ fn times(values: &mut [f64], points: Range<usize>, factor: f64) {
 }
 
 /// 15 % less for an hour, five standard deviations of the noise.
-fn minus_15(dice: &mut Dice) -> Made {
+fn minus_15(noise: Noise, dice: &mut Dice) -> Made {
     let grid = grid();
-    let mut values = traffic(grid, true, Noise::USUAL, dice);
+    let mut values = traffic(grid, true, noise, dice);
     let begin = some_time(grid, dice);
     let points = begin..begin + grid.points(HOUR);
     times(&mut values, points.clone(), 0.85);
     made(grid, values).incident(points, Side::Low)
 }
 
+/// What is usual in office hours.
+#[derive(Debug, Clone, Copy)]
+enum OfficeRate {
+    /// 200 from the first minute to the last.
+    Steep,
+    /// Rising to 300 at two and falling again.
+    Smooth,
+    /// Some 24 in five minutes, counted.
+    Counts,
+}
+
 /// Hardly anything at night and on weekends, and half of what is usual for four of a weekday's office hours.
-fn office_halved(dice: &mut Dice) -> Made {
+fn office_halved(rate: OfficeRate, dice: &mut Dice) -> Made {
     let grid = grid();
-    let mut values = grid.fill(|index| {
-        let (day, hour) = grid.clock(index);
-        let busy = if is_weekend(day) { 0.0 } else { office(hour) };
-        4.0 + 196.0 * busy
-    });
-    Noise { phi: 0.9, slow: 0.03, quick: 0.05 }.disturb(grid, &mut values, dice);
     let begin = grid.at(DAY_JUDGED + 1 + dice.below(4), dice.between(9.5, 13.0));
     let points = begin..begin + grid.points(4 * HOUR);
-    times(&mut values, points.clone(), 0.5);
+    let mut values = grid.fill(|index| {
+        let (day, hour) = grid.clock(index);
+        let busy = match rate {
+            _ if is_weekend(day) => 0.0,
+            OfficeRate::Steep => 196.0 * office(hour),
+            OfficeRate::Smooth => 296.0 * (-((hour - 14.0) / 3.5).powi(2)).exp(),
+            OfficeRate::Counts => 24.0 * office(hour),
+        };
+        let halved = if points.contains(&index) { 0.5 } else { 1.0 };
+        match rate {
+            OfficeRate::Steep | OfficeRate::Smooth => halved * (4.0 + busy),
+            OfficeRate::Counts => dice.poisson(halved * (0.5 + busy)),
+        }
+    });
+    if !matches!(rate, OfficeRate::Counts) {
+        Noise { phi: 0.9, slow: 0.03, quick: 0.05 }.disturb(grid, &mut values, dice);
+    }
     made(grid, values).incident(points, Side::Low)
 }
 

@@ -99,6 +99,13 @@ const SETTINGS: [Setting; 13] = [
     },
 ];
 
+impl Setting {
+    /// Whether single values triple now and then.
+    fn is_wild(&self) -> bool {
+        self.noise.quick > 0.2
+    }
+}
+
 pub(super) fn all() -> Vec<Situation> {
     let mut all = Vec::new();
     for setting in SETTINGS {
@@ -119,8 +126,10 @@ fn bar(kind: Kind, setting: Setting) -> Bar {
     let any = Bar { false_week: Some(0.1), ..Bar::default() };
     match kind {
         Kind::Flat => Bar { hits: Some(0.9), delay: Some(6), ..any },
-        // Less than three standard deviations: some points are not wrong, but all together are.
-        _ if setting.name == "latency" => Bar { hits: Some(0.95), within: Some(5), points: Some(0.7), ..any },
+        // Less than three standard deviations: single points are not wrong, but all together are.
+        Kind::Drop60 | Kind::Spike3 | Kind::Mixed if setting.is_wild() => {
+            Bar { hits: Some(0.95), within: Some(5), points: Some(0.7), ..any }
+        }
         _ => Bar { hits: Some(0.95), within: Some(2), points: Some(0.9), ..any },
     }
 }
@@ -136,8 +145,6 @@ fn repeated(kind: Kind, setting: Setting, dice: &mut Dice) -> Made {
             values
         }
     };
-    // Single values of such noise triple now and then.
-    let is_wild = setting.noise.quick > 0.2;
     let offset = 5.0 / 60.0 * dice.below(7) as f64;
     let mut made = Made::new(grid, Vec::new(), grid.day_begin(14));
     for (ordinal, day) in setting.days.into_iter().enumerate() {
@@ -163,7 +170,7 @@ fn repeated(kind: Kind, setting: Setting, dice: &mut Dice) -> Made {
             *value = match one {
                 Kind::Zero => 0.0,
                 Kind::Drop60 => *value * 0.4,
-                Kind::Spike1Point if is_wild => *value * 10.0,
+                Kind::Spike1Point if setting.is_wild() => *value * 10.0,
                 Kind::Spike3 | Kind::Spike1Point => *value * 3.0,
                 Kind::Flat | Kind::Mixed | Kind::Night => last,
             };
