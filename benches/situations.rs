@@ -23,8 +23,6 @@ mod situations;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use situations::score::{Agreement, Scored, Summary, judge, run};
@@ -130,7 +128,8 @@ fn table(all: &[Situation], arguments: &Arguments) {
     );
     let (mut total, mut missed, mut weeks, mut alarms) = (Agreement::default(), 0, 0.0, 0);
     for situation in all {
-        let scored = over_seeds(situation, arguments);
+        let seeds = arguments.first..arguments.first + arguments.seeds;
+        let scored = run(situation, seeds, &arguments.detector, arguments.threads);
         let summary = Summary::of(&scored, &situation.bar);
         total.add(&summary.agreement);
         weeks += scored.iter().map(|one| one.weeks).sum::<f64>();
@@ -152,38 +151,16 @@ fn table(all: &[Situation], arguments: &Arguments) {
     );
     println!(
         "unflagged outside the band {:.3} %, by more than half its width {:.3} %; flagged inside it {:.1} % of flags; \
-         normal points inside {:.2} %; contradictions {}",
+         normal points inside {:.2} %; contradictions {}; flagged with a score below .5 {}, without a reason {}",
         percent(total.outside, total.judged),
         percent(total.far_outside, total.judged),
         percent(total.flagged_inside, total.flagged),
         percent(total.normal_inside, total.normal),
-        total.contradictions
+        total.contradictions,
+        total.weak,
+        total.unexplained
     );
     eprintln!("took {:.0} s", begun.elapsed().as_secs_f64());
-}
-
-/// One situation with all seeds, in their order.
-fn over_seeds(situation: &Situation, arguments: &Arguments) -> Vec<Scored> {
-    let seeds = arguments.seeds.min(situation.most_seeds as u64);
-    let (next, end) = (AtomicU64::new(arguments.first), arguments.first + seeds);
-    let scored = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..arguments.threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
-                        return;
-                    }
-                    let one = run(situation, seed, &arguments.detector);
-                    scored.lock().expect("no thread panics with it").push(one);
-                }
-            });
-        }
-    });
-    let mut scored = scored.into_inner().expect("no thread panics with it");
-    scored.sort_by_key(|one| one.seed);
-    scored
 }
 
 fn percent(part: usize, of: usize) -> f64 {

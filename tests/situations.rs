@@ -13,13 +13,20 @@ fn hold(prefix: &str) {
     assert!(!wanted.is_empty(), "no situation's name begins with {prefix}");
     let mut missed = Vec::new();
     for situation in wanted {
-        let summary = Summary::of(&[run(situation, 1, "{}")], &situation.bar);
+        let summary = Summary::of(&run(situation, 1..2, "{}", 1), &situation.bar);
         let misses = summary.misses(&situation.bar);
         if !misses.is_empty() {
             missed.push(format!("{}: {}", situation.name, misses.join(", ")));
         }
-        if summary.agreement.contradictions > 0 {
-            missed.push(format!("{}: {} contradictions", situation.name, summary.agreement.contradictions));
+        let agreement = summary.agreement;
+        for (what, count) in [
+            ("flagged low above what is expected or high below it", agreement.contradictions),
+            ("flagged with a score below .5", agreement.weak),
+            ("flagged without a reason", agreement.unexplained),
+        ] {
+            if count > 0 {
+                missed.push(format!("{}: {count} points {what}", situation.name));
+            }
         }
     }
     assert!(missed.is_empty(), "\n{}", missed.join("\n"));

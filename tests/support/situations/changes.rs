@@ -78,7 +78,7 @@ fn sine(dice: &mut Dice) -> Made {
     let mut made = Made::new(grid, values, 0);
     made.sigma = Some(1.0);
     // What is told before there are two days to compare is no matter here.
-    made.tolerated = vec![0..grid.day_begin(3)];
+    made.tolerated.push(0..grid.day_begin(3));
     made
 }
 

@@ -100,7 +100,7 @@ fn holiday(step: i64, dice: &mut Dice) -> Made {
     let mut made = made(grid, values).incident(points.clone(), Side::Low);
     // The shoulders, where something but not much is missing.
     made.tolerated = vec![points.start - grid.points(HOUR)..points.start, points.end..monday.end];
-    made.hush = vec![monday.end..grid.day_begin(DAY_JUDGED + 2)];
+    made.hush.push(monday.end..grid.day_begin(DAY_JUDGED + 2));
     made
 }
 
@@ -180,7 +180,7 @@ fn growing(dice: &mut Dice) -> Made {
         *value *= 1.005_f64.powf(hours);
     }
     let mut made = made(grid, values).incident(points.clone(), Side::High);
-    made.tolerated = vec![points.end..grid.len];
+    made.tolerated.push(points.end..grid.len);
     made
 }
 

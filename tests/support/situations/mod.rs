@@ -112,7 +112,7 @@ pub(crate) struct Situation {
     pub(crate) name: String,
     pub(crate) bar: Bar,
     /// Seeds at most, where a series is long.
-    pub(crate) most_seeds: usize,
+    pub(crate) most_seeds: u64,
     make: Make,
 }
 
@@ -123,10 +123,10 @@ impl Situation {
         make: impl Fn(&mut Dice) -> Made + Send + Sync + 'static,
     ) -> Self {
         let make = Box::new(move |dice: &mut Dice, _| make(dice));
-        Self { name: name.into(), bar, most_seeds: usize::MAX, make }
+        Self { name: name.into(), bar, most_seeds: u64::MAX, make }
     }
 
-    pub(crate) fn most_seeds(mut self, seeds: usize) -> Self {
+    pub(crate) fn most_seeds(mut self, seeds: u64) -> Self {
         self.most_seeds = seeds;
         self
     }

@@ -1,5 +1,8 @@
 //! What was told of a made-up series, held against what should have been.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use outrider::detector::Verdict;
 use outrider::engine;
 use outrider::query::Query;
@@ -78,6 +81,9 @@ pub(crate) struct Agreement {
     pub(crate) flagged_inside: usize,
     /// Flagged low above what is expected, or high below it.
     pub(crate) contradictions: usize,
+    /// Flagged with a score below ½, or without a reason.
+    pub(crate) weak: usize,
+    pub(crate) unexplained: usize,
     /// Points that belong to no incident, and those of them within the band.
     pub(crate) normal: usize,
     pub(crate) normal_inside: usize,
@@ -91,6 +97,8 @@ impl Agreement {
         self.flagged += other.flagged;
         self.flagged_inside += other.flagged_inside;
         self.contradictions += other.contradictions;
+        self.weak += other.weak;
+        self.unexplained += other.unexplained;
         self.normal += other.normal;
         self.normal_inside += other.normal_inside;
     }
@@ -112,8 +120,27 @@ pub(crate) struct Scored {
     pub(crate) widths: Vec<f64>,
 }
 
+/// Scores the series of some seeds, on so many threads; in the order of the seeds.
+pub(crate) fn run(situation: &Situation, seeds: Range<u64>, detector: &str, threads: usize) -> Vec<Scored> {
+    let end = seeds.end.min(seeds.start.saturating_add(situation.most_seeds));
+    let next = AtomicU64::new(seeds.start);
+    let all = || {
+        let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        seeds
+            .take_while(|seed| *seed < end)
+            .map(|seed| run_one(situation, seed, detector))
+            .collect::<Vec<_>>()
+    };
+    let mut scored: Vec<Scored> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(all)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a thread that does not panic")).collect()
+    });
+    scored.sort_by_key(|one| one.seed);
+    scored
+}
+
 /// Makes, judges and scores the series of one seed.
-pub(crate) fn run(situation: &Situation, seed: u64, detector: &str) -> Scored {
+fn run_one(situation: &Situation, seed: u64, detector: &str) -> Scored {
     let made = situation.make(seed);
     let judged = judge(&made, detector);
     score(&made, &judged, seed)
@@ -176,7 +203,7 @@ fn is_right(verdict: Verdict, side: Side) -> bool {
 
 fn agreement(made: &Made, judged: &Judged, is_normal: &[bool]) -> Agreement {
     let mut sum = Agreement::default();
-    for index in made.judged_from..made.grid.len {
+    for (index, is_normal) in is_normal.iter().enumerate().skip(made.judged_from) {
         let (value, verdict) = (made.values[index], judged.verdicts[index]);
         let (expected, lower, upper) = (judged.expected[index], judged.lower[index], judged.upper[index]);
         sum.contradictions += usize::from(match verdict {
@@ -184,6 +211,10 @@ fn agreement(made: &Made, judged: &Judged, is_normal: &[bool]) -> Agreement {
             Verdict::High => value < expected,
             Verdict::NotJudged | Verdict::Normal | Verdict::Missing => false,
         });
+        if verdict.is_outlier() {
+            sum.weak += usize::from(judged.scores[index].is_nan() || judged.scores[index] < 0.5);
+            sum.unexplained += usize::from(judged.reasons[index].is_empty());
+        }
         let beyond = (lower - value).max(value - upper);
         if beyond.is_nan() || lower.is_nan() || upper.is_nan() {
             continue;
@@ -196,7 +227,7 @@ fn agreement(made: &Made, judged: &Judged, is_normal: &[bool]) -> Agreement {
             sum.outside += usize::from(beyond > 0.0);
             sum.far_outside += usize::from(beyond > (upper - lower) / 2.0 + 1e-9);
         }
-        if is_normal[index] {
+        if *is_normal {
             sum.normal += 1;
             sum.normal_inside += usize::from(beyond <= 0.0);
         }
@@ -299,13 +330,14 @@ impl Summary {
             let (bar, is) = (bar?, is.unwrap_or(f64::INFINITY));
             (is > bar + 1e-6).then(|| format!("{is:.3} > {bar}"))
         };
-        hold("hits", least(bar.hits, self.worst));
+        let (hits, of) = self.hits;
+        hold("told", least(bar.hits, self.worst).map(|how| format!("{how} ({hits} of {of})")));
         hold("delay", most(bar.delay.map(|delay| delay as f64), self.delay.map(|delay| delay as f64)));
         hold("points", least(bar.points, self.points));
         hold("false/week", most(bar.false_week, Some(self.false_week)));
         hold("false", most(bar.false_total.map(|all| all as f64), Some(self.false_total as f64)));
         hold("false each", most(bar.false_each.map(|all| all as f64), Some(self.false_each as f64)));
-        hold("told", most(bar.told, self.told));
+        hold("alarms", most(bar.told, self.told));
         hold("after", most(bar.hush.then_some(0.0), Some(self.hush_broken as f64)));
         hold("wrong side", most(bar.sides.then_some(0.0), Some(self.contradicted as f64)));
         hold("width", most(bar.width, self.widths.get(3).copied()));
