@@ -1,7 +1,5 @@
 import {
   type AdHocVariableFilter,
-  type AnnotationQuery,
-  type AnnotationSupport,
   type DataQueryRequest,
   type DataQueryResponse,
   type DataSourceInstanceSettings,
@@ -11,6 +9,7 @@ import {
 import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 import { from, type Observable, switchMap } from 'rxjs';
 
+import { annotationSupport } from './annotations';
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
 import { type ReplaceAs } from './kinds';
@@ -33,10 +32,7 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
   /** What of the settings everyone may read. */
   readonly jsonData: OutriderJsonData;
 
-  override annotations: AnnotationSupport<OutriderQuery> = {
-    getDefaultQuery: () => ({ version: QUERY_VERSION, output: 'events' }),
-    prepareQuery: prepareAnnotation,
-  };
+  override annotations = annotationSupport;
 
   constructor(settings: DataSourceInstanceSettings<OutriderJsonData>) {
     super(settings);
@@ -151,9 +147,4 @@ function adhocFilters(templateSrv: TemplateSrv, name: string): AdHocVariableFilt
 function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-/** The query of an annotation: the one that was edited, asked for its events. */
-export function prepareAnnotation(annotation: AnnotationQuery<OutriderQuery>): OutriderQuery {
-  return { ...migrateQuery({ refId: 'Anno', ...annotation.target }), output: 'events' };
 }

@@ -13,7 +13,7 @@ pub use annotations::annotations;
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::Outcome;
+use crate::engine::{Detection, Outcome};
 use crate::query::{DurationMs, Output, Training};
 use crate::series::Labels;
 
@@ -50,6 +50,10 @@ pub enum Values {
     Number(Vec<f64>),
     /// Text.
     Text(Vec<String>),
+    /// Yes or no.
+    Flag(Vec<bool>),
+    /// Lists of texts.
+    List(Vec<Vec<String>>),
 }
 
 impl Frame {
@@ -60,6 +64,8 @@ impl Frame {
             Values::Time(values) => values.len(),
             Values::Number(values) => values.len(),
             Values::Text(values) => values.len(),
+            Values::Flag(values) => values.len(),
+            Values::List(values) => values.len(),
         })
     }
 }
@@ -127,7 +133,7 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
 
 /// A detection with a title that is unique within the query.
 struct Named<'a> {
-    detection: &'a crate::engine::Detection,
+    detection: &'a Detection,
     title: String,
 }
 
@@ -176,6 +182,7 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
             "fingerprint": outcome.fingerprint,
             "stepMs": outcome.step_ms,
             "training": training(&outcome.training),
+            "rangeMs": shown_ms(outcome.detections.iter()),
             "points": points,
             "flagged": flagged,
             "timingsMs": {"fetch": fetch_ms, "decode": decode_ms, "detect": detect_ms},
@@ -195,6 +202,16 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
         let notices: Vec<Value> =
             outcome.notices.iter().map(|text| json!({"severity": "warning", "text": text})).collect();
         frame.meta.insert("notices".into(), notices.into());
+    }
+}
+
+/// How long the range is that the points of these series cover.
+fn shown_ms<'a>(detections: impl Iterator<Item = &'a Detection> + Clone) -> i64 {
+    let ends =
+        |pick: fn(&[i64]) -> Option<&i64>| detections.clone().filter_map(move |one| pick(&one.series.times));
+    match (ends(<[i64]>::first).min(), ends(<[i64]>::last).max()) {
+        (Some(first), Some(last)) => last - first,
+        _ => 0,
     }
 }
 

@@ -1,0 +1,87 @@
+/** The marks of events in panels: every one can be pointed at, and says what happened. */
+import { expect, test } from '@grafana/plugin-e2e';
+import { type Page } from '@playwright/test';
+
+const TYPE = 'outrider-outliers-datasource';
+
+/** One of these holds the marks: the axis since Grafana 10.3, a canvas of their own before. */
+const MARKS =
+  '.u-axis > div, [data-testid="uplot-main-div"] ~ div > div[style*="position: absolute"] > div:first-child';
+
+/** One point in twenty is an outlier, so that some are in sight whatever the time is. */
+const QUERY = {
+  refId: 'A',
+  version: 1,
+  source: { kind: 'generator', series: ['median'] },
+  detector: { kind: 'isolation-forest' },
+};
+
+interface Asked {
+  uid: string;
+  type: string;
+}
+
+function dashboard(title: string, datasource: Asked, annotated: boolean) {
+  const panel = (id: number, type: string, output: string) => ({
+    id,
+    type,
+    title: type,
+    datasource,
+    gridPos: { x: 0, y: (id - 1) * 10, w: 24, h: 10 },
+    targets: [{ ...QUERY, output, datasource }],
+    fieldConfig: { defaults: {}, overrides: [] },
+    options: {},
+  });
+  const annotation = { name: 'Outliers', enable: true, iconColor: 'red', datasource, target: QUERY };
+  return {
+    title,
+    schemaVersion: 37,
+    time: { from: 'now-24h', to: 'now' },
+    annotations: { list: annotated ? [annotation] : [] },
+    // Beside its series a panel of the default output has the events, without any annotation query.
+    panels: annotated ? [panel(1, 'state-timeline', 'state')] : [panel(1, 'timeseries', 'all')],
+  };
+}
+
+/** What went wrong in the page so far. A panel that cannot draw says so in its place and logs the error. */
+function errorsOf(page: Page): string[] {
+  const errors: string[] = [];
+  page.on('pageerror', ({ message }) => errors.push(message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && /TypeError|is not a function|Unsupported/.test(message.text())) {
+      errors.push(message.text());
+    }
+  });
+  return errors;
+}
+
+for (const [what, annotated] of [
+  ['a Time series panel with the default output', false],
+  ['a State timeline under an annotation query', true],
+] as const) {
+  test(`every mark of ${what} can be hovered`, async ({ createDataSource, page, request }) => {
+    const { uid } = await createDataSource({ type: TYPE });
+    const made = await request.post('/api/dashboards/db', {
+      data: { dashboard: dashboard(`Marks ${Date.now()} ${annotated}`, { uid, type: TYPE }, annotated) },
+    });
+    expect(made.ok()).toBe(true);
+    const errors = errorsOf(page);
+    await page.goto(((await made.json()) as { url: string }).url);
+
+    const marks = page.locator(MARKS);
+    await expect(marks.first()).toBeAttached();
+    const count = await marks.count();
+    expect(count).toBeGreaterThan(3);
+    const tag = page.getByText('outlier', { exact: true });
+    for (let index = 0; index < count; index++) {
+      // By force: a mark may lie under its neighbour, whose words are as good.
+      await marks.nth(index).hover({ force: true });
+      await expect(tag.first()).toBeVisible();
+      await expect(page.getByText(/median: (high|low) outlier/i).first()).toBeVisible();
+      await page.mouse.move(0, 0);
+      await expect(tag).toHaveCount(0);
+    }
+    await expect(page.getByText('An unexpected error happened')).toHaveCount(0);
+    expect(errors).toEqual([]);
+  });
+}
