@@ -4,6 +4,7 @@ import {
   type DataFrame,
   type Field,
   FieldType,
+  textUtil,
   toDataFrame,
 } from '@grafana/data';
 import { lastValueFrom } from 'rxjs';
@@ -64,6 +65,12 @@ describe('the annotations of a dashboard', () => {
       },
       { time: 5000, timeEnd: undefined, title: 'b: high', text: '9 &gt; 5', tags: [], id: 'y' },
     ]);
+  });
+
+  it('read as they are in the tooltip of a panel, which puts them in as HTML', () => {
+    const tooltip = document.createElement('div');
+    tooltip.innerHTML = textUtil.sanitize(toAnnotations(annotation(), [events(0)])[0]?.title ?? '');
+    expect(tooltip).toHaveTextContent('R&D <b>: low outlier');
   });
 
   it('are marks where a region would be too narrow to be seen', () => {
