@@ -78,6 +78,25 @@ function reasonsOf(page: Page): string[] {
   return reasons;
 }
 
+/** Points at all marks of the page, one after the other, and says how many there are. */
+async function pointAtAll(page: Page, reasons: string[]): Promise<number> {
+  const marks = page.locator(MARKS);
+  const tag = page.getByText('outlier', { exact: true });
+  const count = await marks.count();
+  for (let index = 0; index < count; index++) {
+    // By force: a mark may lie under its neighbour, whose words are as good.
+    await marks.nth(index).hover({ force: true });
+    await expect(tag.first()).toBeVisible();
+    const shown = await page.locator('body').innerText();
+    expect(reasons.filter((reason) => shown.includes(reason))).not.toEqual([]);
+    expect(shown).toMatch(/median: (high|low) outlier/);
+    await page.mouse.move(0, 0);
+    await expect(tag).toHaveCount(0);
+  }
+  await expect(page.getByText('An unexpected error happened')).toHaveCount(0);
+  return count;
+}
+
 for (const [what, annotated] of [
   ['a Time series panel with the default output', false],
   ['a State timeline under an annotation query', true],
@@ -91,23 +110,22 @@ for (const [what, annotated] of [
     const errors = errorsOf(page);
     const reasons = reasonsOf(page);
     await page.goto(((await made.json()) as { url: string }).url);
-
-    const marks = page.locator(MARKS);
-    await expect(marks.first()).toBeAttached();
-    const count = await marks.count();
-    expect(count).toBeGreaterThan(3);
-    const tag = page.getByText('outlier', { exact: true });
-    for (let index = 0; index < count; index++) {
-      // By force: a mark may lie under its neighbour, whose words are as good.
-      await marks.nth(index).hover({ force: true });
-      await expect(tag.first()).toBeVisible();
-      const shown = await page.locator('body').innerText();
-      expect(reasons.filter((reason) => shown.includes(reason))).not.toEqual([]);
-      expect(shown).toMatch(/median: (high|low) outlier/);
-      await page.mouse.move(0, 0);
-      await expect(tag).toHaveCount(0);
-    }
-    await expect(page.getByText('An unexpected error happened')).toHaveCount(0);
+    await expect(page.locator(MARKS).first()).toBeAttached();
+    expect(await pointAtAll(page, reasons)).toBeGreaterThan(3);
     expect(errors).toEqual([]);
   });
 }
+
+test('Explore has no mark that cannot be hovered', async ({ createDataSource, page }) => {
+  const { uid } = await createDataSource({ type: TYPE });
+  const errors = errorsOf(page);
+  const reasons = reasonsOf(page);
+  const asked = { datasource: uid, queries: [QUERY], range: { from: 'now-24h', to: 'now' } };
+  await page.setViewportSize({ width: 1400, height: 1600 });
+  await page.goto(`/explore?left=${encodeURIComponent(JSON.stringify(asked))}`);
+  await expect(page.locator('.u-over')).toBeVisible();
+  await expect.poll(() => reasons.length).toBeGreaterThan(3);
+  await pointAtAll(page, reasons);
+  await expect(page.locator('.u-over')).toBeVisible();
+  expect(errors).toEqual([]);
+});

@@ -1,7 +1,9 @@
 import {
   AnnotationEventFieldSource,
   type AnnotationQuery,
+  CoreApp,
   type DataFrame,
+  DataTopic,
   type Field,
   FieldType,
   textUtil,
@@ -9,7 +11,7 @@ import {
 } from '@grafana/data';
 import { lastValueFrom } from 'rxjs';
 
-import { annotationSupport, prepareAnnotation, toAnnotations } from './annotations';
+import { annotationSupport, canPointAtMarks, prepareAnnotation, toAnnotations, withoutMarks } from './annotations';
 import { type OutriderQuery } from './types';
 
 const annotation = (target?: OutriderQuery, mappings = {}) =>
@@ -109,5 +111,21 @@ describe('the annotations of a dashboard', () => {
     const old = frame.fields.map((field) => ({ ...field, values: { toArray: () => field.values as unknown[] } }));
     const [first] = toAnnotations(annotation(), [{ ...frame, fields: old as unknown as Field[] }]);
     expect(first).toMatchObject({ time: 1000, tags: ['outlier', 'low'] });
+  });
+});
+
+describe('the marks beside the series', () => {
+  it('are left out in Explore before Grafana 11, which cannot show what they say', () => {
+    expect(canPointAtMarks(CoreApp.Explore, '9.4.17')).toBe(false);
+    expect(canPointAtMarks(CoreApp.Explore, '10.4.19')).toBe(false);
+    expect(canPointAtMarks(CoreApp.Explore, '11.0.0-pre')).toBe(true);
+    expect(canPointAtMarks(CoreApp.Dashboard, '9.4.17')).toBe(true);
+    expect(canPointAtMarks(undefined, '9.4.17')).toBe(true);
+  });
+
+  it('are the frames of annotations and no other', () => {
+    const series = toDataFrame({ fields: [] });
+    const marks = toDataFrame({ meta: { dataTopic: DataTopic.Annotations }, fields: [] });
+    expect(withoutMarks({ key: 'A', data: [series, marks] })).toEqual({ key: 'A', data: [series] });
   });
 });

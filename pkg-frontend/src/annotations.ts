@@ -10,7 +10,10 @@ import {
   type AnnotationEventMappings,
   type AnnotationQuery,
   type AnnotationSupport,
+  CoreApp,
   type DataFrame,
+  type DataQueryResponse,
+  DataTopic,
   type Field,
 } from '@grafana/data';
 import { of } from 'rxjs';
@@ -24,6 +27,17 @@ export const annotationSupport: AnnotationSupport<OutriderQuery> = {
   prepareQuery: prepareAnnotation,
   processEvents: (annotation, frames) => of(toAnnotations(annotation, frames)),
 };
+
+/** Explore of Grafana before 11 is emptied by pointing at a mark: its tooltip asks for permissions that only panels have. */
+export function canPointAtMarks(app: string | undefined, version: string): boolean {
+  return app !== CoreApp.Explore || Number.parseInt(version, 10) >= 11;
+}
+
+/** An answer without the events that are drawn beside its series. */
+export function withoutMarks(response: DataQueryResponse): DataQueryResponse {
+  const data = response.data as DataFrame[];
+  return { ...response, data: data.filter(({ meta }) => meta?.dataTopic !== DataTopic.Annotations) };
+}
 
 /** The query of an annotation: the one that was edited, asked for its events or for the annotations of the upstream. */
 export function prepareAnnotation({ target }: AnnotationQuery<OutriderQuery>): OutriderQuery {

@@ -6,10 +6,10 @@ import {
   type MetricFindValue,
   type ScopedVars,
 } from '@grafana/data';
-import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
-import { from, type Observable, switchMap } from 'rxjs';
+import { config, DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
+import { from, map, type Observable, switchMap } from 'rxjs';
 
-import { annotationSupport } from './annotations';
+import { annotationSupport, canPointAtMarks, withoutMarks } from './annotations';
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
 import { type ReplaceAs } from './kinds';
@@ -51,9 +51,9 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
   /** Variables are replaced at once, and other data sources come when they are asked for: they must be there before. */
   override query(request: DataQueryRequest<OutriderQuery>): Observable<DataQueryResponse> {
     const others = request.targets.flatMap(({ source }) => (source?.kind === 'grafana' ? [source] : []));
-    return others.length === 0
-      ? super.query(request)
-      : from(loadOthers(others)).pipe(switchMap(() => super.query(request)));
+    const answers =
+      others.length === 0 ? super.query(request) : from(loadOthers(others)).pipe(switchMap(() => super.query(request)));
+    return canPointAtMarks(request.app, config.buildInfo.version) ? answers : answers.pipe(map(withoutMarks));
   }
 
   /** `filters` are those of ad-hoc filter variables; before Grafana 11 they must be asked for. */
