@@ -8,7 +8,7 @@
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 
-use super::{Field, Frame, Named, Values, shown_ms};
+use super::{Field, Frame, Named, Values};
 use crate::detector::Verdict;
 use crate::detector::short::Short;
 use crate::engine::Detection;
@@ -37,15 +37,14 @@ pub(super) fn table(named: &[Named<'_>]) -> Frame {
     Frame { name: "events".to_owned(), meta, fields: fields(&all_events(named)) }
 }
 
-/// The events as annotations of the panel they come with; none if there are none.
-pub(super) fn inline_annotations(named: &[Named<'_>]) -> Option<Frame> {
+/// The events as annotations of the panel they come with, whose range is `shown_ms` long; none if there are none.
+pub(super) fn inline_annotations(named: &[Named<'_>], shown_ms: i64) -> Option<Frame> {
     let events = all_events(named);
     if events.is_empty() {
         return None;
     }
     let mut meta = Map::new();
     meta.insert("dataTopic".into(), "annotations".into());
-    let shown_ms = shown_ms(named.iter().map(|named| named.detection));
     let is_region = |event: &Event<'_>| {
         event.end() > event.start() && event.end() - event.start() >= shown_ms / REGION_SHARE
     };

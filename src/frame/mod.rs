@@ -56,17 +56,25 @@ pub enum Values {
     List(Vec<Vec<String>>),
 }
 
+impl Values {
+    /// Number of cells.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Time(values) => values.len(),
+            Self::Number(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::Flag(values) => values.len(),
+            Self::List(values) => values.len(),
+        }
+    }
+}
+
 impl Frame {
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.fields.first().map_or(0, |field| match &field.values {
-            Values::Time(values) => values.len(),
-            Values::Number(values) => values.len(),
-            Values::Text(values) => values.len(),
-            Values::Flag(values) => values.len(),
-            Values::List(values) => values.len(),
-        })
+        self.fields.first().map_or(0, |field| field.values.rows())
     }
 }
 
@@ -112,7 +120,7 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
         Output::Alert => points::alert_frames(&named, Output::Alert),
         Output::All => {
             let mut frames = points::all_frames(&named, view.max_data_points);
-            frames.extend(events::inline_annotations(&named));
+            frames.extend(events::inline_annotations(&named, shown_ms(&outcome.detections)));
             frames
         }
         Output::State => points::state_frames(&named, view.max_data_points),
@@ -182,7 +190,7 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
             "fingerprint": outcome.fingerprint,
             "stepMs": outcome.step_ms,
             "training": training(&outcome.training),
-            "rangeMs": shown_ms(outcome.detections.iter()),
+            "rangeMs": shown_ms(&outcome.detections),
             "points": points,
             "flagged": flagged,
             "timingsMs": {"fetch": fetch_ms, "decode": decode_ms, "detect": detect_ms},
@@ -206,13 +214,11 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
 }
 
 /// How long the range is that the points of these series cover.
-fn shown_ms<'a>(detections: impl Iterator<Item = &'a Detection> + Clone) -> i64 {
-    let ends =
-        |pick: fn(&[i64]) -> Option<&i64>| detections.clone().filter_map(move |one| pick(&one.series.times));
-    match (ends(<[i64]>::first).min(), ends(<[i64]>::last).max()) {
-        (Some(first), Some(last)) => last - first,
-        _ => 0,
-    }
+fn shown_ms(detections: &[Detection]) -> i64 {
+    let times = || detections.iter().map(|detection| &detection.series.times);
+    let first = times().filter_map(|times| times.first()).min();
+    let last = times().filter_map(|times| times.last()).max();
+    first.zip(last).map_or(0, |(first, last)| last - first)
 }
 
 /// The training settings in the names and the form they have in a query.
