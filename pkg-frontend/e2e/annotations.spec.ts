@@ -4,6 +4,9 @@ import { type Page } from '@playwright/test';
 
 const TYPE = 'outrider-outliers-datasource';
 
+// A page of Grafana and a mark after the other take longer than a click.
+test.describe.configure({ timeout: 120_000 });
+
 /** One of these holds the marks: the axis since Grafana 10.3, a canvas of their own before. */
 const MARKS =
   '.u-axis > div, [data-testid="uplot-main-div"] ~ div > div[style*="position: absolute"] > div:first-child';
@@ -36,7 +39,7 @@ function dashboard(title: string, datasource: Asked, annotated: boolean) {
   return {
     title,
     schemaVersion: 37,
-    time: { from: 'now-24h', to: 'now' },
+    time: { from: 'now-3d', to: 'now' },
     annotations: { list: annotated ? [annotation] : [] },
     // Beside its series a panel of the default output has the events, without any annotation query.
     panels: annotated ? [panel(1, 'state-timeline', 'state')] : [panel(1, 'timeseries', 'all')],
@@ -110,7 +113,7 @@ for (const [what, annotated] of [
     const errors = errorsOf(page);
     const reasons = reasonsOf(page);
     await page.goto(((await made.json()) as { url: string }).url);
-    await expect(page.locator(MARKS).first()).toBeAttached();
+    await expect(page.locator(MARKS).first()).toBeAttached({ timeout: 30_000 });
     expect(await pointAtAll(page, reasons)).toBeGreaterThan(3);
     expect(errors).toEqual([]);
   });
@@ -120,10 +123,10 @@ test('Explore has no mark that cannot be hovered', async ({ createDataSource, pa
   const { uid } = await createDataSource({ type: TYPE });
   const errors = errorsOf(page);
   const reasons = reasonsOf(page);
-  const asked = { datasource: uid, queries: [QUERY], range: { from: 'now-24h', to: 'now' } };
+  const asked = { datasource: uid, queries: [QUERY], range: { from: 'now-3d', to: 'now' } };
   await page.setViewportSize({ width: 1400, height: 1600 });
   await page.goto(`/explore?left=${encodeURIComponent(JSON.stringify(asked))}`);
-  await expect(page.locator('.u-over')).toBeVisible();
+  await expect(page.locator('.u-over')).toBeVisible({ timeout: 30_000 });
   await expect.poll(() => reasons.length).toBeGreaterThan(3);
   await pointAtAll(page, reasons);
   await expect(page.locator('.u-over')).toBeVisible();
