@@ -1,8 +1,6 @@
-import { type AnnotationQuery } from '@grafana/data';
 import { type BackendSrv, setBackendSrv, setTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 import { of, throwError } from 'rxjs';
 
-import { prepareAnnotation } from './datasource';
 import { GENERATOR_SERIES } from './defaults';
 import { newDataSource } from './testing/datasource';
 import { type OutriderQuery } from './types';
@@ -109,26 +107,6 @@ describe('metricFindQuery', () => {
 describe('getDefaultQuery', () => {
   it('says its version and leaves the rest to the defaults', () => {
     expect(newDataSource().getDefaultQuery()).toEqual({ version: 1 });
-  });
-});
-
-describe('annotations', () => {
-  const annotation = (target?: OutriderQuery) =>
-    ({ name: 'Outliers', enable: true, iconColor: 'red', target }) as AnnotationQuery<OutriderQuery>;
-
-  it('ask the edited query for its events', () => {
-    const query: OutriderQuery = { refId: 'X', direction: 'high', output: 'all' };
-    expect(prepareAnnotation(annotation(query))).toEqual({
-      refId: 'X',
-      version: 1,
-      direction: 'high',
-      output: 'events',
-    });
-  });
-
-  it('work before anything was edited', () => {
-    expect(prepareAnnotation(annotation())).toEqual({ refId: 'Anno', version: 1, output: 'events' });
-    expect(newDataSource().annotations.prepareQuery?.(annotation())).toEqual(prepareAnnotation(annotation()));
   });
 });
 

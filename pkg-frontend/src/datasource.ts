@@ -1,16 +1,15 @@
 import {
   type AdHocVariableFilter,
-  type AnnotationQuery,
-  type AnnotationSupport,
   type DataQueryRequest,
   type DataQueryResponse,
   type DataSourceInstanceSettings,
   type MetricFindValue,
   type ScopedVars,
 } from '@grafana/data';
-import { DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
-import { from, type Observable, switchMap } from 'rxjs';
+import { config, DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
+import { from, map, type Observable, switchMap } from 'rxjs';
 
+import { annotationSupport, canPointAtMarks, withoutMarks } from './annotations';
 import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
 import { type ReplaceAs } from './kinds';
@@ -33,10 +32,7 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
   /** What of the settings everyone may read. */
   readonly jsonData: OutriderJsonData;
 
-  override annotations: AnnotationSupport<OutriderQuery> = {
-    getDefaultQuery: () => ({ version: QUERY_VERSION, output: 'events' }),
-    prepareQuery: prepareAnnotation,
-  };
+  override annotations = annotationSupport;
 
   constructor(settings: DataSourceInstanceSettings<OutriderJsonData>) {
     super(settings);
@@ -55,9 +51,9 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
   /** Variables are replaced at once, and other data sources come when they are asked for: they must be there before. */
   override query(request: DataQueryRequest<OutriderQuery>): Observable<DataQueryResponse> {
     const others = request.targets.flatMap(({ source }) => (source?.kind === 'grafana' ? [source] : []));
-    return others.length === 0
-      ? super.query(request)
-      : from(loadOthers(others)).pipe(switchMap(() => super.query(request)));
+    const answers =
+      others.length === 0 ? super.query(request) : from(loadOthers(others)).pipe(switchMap(() => super.query(request)));
+    return canPointAtMarks(request.app, config.buildInfo.version) ? answers : answers.pipe(map(withoutMarks));
   }
 
   /** `filters` are those of ad-hoc filter variables; before Grafana 11 they must be asked for. */
@@ -151,9 +147,4 @@ function adhocFilters(templateSrv: TemplateSrv, name: string): AdHocVariableFilt
 function splitOnce(text: string, separator: string): [string, string] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-/** The query of an annotation: the one that was edited, asked for its events. */
-export function prepareAnnotation(annotation: AnnotationQuery<OutriderQuery>): OutriderQuery {
-  return { ...migrateQuery({ refId: 'Anno', ...annotation.target }), output: 'events' };
 }

@@ -1,6 +1,9 @@
 //! Flagged points as events: neighbouring ones on the same side are one event, with its worst point's reason.
 //!
-//! The same rows serve annotations (`time`, `timeEnd`, `title`, `text`, `tags`, `id`) and tables.
+//! The same rows serve tables and the annotation queries of dashboards, for which the frontend makes annotations of
+//! them, and come beside a panel's series as inline annotations. Those a panel draws as they are, with no code of ours
+//! or of the annotation queries in between: there `tags` is a list, as the tooltip of every version maps over it,
+//! title and text are HTML, and a region says that it is one and has a colour.
 
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
@@ -9,6 +12,13 @@ use super::{Field, Frame, Named, Values};
 use crate::detector::Verdict;
 use crate::detector::short::Short;
 use crate::engine::Detection;
+
+/// Inline annotations have the colour of the flagged points. Grafana 9.4 cannot draw a region that has none.
+const COLOUR: &str = "red";
+
+/// An event is drawn as a region if it covers one part in so many of the range that is shown, and as a mark at its
+/// beginning otherwise: most versions since 10.3 draw a narrow region without a mark that a pointer could hit.
+const REGION_SHARE: i64 = 100;
 
 /// A run of neighbouring points flagged on the same side.
 struct Event<'a> {
@@ -27,15 +37,35 @@ pub(super) fn table(named: &[Named<'_>]) -> Frame {
     Frame { name: "events".to_owned(), meta, fields: fields(&all_events(named)) }
 }
 
-/// The events as annotations of the panel they come with; none if there are none.
-pub(super) fn inline_annotations(named: &[Named<'_>]) -> Option<Frame> {
+/// The events as annotations of the panel they come with, whose range is `shown_ms` long; none if there are none.
+pub(super) fn inline_annotations(named: &[Named<'_>], shown_ms: i64) -> Option<Frame> {
     let events = all_events(named);
     if events.is_empty() {
         return None;
     }
     let mut meta = Map::new();
     meta.insert("dataTopic".into(), "annotations".into());
-    Some(Frame { name: "events".to_owned(), meta, fields: fields(&events) })
+    let is_region = |event: &Event<'_>| {
+        event.end() > event.start() && event.end() - event.start() >= shown_ms / REGION_SHARE
+    };
+    let mut fields = fields(&events);
+    for field in &mut fields {
+        match (field.name.as_str(), &mut field.values) {
+            ("title" | "text", Values::Text(texts)) => {
+                texts.iter_mut().for_each(|text| *text = escaped(text));
+            }
+            ("tags", tags) => *tags = Values::List(events.iter().map(Event::tags).collect()),
+            _ => {}
+        }
+    }
+    fields.push(Field::new("isRegion", Values::Flag(events.iter().map(is_region).collect())));
+    fields.push(Field::new("color", texts(&events, |_| COLOUR.to_owned())));
+    Some(Frame { name: "events".to_owned(), meta, fields })
+}
+
+/// Text as HTML that shows it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn all_events<'a>(named: &'a [Named<'a>]) -> Vec<Event<'a>> {
@@ -54,7 +84,8 @@ fn events_of<'a>(named: &'a Named<'a>) -> Vec<Event<'a>> {
         match events.last_mut() {
             Some(event) if event.last + 1 == row && event.side == side => {
                 event.last = row;
-                if scores[row] > scores[event.worst] {
+                // As it stands a score that is no number would never be exceeded.
+                if scores[row] > scores[event.worst] || scores[event.worst].is_nan() {
                     event.worst = row;
                 }
             }
@@ -75,6 +106,10 @@ impl Event<'_> {
 
     fn side(&self) -> &'static str {
         if self.side == Verdict::Low { "low" } else { "high" }
+    }
+
+    fn tags(&self) -> Vec<String> {
+        vec!["outlier".to_owned(), self.side().to_owned()]
     }
 
     /// Stable name: the same event has the same id in every range that shows its beginning.
@@ -135,7 +170,7 @@ fn fields(events: &[Event<'_>]) -> Vec<Field> {
         shown("timeEnd", "End", times(events, Event::end)),
         shown("title", "Event", texts(events, title)),
         shown("text", "Reason", texts(events, Event::text)).config(json!({"custom": {"width": 480}})),
-        Field::new("tags", texts(events, |event| format!("outlier,{}", event.side()))),
+        Field::new("tags", texts(events, |event| event.tags().join(","))),
         Field::new("id", texts(events, Event::id)),
         shown("series", "Series", texts(events, |event| event.named.title.clone())),
         shown("value", "Value", value).config(unit.clone()),

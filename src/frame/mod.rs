@@ -13,7 +13,7 @@ pub use annotations::annotations;
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::Outcome;
+use crate::engine::{Detection, Outcome};
 use crate::query::{DurationMs, Output, Training};
 use crate::series::Labels;
 
@@ -50,17 +50,31 @@ pub enum Values {
     Number(Vec<f64>),
     /// Text.
     Text(Vec<String>),
+    /// Yes or no.
+    Flag(Vec<bool>),
+    /// Lists of texts.
+    List(Vec<Vec<String>>),
+}
+
+impl Values {
+    /// Number of cells.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Time(values) => values.len(),
+            Self::Number(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::Flag(values) => values.len(),
+            Self::List(values) => values.len(),
+        }
+    }
 }
 
 impl Frame {
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.fields.first().map_or(0, |field| match &field.values {
-            Values::Time(values) => values.len(),
-            Values::Number(values) => values.len(),
-            Values::Text(values) => values.len(),
-        })
+        self.fields.first().map_or(0, |field| field.values.rows())
     }
 }
 
@@ -106,7 +120,7 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
         Output::Alert => points::alert_frames(&named, Output::Alert),
         Output::All => {
             let mut frames = points::all_frames(&named, view.max_data_points);
-            frames.extend(events::inline_annotations(&named));
+            frames.extend(events::inline_annotations(&named, shown_ms(&outcome.detections)));
             frames
         }
         Output::State => points::state_frames(&named, view.max_data_points),
@@ -127,7 +141,7 @@ pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
 
 /// A detection with a title that is unique within the query.
 struct Named<'a> {
-    detection: &'a crate::engine::Detection,
+    detection: &'a Detection,
     title: String,
 }
 
@@ -176,6 +190,7 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
             "fingerprint": outcome.fingerprint,
             "stepMs": outcome.step_ms,
             "training": training(&outcome.training),
+            "rangeMs": shown_ms(&outcome.detections),
             "points": points,
             "flagged": flagged,
             "timingsMs": {"fetch": fetch_ms, "decode": decode_ms, "detect": detect_ms},
@@ -196,6 +211,14 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
             outcome.notices.iter().map(|text| json!({"severity": "warning", "text": text})).collect();
         frame.meta.insert("notices".into(), notices.into());
     }
+}
+
+/// How long the range is that the points of these series cover.
+fn shown_ms(detections: &[Detection]) -> i64 {
+    let times = || detections.iter().map(|detection| &detection.series.times);
+    let first = times().filter_map(|times| times.first()).min();
+    let last = times().filter_map(|times| times.last()).max();
+    first.zip(last).map_or(0, |(first, last)| last - first)
 }
 
 /// The training settings in the names and the form they have in a query.

@@ -69,6 +69,8 @@ fn as_json(frames: &[Frame]) -> Value {
         Values::Time(values) => json!(values),
         Values::Number(values) => json!(values),
         Values::Text(values) => json!(values),
+        Values::Flag(values) => json!(values),
+        Values::List(values) => json!(values),
     };
     let field = |field: &Field| {
         json!({
@@ -214,7 +216,7 @@ fn a_forecast_is_a_band_without_values_after_the_last_point() {
         match &field.values {
             Values::Time(times) => times.iter().rev().take(2).rev().map(|time| *time as f64).collect(),
             Values::Number(numbers) => numbers[numbers.len() - 2..].to_vec(),
-            Values::Text(_) => panic!("no text field"),
+            other => panic!("{other:?} among the numbers"),
         }
     };
     assert_eq!(frames[0].rows(), 10);
@@ -286,4 +288,72 @@ fn the_text_of_an_event_says_how_far_it_went() {
     };
     assert_eq!(text((0.7, 0.75)), "31 is high (2 points)");
     assert_eq!(text((0.75, 0.7)), "30 is high (2 points, up to 31)");
+}
+
+/// A column of the annotations that come with the series.
+fn inline(detections: Vec<Detection>, name: &str) -> Values {
+    let frames = render(&outcome(detections), &view(Output::All));
+    let last = frames.last().unwrap();
+    assert_eq!(last.meta["dataTopic"], "annotations");
+    last.fields.iter().find(|field| field.name == name).unwrap().values.clone()
+}
+
+#[test]
+fn inline_annotations_are_html_and_tables_are_not() {
+    let named = || {
+        let mut seen = detection("a<b> & c", &[]);
+        seen.reasons.insert(6, "1 is low, <5 & \"odd\"".to_owned());
+        vec![seen]
+    };
+    let second = |values: Values| match values {
+        Values::Text(texts) => texts[1].clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(second(inline(named(), "title")), "a&lt;b&gt; &amp; c: low outlier");
+    assert_eq!(second(inline(named(), "text")), "1 is low, &lt;5 &amp; \"odd\"");
+    assert_eq!(second(inline(named(), "series")), "a<b> & c");
+    let frames = render(&outcome(named()), &view(Output::Events));
+    let cell =
+        |name| second(frames[0].fields.iter().find(|field| field.name == name).unwrap().values.clone());
+    assert_eq!(cell("title"), "a<b> & c: low outlier");
+    assert_eq!(cell("text"), "1 is low, <5 & \"odd\"");
+    assert_eq!(cell("tags"), "outlier,low");
+}
+
+#[test]
+fn only_an_event_that_is_wide_enough_to_be_hit_is_a_region() {
+    // Two points that are one event, then one that is another.
+    let regions = |points: usize| {
+        let mut seen = detection("requests", &[]);
+        let step = seen.series.times[1];
+        for row in seen.series.len()..points {
+            seen.series.times.push(row as i64 * step);
+            seen.series.values.push(10.0);
+            seen.verdicts.push(Verdict::Normal);
+            for column in [&mut seen.scores, &mut seen.expected, &mut seen.lower, &mut seen.upper] {
+                column.push(10.0);
+            }
+        }
+        seen.series.truth = None;
+        inline(vec![seen], "isRegion")
+    };
+    assert_eq!(regions(8), Values::Flag(vec![true, false]));
+    assert_eq!(regions(101), Values::Flag(vec![true, false]));
+    assert_eq!(regions(102), Values::Flag(vec![false, false]));
+}
+
+#[test]
+fn an_event_has_the_score_of_its_worst_point() {
+    let scores = |first: f64, second: f64| {
+        let mut seen = detection("s", &[]);
+        (seen.scores[2], seen.scores[3]) = (first, second);
+        let frames = render(&outcome(vec![seen]), &view(Output::Events));
+        match frames[0].fields.iter().find(|field| field.name == "score").unwrap().values.clone() {
+            Values::Number(scores) => scores[0],
+            other => panic!("{other:?}"),
+        }
+    };
+    for (first, second) in [(0.6, 0.9), (0.9, 0.6), (f64::NAN, 0.9), (0.9, f64::NAN)] {
+        assert_eq!(scores(first, second), 0.9, "{first} then {second}");
+    }
 }

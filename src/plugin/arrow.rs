@@ -2,13 +2,15 @@
 //!
 //! Grafana's Go SDK defines the form (`data.UnmarshalArrowFrame`): the schema's metadata has `name`, `refId` and the
 //! JSON `meta`; a field's has `name` and the JSON `labels` and `config`. Times are in nanoseconds, and a column is
-//! nullable only where it holds a null.
+//! nullable only where it holds a null. A list is JSON, which is Arrow's binary type there: the SDK knows no column of
+//! lists and refuses the whole frame for one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampNanosecondArray,
+    ArrayRef, BinaryArray, BooleanArray, Float64Array, RecordBatch, RecordBatchOptions, StringArray,
+    TimestampNanosecondArray,
 };
 use arrow_buffer::NullBuffer;
 use arrow_ipc::writer::FileWriter;
@@ -58,6 +60,11 @@ fn column(field: &Field) -> (ArrowField, ArrayRef) {
         }
         Values::Number(numbers) => (DataType::Float64, Arc::new(numbers_with_nulls(numbers))),
         Values::Text(texts) => (DataType::Utf8, Arc::new(StringArray::from_iter_values(texts))),
+        Values::Flag(flags) => (DataType::Boolean, Arc::new(BooleanArray::from(flags.clone()))),
+        Values::List(lists) => {
+            let json = lists.iter().map(|list| serde_json::json!(list).to_string());
+            (DataType::Binary, Arc::new(BinaryArray::from_iter_values(json)))
+        }
     };
     let mut metadata = HashMap::from([("name".to_owned(), field.name.clone())]);
     if !field.labels.is_empty() {
@@ -135,6 +142,22 @@ mod tests {
         assert_eq!(nullable, [false, true, false, false]);
         assert!(batches[0].column(1).is_null(1));
         assert_eq!(batches[0].column(2).as_primitive::<Float64Type>().values()[..], [0.5, 0.75]);
+    }
+
+    #[test]
+    fn a_list_is_json_in_a_binary_column() {
+        let mut frame = frame();
+        let lists = Values::List(vec![vec!["a,b".to_owned(), "\"".to_owned()], Vec::new()]);
+        frame.fields.push(Field { values: lists, ..frame.fields[3].clone() });
+        frame.fields.push(Field { values: Values::Flag(vec![true, false]), ..frame.fields[3].clone() });
+        let (schema, batches) = read(encode(&frame, "A").unwrap());
+        assert_eq!(schema.field(4).data_type(), &DataType::Binary);
+        let column = batches[0].column(4).as_binary::<i32>();
+        let lists: Vec<Vec<String>> =
+            column.iter().map(|list| serde_json::from_slice(list.unwrap()).unwrap()).collect();
+        assert_eq!(lists, [vec!["a,b".to_owned(), "\"".to_owned()], Vec::new()]);
+        let flags = batches[0].column(5).as_boolean();
+        assert!(flags.value(0) && !flags.value(1));
     }
 
     #[test]

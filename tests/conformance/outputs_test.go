@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -200,10 +199,6 @@ func TestEventsOutput(t *testing.T) {
 			if !kind.Numeric() {
 				t.Errorf("field %q is of type %v, want a number", name, kind)
 			}
-		case "tags":
-			if kind.NonNullableType() != data.FieldTypeString && kind.NonNullableType() != data.FieldTypeJSON {
-				t.Errorf("field %q is of type %v, want text or JSON", name, kind)
-			}
 		default:
 			if kind.NonNullableType() != data.FieldTypeString {
 				t.Errorf("field %q is of type %v, want text", name, kind)
@@ -287,20 +282,5 @@ func TestEventsCoverTheFlaggedPoints(t *testing.T) {
 	}
 	if len(covered) != len(flagged) {
 		t.Errorf("the events cover %d of %d flagged points", len(covered), len(flagged))
-	}
-}
-
-func TestTagsAreWhatGrafanaReads(t *testing.T) {
-	frame := host(t).frames(t, generator, query(JSON{"source": everySeries, "output": "events"}, 7*24*time.Hour))[0]
-	tags := field(t, frame, "tags")
-	if tags.Len() == 0 {
-		t.Fatal("no events")
-	}
-	value, _ := tags.ConcreteAt(0)
-	if raw, isJSON := value.(json.RawMessage); isJSON {
-		var list []string
-		if err := json.Unmarshal(raw, &list); err != nil {
-			t.Errorf("tags %s, want a list of texts: %v", raw, err)
-		}
 	}
 }

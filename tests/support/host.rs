@@ -259,6 +259,13 @@ fn read_column(column: &dyn Array) -> Result<(&'static str, Vec<Value>), Error> 
             ("number", column.as_primitive::<Float64Type>().iter().map(|value| json!(value)).collect())
         }
         DataType::Utf8 => ("string", column.as_string::<i32>().iter().map(|text| json!(text)).collect()),
+        DataType::Boolean => ("boolean", column.as_boolean().iter().map(|flag| json!(flag)).collect()),
+        // JSON, as the type of the browser's frames that says nothing else.
+        DataType::Binary => {
+            let json =
+                column.as_binary::<i32>().iter().map(|json| serde_json::from_slice(json.unwrap_or(b"null")));
+            ("other", json.collect::<Result<_, _>>()?)
+        }
         other => return Err(format!("unexpected column type {other}").into()),
     })
 }
