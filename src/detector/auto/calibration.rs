@@ -337,6 +337,16 @@ impl<'a> SortedRange<'a> {
         self.nth_near(rank, &mut (begun - 1))
     }
 
+    /// How many values are lower than `value`.
+    pub(super) fn rank(&self, value: f64) -> usize {
+        let (mut low, mut high) = (0, self.len);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.nth(middle) < value { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// The same, found faster where it is near what was found last with the same `group`, which is 0 at first.
     pub(super) fn nth_near(&self, rank: usize, group: &mut usize) -> f64 {
         while self.before[*group] > rank {

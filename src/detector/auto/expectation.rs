@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 
 use super::super::wall_clock::offset_ms;
 use super::calibration::SortedRange;
+use super::cycle;
 use super::medians::{self, Medians};
 use super::statistics::recent_medians;
 use super::windows::sights;
@@ -57,15 +58,45 @@ pub(super) enum Basis {
     Day,
     /// The same time of the weeks before.
     Week,
+    /// The last few points.
+    Recent,
+    /// The same place in the cycles before, of a season that is neither a day nor a week long.
+    Cycle,
+}
+
+/// What each forecast says of each point; NaN where it says nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Forecasts {
+    level: Vec<f64>,
+    day: Vec<f64>,
+    week: Vec<f64>,
+    recent: Vec<f64>,
+    cycle: Vec<f64>,
+}
+
+impl Forecasts {
+    pub(super) fn of(&self, basis: Basis) -> &[f64] {
+        match basis {
+            Basis::Level => &self.level,
+            Basis::Day => &self.day,
+            Basis::Week => &self.week,
+            Basis::Recent => &self.recent,
+            Basis::Cycle => &self.cycle,
+        }
+    }
 }
 
 impl Basis {
+    pub(super) const ALL: [Self; 5] = [Self::Level, Self::Day, Self::Week, Self::Recent, Self::Cycle];
+
     /// After "the expected 12.3", in plain words.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Level => "",
+            Self::Recent => " after the last few points",
             Self::Day => " at this time of day",
             Self::Week => " at this time of the week",
+            Self::Cycle => " at this point of its cycle",
         }
     }
 }
@@ -85,14 +116,15 @@ pub(super) struct Expectation {
 
 impl Expectation {
     /// `filled` are the values at `times`, NaN in gaps that are too long to be filled; `blocks` are index ranges that cover them, in which the same
-    /// forecast is believed. Nothing but points before a block decides which.
+    /// forecast is believed. Nothing but points before a block decides which. Points are `step_ms` apart.
     pub(super) fn new(
         times: &[i64],
         filled: &[f64],
         blocks: &[Range<usize>],
         zone: Tz,
+        step_ms: i64,
         lookback_ms: Option<i64>,
-    ) -> Self {
+    ) -> (Self, Forecasts) {
         let lookback_ms = lookback_ms.unwrap_or(LOOKBACK_MS).min(LOOKBACK_MS);
         // What is compared must itself have been forecast, from what lies further back.
         let compared_ms = COMPARED_MS.min(lookback_ms / 3);
@@ -100,6 +132,8 @@ impl Expectation {
         let level = levels(times, filled, LEVEL_MS.min(reach_ms), reach_ms);
         let day = seasonal(times, filled, &SEASONS[0], zone, reach_ms);
         let week = seasonal(times, filled, &SEASONS[1], zone, reach_ms);
+        let cycle = cycle::forecast(times, filled, step_ms, reach_ms);
+        let recent = recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)));
         let mut expectation =
             Self { expected: Vec::with_capacity(times.len()), basis: Vec::with_capacity(times.len()) };
         let errors: Vec<[Error; 3]> = blocks
@@ -130,7 +164,7 @@ impl Expectation {
                 expectation.basis.push(basis);
             }
         }
-        expectation
+        (expectation, Forecasts { level, day, week, recent, cycle })
     }
 }
 

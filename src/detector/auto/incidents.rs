@@ -133,6 +133,48 @@ impl Told {
     }
 }
 
+/// Points for which an incident that once was beyond the limit goes on outside the band, and points within the band that
+/// end it.
+pub(super) const HELD_POINTS: usize = 288;
+const BROKEN_POINTS: usize = 6;
+
+/// Follows what is far outside the band: it is an incident until it is back within.
+#[derive(Debug)]
+pub(super) struct Beyond {
+    step_ms: Option<i64>,
+    /// The last point beyond the limit, and the last one of the incident.
+    beyond: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Beyond {
+    /// Each point takes no more than `step_ms`.
+    pub(super) fn new(step_ms: Option<i64>) -> Self {
+        Self { step_ms, beyond: None, last: None }
+    }
+
+    /// Whether an incident would begin at the point `at`.
+    pub(super) fn is_over(&self, at: Instant) -> bool {
+        self.last.is_none_or(|last| !is_within(BROKEN_POINTS, last, at, self.step_ms))
+    }
+
+    /// Whether the point `at` belongs to an incident, which is beyond the limit or just outside the band.
+    pub(super) fn next(&mut self, at: Instant, is_beyond: bool, is_outside: bool) -> bool {
+        let is_held = self
+            .beyond
+            .is_some_and(|beyond| is_within(HELD_POINTS - BROKEN_POINTS, beyond, at, self.step_ms));
+        let goes_on = is_outside && is_held && !self.is_over(at);
+        if !(is_beyond || goes_on) {
+            return false;
+        }
+        if is_beyond {
+            self.beyond = Some(at);
+        }
+        self.last = Some(at);
+        true
+    }
+}
+
 /// Whether no more than so many points, each of which takes no more than `step_ms`, lie between two.
 fn is_within(points: usize, earlier: Instant, later: Instant, step_ms: Option<i64>) -> bool {
     let most_ms = |step_ms: i64| step_ms.saturating_mul(i64::try_from(points).unwrap_or(i64::MAX));
@@ -159,6 +201,21 @@ mod tests {
         // So many points later, or as late as that.
         let late = (next.0 + 1, next.1 + 60 * (WAY_BACK_POINTS as i64 + 1));
         assert!(!told.is_way_back(late, 0.0));
+    }
+
+    #[test]
+    fn an_incident_goes_on_outside_the_band_until_it_is_back_within() {
+        let mut beyond = Beyond::new(Some(60));
+        let at = |point: usize| (point, 60 * point as i64);
+        assert!(!beyond.next(at(0), false, true));
+        assert!(beyond.is_over(at(1)) && beyond.next(at(1), true, true));
+        assert!(!beyond.next(at(2), false, false));
+        assert!(!beyond.is_over(at(7)) && beyond.next(at(7), false, true));
+        assert!(beyond.is_over(at(14)) && !beyond.next(at(14), false, true));
+        // For so long at most, so that nothing before it matters.
+        assert!(beyond.next(at(100), true, true));
+        let held = (101..600).take_while(|point| beyond.next(at(*point), false, true)).count();
+        assert_eq!(held, HELD_POINTS - BROKEN_POINTS);
     }
 
     fn parts(alarms: &[f64], refractory: usize) -> String {

@@ -62,8 +62,9 @@ impl<'a> Past<'a> {
         })
     }
 
-    pub(super) fn training(&self) -> Range<usize> {
-        self.training.clone()
+    /// How many training values are `value`.
+    pub(super) fn count(&self, value: f64) -> usize {
+        self.sorted.rank(value.next_up()) - self.sorted.rank(value)
     }
 
     /// The most points that a run may have.

@@ -16,16 +16,19 @@
 
 mod calibration;
 mod course;
+mod cycle;
 mod discord;
 mod expectation;
 mod incidents;
 mod lasting;
 mod medians;
+mod normal;
 mod observed;
 mod shift;
 mod statistics;
 mod step;
 mod surprise;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -37,11 +40,11 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use self::course::Course;
-use self::incidents::{Incidents, MAX_ONGOING, Part, Told};
+use self::incidents::{Beyond, Incidents, MAX_ONGOING, Part, Told};
 use self::lasting::{Lasting, Past};
 use self::observed::{Observed, Watch};
 use self::statistics::LOOKBACK_POINTS;
-use self::surprise::{Calibration, Calibrator, MIN_FLAGGING_POINTS};
+use self::surprise::{Calibration, Calibrator, MIN_FLAGGING_POINTS, Usual};
 use super::wall_clock::time_zone;
 use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
 use crate::error::Result;
@@ -74,7 +77,7 @@ const BLOCK_POINTS: usize = 100;
 const MAX_LOOKBACK_POINTS: usize = 43_200;
 
 /// Nothing is read that is further back than this, however far apart the points are.
-const MAX_LOOKBACK_MS: i64 = 730 * expectation::DAY_MS;
+const MAX_LOOKBACK_MS: i64 = 1_000 * expectation::DAY_MS;
 
 /// Alarm at which the default sensitivity flags, and where the score is ½.
 const THRESHOLD: f64 = 2.1;
@@ -90,6 +93,22 @@ const MIN_PEAK_SEVERITY: f64 = 0.6;
 
 /// Highest score of a point that is no peak of the alarm.
 const MAX_QUIET_SCORE: f64 = 0.35;
+
+/// Lowest score of a flagged point, and the highest of one that is not but might have been.
+const FLAGGED_SCORE: f64 = 0.5;
+const MAX_UNFLAGGED_SCORE: f64 = 0.499;
+
+/// What the severity adds at most to the score of a point that goes on an incident: onsets stand out.
+const GOING_ON_SCORE: f64 = 0.001;
+
+/// What the distance from the band adds at most to that of an onset.
+const BEYOND_SCORE: f64 = 0.17;
+
+/// Decades by which limits are passed more often by chance, for each unit by which the thresholds are eased.
+const RARER_REACH: f64 = 1.8;
+
+/// Standard deviations from what is normal that an alarm needs within the band.
+const MIN_OFF: f64 = 6.0;
 
 /// Surprise above which a jump is told.
 const JUMP_THRESHOLD: f64 = 4.1;
@@ -177,12 +196,15 @@ impl Detector for Auto {
             // in a gap that carries on what was before.
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
+                .saturating_add(normal::lookback_ms(step_ms))
                 .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS))
                 .max(points(LOOKBACK_POINTS))
                 .saturating_add(points(CARRIED_POINTS))
                 .min(MAX_LOOKBACK_MS),
             // A point may belong to an incident whose onset was above all alarms of the refractory time before it.
-            run_in_ms: points(self.refractory.saturating_add(incidents::REMEMBERED_POINTS)),
+            run_in_ms: points(
+                self.refractory.saturating_add(incidents::REMEMBERED_POINTS).max(incidents::HELD_POINTS),
+            ),
         }
     }
 
@@ -212,6 +234,7 @@ impl Detector for Auto {
             .late(step::POINTS / 2 + 1),
             jumps: Incidents::new(JUMP_THRESHOLD - self.eased, self.refractory, timing.step_ms),
             told: Told::new(timing.step_ms),
+            beyond: Beyond::new(timing.step_ms),
         };
         blocks
             .iter()
@@ -258,6 +281,7 @@ impl Auto {
         events: &mut Events,
     ) -> Judgement {
         let mut judgement = Judgement::default();
+        let limits = series.normal.limits(&block.training, 10_f64.powf(-RARER_REACH * self.eased));
         for index in block.judged.clone() {
             let (time, value) = (series.points.times[index], series.points.values[index]);
             if value.is_nan() {
@@ -265,8 +289,9 @@ impl Auto {
                 judgement.push(Verdict::Missing, f64::NAN, f64::NAN, (f64::NAN, f64::NAN));
                 continue;
             }
-            let expected = calibration.expected(series, index);
-            let mut seen = calibration.look(series, index);
+            let found = limits.look(index);
+            let mut seen = calibration.look(series, past, found.as_ref(), index);
+            let Usual { expected, band, .. } = seen.usual;
             let is_beyond_doubt = seen.beyond_doubt.is_some();
             // Upwards is not high as long as it leads to where it is too low.
             let sided = |(surprise, is_upwards)| (surprise, seen.outside.unwrap_or(is_upwards));
@@ -311,7 +336,16 @@ impl Auto {
             let is_sure = |lasting: &Lasting| lasting.is_first_ever || lasting.points > MAX_ONGOING;
             let goes_on = lasting.filter(|lasting| is_sure(lasting) && wanted(lasting.is_high));
             let off = (value - expected).abs();
-            let is_outlier = if let Some(lasting) = &goes_on {
+            // Within the band only the begin is told, and only of what is far out by the measure of the noise.
+            let is_outside = found.is_none_or(|found| found.is_outside);
+            let is_off = found.is_none_or(|found| found.is_outside || found.off >= MIN_OFF);
+            // Noise may hide the begin of a step.
+            let is_onset = [part, shift_part, jump_part].contains(&Part::Onset) || step_part != Part::Quiet;
+            let is_habit = found.is_some_and(|found| found.is_habit && !found.is_beyond);
+            let told = told
+                && (is_beyond_doubt || lasts || (is_outside || is_onset) && (is_off || part == Part::Quiet))
+                && (is_beyond_doubt || step_part != Part::Quiet || !is_habit);
+            let mut is_outlier = if let Some(lasting) = &goes_on {
                 seen.is_high = lasting.is_high;
                 seen.beyond_doubt = Some(lasting.why);
                 true
@@ -323,21 +357,41 @@ impl Auto {
             if told || goes_on.is_some() {
                 events.told.note((index, time), off);
             }
+            // A value is high if it is more than what is expected, whatever led to it; what says otherwise is not about it.
+            if value != expected {
+                let is_high = value > expected;
+                is_outlier &= is_high == seen.is_high || is_beyond_doubt || lasts;
+                seen.is_high = is_high;
+            }
+            let is_new = events.beyond.is_over((index, time));
+            let is_beyond = found.is_some_and(|found| found.is_beyond) && wanted(seen.is_high);
+            let goes_on_outside = found.is_some() && is_outside && wanted(seen.is_high);
+            is_outlier |= events.beyond.next((index, time), is_beyond, goes_on_outside);
+            is_outlier &= wanted(seen.is_high);
             let verdict = match (is_outlier, seen.is_high) {
                 (false, _) => Verdict::Normal,
                 (true, true) => Verdict::High,
                 (true, false) => Verdict::Low,
             };
             let stands_out = seen.alarm >= ORDINARY && seen.severity >= MIN_PEAK_SEVERITY;
-            let score = if is_peak && stands_out && calibration.may_flag {
+            let quiet = seen.severity / (seen.severity + 1.0);
+            let mut score = if is_peak && stands_out && calibration.may_flag {
                 seen.alarm / (seen.alarm + THRESHOLD)
             } else {
-                MAX_QUIET_SCORE * seen.severity / (seen.severity + 1.0)
+                MAX_QUIET_SCORE * quiet
             };
+            if is_outlier {
+                score = score.max(FLAGGED_SCORE + GOING_ON_SCORE * quiet);
+                if let Some(found) = found.filter(|found| found.is_beyond && is_new) {
+                    score = score.max(FLAGGED_SCORE + BEYOND_SCORE * (1.0 - 1.0 / found.strength));
+                }
+            } else if wanted(seen.is_high) {
+                score = score.min(MAX_UNFLAGGED_SCORE);
+            }
             if verdict.is_outlier() {
                 judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));
             }
-            judgement.push(verdict, score, expected, calibration.band(series, index));
+            judgement.push(verdict, score, expected, band);
         }
         judgement.unflagged = (!calibration.may_flag).then(|| {
             let points = calibration.training_points;
@@ -355,6 +409,8 @@ struct Events {
     jumps: Incidents,
     /// What all of them told.
     told: Told,
+    /// What is far outside the band.
+    beyond: Beyond,
 }
 
 impl Events {

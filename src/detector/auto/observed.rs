@@ -8,10 +8,11 @@ use super::super::{Block, Points, Timing};
 use super::course::Course;
 use super::expectation::Expectation;
 use super::incidents::BACK_SHARE;
+use super::normal::Normal;
 use super::statistics::{self, Kind, Sights, Statistic};
 use super::step;
 use super::surprise::JUMPS;
-use super::{CARRIED_POINTS, ROLLING_POINTS, shift, windows};
+use super::{CARRIED_POINTS, ROLLING_POINTS, normal, shift, windows};
 
 /// What leaves no more than this share of a change unexplained foresees it.
 const FORESEEN_SHARE: f64 = 0.5;
@@ -20,6 +21,7 @@ const FORESEEN_SHARE: f64 = 0.5;
 pub(super) struct Observed<'a> {
     pub(super) course: Course<'a>,
     expectation: Expectation,
+    pub(super) normal: Normal,
     pub(super) statistics: Vec<Statistic>,
     /// The values with short gaps filled, and how many of them each point may look back on.
     filled: Vec<f64>,
@@ -36,16 +38,20 @@ impl<'a> Observed<'a> {
         let filled = fill_gaps(points, timing.points_ms(CARRIED_POINTS));
         let first = blocks.iter().map(|block| block.training.start).min().unwrap_or(0);
         let cells = timing.cells(points.times, blocks);
-        let expectation =
-            Expectation::new(points.times, &filled, &cells, zone, timing.forecast_lookback_ms());
+        let step_ms = timing.step_ms.unwrap_or_else(|| usual_step_ms(points.times)).max(1);
+        let forecast_ms = timing.forecast_lookback_ms();
+        let (expectation, forecasts) =
+            Expectation::new(points.times, &filled, &cells, zone, step_ms, forecast_ms);
         let sights = Sights {
             values: windows::sights(points.times, &filled, timing.lookback_ms()),
             residuals: windows::sights(points.times, &filled, timing.points_ms(ROLLING_POINTS)),
         };
+        let normal = Normal::new(points.times, &filled, forecasts, step_ms, timing.lookback_ms);
         let statistics = statistics::all(points.values, &filled, &expectation.expected, &sights, first);
         Self {
             course,
             expectation,
+            normal,
             statistics,
             filled,
             sights: sights.values,
@@ -60,6 +66,7 @@ pub(super) struct Watch<'a> {
     pub(super) course: &'a Course<'a>,
     pub(super) points: Points<'a>,
     pub(super) expectation: &'a Expectation,
+    pub(super) normal: &'a Normal,
     pub(super) statistics: &'a [Statistic],
     /// The values with short gaps filled.
     pub(super) filled: &'a [f64],
@@ -78,7 +85,7 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(observed: &'a Observed<'a>) -> Self {
-        let Observed { course, expectation, statistics, filled, sights, medians, .. } = observed;
+        let Observed { course, expectation, normal, statistics, filled, sights, medians, .. } = observed;
         let of = |kind: Kind| -> &'a [f64] {
             statistics.iter().find(|statistic| statistic.kind == kind).map_or(&[], |found| &found.values)
         };
@@ -86,6 +93,7 @@ impl<'a> Watch<'a> {
             course,
             points: course.points(),
             expectation,
+            normal,
             statistics,
             filled,
             sights,
@@ -144,8 +152,17 @@ impl Timing {
     fn forecast_lookback_ms(self) -> Option<i64> {
         let rolling_ms = self.points_ms(ROLLING_POINTS).unwrap_or(0);
         let block_ms = self.refit_ms.unwrap_or(0);
-        self.lookback_ms().map(|ms| ms.saturating_sub(rolling_ms).saturating_sub(block_ms).max(0))
+        let normal_ms = self.step_ms.map_or(0, normal::lookback_ms);
+        let before_ms = rolling_ms.saturating_add(block_ms).saturating_add(normal_ms);
+        self.lookback_ms().map(|ms| ms.saturating_sub(before_ms).max(0))
     }
+}
+
+/// The usual distance of points of which none is known.
+fn usual_step_ms(times: &[i64]) -> i64 {
+    let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    let middle = steps.len() / 2;
+    if steps.is_empty() { 60_000 } else { *steps.select_nth_unstable(middle).1 }
 }
 
 /// The values, with each gap carrying on the last value before it for no longer than `most_ms`, and NaN thereafter.

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::super::short::Short;
 use super::calibration::{self, Near, Scratch, SortedRange, Tail};
+use super::expectation::Basis;
 use super::lasting::{Lasting, Past};
+use super::normal::Found;
 use super::observed::{Observed, Watch, is_nearer};
 use super::shift::{self, Noise};
 use super::statistics::{Kind, WATCHED, Watched};
@@ -26,10 +28,17 @@ const BAND_SURPRISE: f64 = 2.5;
 /// Alarm of a value that is zero, or not the constant, for the first time.
 const NEVER_BEFORE_ALARM: f64 = 3.0;
 
-/// Points for which the value must not change before it counts as frozen; so many times longer than the longest runs of
-/// the training window, the run itself aside.
-const FROZEN_POINTS: usize = 12;
+/// Points for which the value must not change at least before it counts as frozen; so many times longer than runs of the
+/// training window of which there are more than [`FROZEN_BEFORE`], which may have been incidents.
+const FROZEN_POINTS: f64 = 4.0;
 const FROZEN_FACTOR: f64 = 5.0;
+const FROZEN_BEFORE: usize = 6;
+
+/// The same where a series has often been before.
+const RESTING_POINTS: f64 = 12.0;
+
+/// Runs as long that the training window has by chance, at most.
+const FROZEN_BY_CHANCE: f64 = 1e-3;
 
 /// Values that a series may have at most, and how often each must have been seen, for one in between to be news.
 const FEW_VALUES: usize = 10;
@@ -129,10 +138,10 @@ struct Measures {
     tails: Vec<(Option<Tail>, Option<Tail>)>,
     /// The noise of [`NOISY`].
     noise: [Option<Noise>; NOISY.len()],
+    /// Points for which a value must not have changed to be frozen.
+    frozen_from: f64,
     /// Points for which a value has stayed the same before, but for the very longest.
     longest_flat: f64,
-    /// The same but for the run with which the training window ends.
-    longest_flat_but_last: f64,
 }
 
 impl Measures {
@@ -145,16 +154,16 @@ impl Measures {
         training: &Range<usize>,
     ) {
         let kind = watched.kind;
-        if kind == Kind::Flat && values.len() > FROZEN_POINTS {
-            // What the run itself has left in the training window is below this rank at first.
-            let beyond = values.len() - 1 - FROZEN_POINTS;
-            self.longest_flat = values.nth(beyond);
-            // And later without it, until it is what is usual.
+        if kind == Kind::Flat {
+            self.frozen_from = frozen_from(values);
+            let beyond = values.len().saturating_sub(1 + RESTING_POINTS as usize);
+            // What the run itself has left in the training window is below this rank at first, and later without it.
             let last = training.end.checked_sub(1).map_or(0.0, |last| values.value(last));
-            self.longest_flat_but_last = if last >= FROZEN_POINTS as f64 {
-                values.nth(beyond.saturating_sub(last as usize))
+            let own = if last >= RESTING_POINTS { last as usize } else { 0 };
+            self.longest_flat = if values.len() > RESTING_POINTS as usize {
+                values.nth(beyond.saturating_sub(own))
             } else {
-                self.longest_flat
+                f64::INFINITY
             };
         }
         if let Some(slot) = NOISY.iter().position(|noisy| *noisy == kind) {
@@ -189,6 +198,29 @@ pub(super) struct Calibration {
     pub(super) may_flag: bool,
 }
 
+/// Points for which the value must not have changed to be frozen, by what runs there are: `flats` holds for each point of the
+/// training window for how many the value had not changed.
+///
+/// The more often values repeat, and the more often a repeated value is repeated once more, the longer a run must be.
+fn frozen_from(flats: &SortedRange<'_>) -> f64 {
+    let count = flats.len();
+    // Each run that is longer has one point at which it was just so long.
+    let at_least = |points: usize| count - flats.rank(points as f64);
+    let runs = |points: usize| (at_least(points) - at_least(points + 1)).saturating_sub(FROZEN_BEFORE);
+    let (mut usual, mut unusual) = (0, 1);
+    while unusual < count && runs(unusual) > 0 {
+        (usual, unusual) = (unusual, 2 * unusual);
+    }
+    while usual + 1 < unusual {
+        let middle = usize::midpoint(usual, unusual);
+        if runs(middle) > 0 { usual = middle } else { unusual = middle }
+    }
+    let repeats = runs(1) as f64 + 0.5;
+    let again = ((runs(2) as f64 + 0.5) / (runs(1) as f64 + 10.0)).min(0.99);
+    let by_chance = 1.0 + (FROZEN_BY_CHANCE / repeats).ln() / again.ln();
+    by_chance.ceil().max(FROZEN_POINTS).max(FROZEN_FACTOR * usual as f64)
+}
+
 /// Power of the mean in which the surprises are averaged: the large ones count more, but none decides alone.
 fn power_mean(sum: f64, weights: f64) -> f64 {
     (sum / weights).sqrt()
@@ -198,7 +230,13 @@ fn power_mean(sum: f64, weights: f64) -> f64 {
 const TWO_SIDES: f64 = 0.3;
 
 impl Calibration {
-    pub(super) fn look(&self, series: &Watch<'_>, index: usize) -> Seen {
+    pub(super) fn look(
+        &self,
+        series: &Watch<'_>,
+        past: Option<&Past<'_>>,
+        found: Option<&Found>,
+        index: usize,
+    ) -> Seen {
         let mut seen = Seen {
             alarm: 0.0,
             severity: 0.0,
@@ -206,6 +244,8 @@ impl Calibration {
             outside: None,
             drivers: [(0.0, Kind::Flat, true, 0.0); 2],
             beyond_doubt: None,
+            usual: self.usual(series, found, index),
+            strength: found.filter(|found| found.is_beyond).map(|found| found.strength),
         };
         let (mut alarm, mut alarm_weights) = (0.0, 0.0);
         let (mut severity, mut severity_weights) = (0.0, 0.0);
@@ -265,8 +305,7 @@ impl Calibration {
             seen.beyond_doubt =
                 Some("it was one of a few values all through the training window, and is none of them");
         }
-        let flat = series.flat.get(index).copied().unwrap_or(0.0);
-        if self.is_frozen(flat, self.measures.longest_flat) {
+        if past.is_some_and(|past| self.is_frozen(series, past, index)) {
             seen.beyond_doubt = Some("it has never stayed the same for so long");
         }
         if seen.beyond_doubt.is_some() {
@@ -275,24 +314,26 @@ impl Calibration {
         seen
     }
 
-    /// Whether a value is frozen that has not changed for `flat` points, if others never stayed for longer than `longest`.
-    fn is_frozen(&self, flat: f64, longest: f64) -> bool {
-        flat >= FROZEN_POINTS as f64 && flat > FROZEN_FACTOR * longest && self.lowest < self.highest
+    /// Whether the value is frozen at `index`.
+    fn is_frozen(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> bool {
+        let flat = series.flat.get(index).copied().unwrap_or(0.0);
+        if self.lowest == self.highest || flat < self.measures.frozen_from {
+            return false;
+        }
+        // Where it has often been, it may rest.
+        let often = past.count(series.points.values[index]) as f64 > flat + 1.0 + FROZEN_BEFORE as f64;
+        !often || flat >= RESTING_POINTS.max(FROZEN_FACTOR * self.measures.longest_flat)
     }
 
     /// What is wrong beyond doubt at `index`, and for how long.
     pub(super) fn lasting(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> Option<Lasting> {
         past.lasting(index).or_else(|| {
             let flat = series.flat.get(index).copied().unwrap_or(0.0);
-            // Only what was there before the block is left out of the training window.
-            let since = index.checked_sub(past.training().end).map_or(0.0, |since| since as f64);
-            let longest =
-                if flat > since { self.measures.longest_flat_but_last } else { self.measures.longest_flat };
-            let points = (flat as usize + 1).saturating_sub(FROZEN_POINTS);
-            let lasts = self.is_frozen(flat, longest) && points <= past.longest();
+            let points = (flat as usize + 1).saturating_sub(self.measures.frozen_from as usize);
+            let lasts = self.is_frozen(series, past, index) && points <= past.longest();
             lasts.then(|| Lasting {
                 points,
-                is_high: series.points.values[index] >= self.expected(series, index),
+                is_high: series.points.values[index] >= series.expectation.expected[index] + self.usual_error,
                 is_first_ever: false,
                 why: "it has never stayed the same for so long",
             })
@@ -345,14 +386,26 @@ impl Calibration {
         if one.0 <= other.0 { one } else { other }
     }
 
-    /// What the point at `index` is expected to be. Not below zero where nothing was.
-    pub(super) fn expected(&self, series: &Watch<'_>, index: usize) -> f64 {
-        let expected = series.expectation.expected[index] + self.usual_error;
-        if expected < 0.0 && self.lowest >= 0.0 { 0.0 } else { expected }
+    /// What is usual at `index`. Nothing below zero is, where nothing was.
+    fn usual(&self, series: &Watch<'_>, found: Option<&Found>, index: usize) -> Usual {
+        let (expected, band, basis) = match found {
+            Some(found) => (found.expected, (found.lower, found.upper), found.basis),
+            None => {
+                let expected = series.expectation.expected[index] + self.usual_error;
+                (expected, self.band(series, index), series.expectation.basis[index])
+            }
+        };
+        let possible = |value: f64| if value < 0.0 && self.lowest >= 0.0 { 0.0 } else { value };
+        let band = (possible(band.0), possible(band.1));
+        Usual {
+            expected: possible(expected),
+            band: if self.may_flag { band } else { (f64::NAN, f64::NAN) },
+            basis,
+        }
     }
 
     /// Ends of the normal band at `index`.
-    pub(super) fn band(&self, series: &Watch<'_>, index: usize) -> (f64, f64) {
+    fn band(&self, series: &Watch<'_>, index: usize) -> (f64, f64) {
         let forecast = series.expectation.expected[index];
         let (below, above) = self.band;
         (forecast - below, forecast + above)
@@ -370,6 +423,18 @@ pub(super) struct Seen {
     drivers: [(f64, Kind, bool, f64); 2],
     /// Why it is an outlier, whatever the other statistics say.
     pub(super) beyond_doubt: Option<&'static str>,
+    pub(super) usual: Usual,
+    /// How many times as far from what is normal it is as the limit, if it is beyond.
+    strength: Option<f64>,
+}
+
+/// What is usual at one point.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Usual {
+    pub(super) expected: f64,
+    /// Its ends; NaN where nothing could be flagged by it.
+    pub(super) band: (f64, f64),
+    basis: Basis,
 }
 
 impl Seen {
@@ -383,15 +448,19 @@ impl Seen {
 
     pub(super) fn reason(&self, series: &Watch<'_>, index: usize, calibration: &Calibration) -> String {
         let value = series.points.values[index];
-        let told_by_side = self.beyond_doubt.is_some() || self.drivers[0].1.has_side();
+        let told_by_side =
+            self.beyond_doubt.is_some() || self.strength.is_some() || self.drivers[0].1.has_side();
         let side = match (told_by_side, self.is_high) {
             (false, _) => "unusual",
             (true, true) => "high",
             (true, false) => "low",
         };
-        let expected = Short(calibration.expected(series, index));
-        let season = series.expectation.basis[index].words();
+        let expected = Short(self.usual.expected);
+        let season = self.usual.basis.words();
         let mut why: Vec<String> = self.beyond_doubt.iter().map(|why| (*why).to_owned()).collect();
+        why.extend(self.strength.map(|times| {
+            format!("{} times as far off as chance and habit explain", Short((times * 10.0).round() / 10.0))
+        }));
         why.extend(self.drivers.iter().filter(|(share, ..)| *share > 0.0).map(|(_, kind, high, value)| {
             // Of the forecast, what it is usually off by is expected too.
             let usual = if matches!(kind, Kind::Residual(_)) { calibration.usual_error } else { 0.0 };

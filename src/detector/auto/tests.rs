@@ -184,15 +184,15 @@ fn a_lively_series_that_freezes_is_flagged() {
 }
 
 #[test]
-fn one_event_is_one_incident() {
+fn a_spike_after_a_return_to_normal_is_told_again() {
     let mut values = daily(12);
     let at = 10 * DAY_POINTS;
-    for index in (at..at + 200).step_by(20) {
-        values[index] = 400.0;
+    let spikes: Vec<usize> = (at..at + 60).step_by(20).collect();
+    for index in &spikes {
+        values[*index] = 400.0;
     }
     let late: Vec<_> = incidents(&judge(&values)).into_iter().filter(|range| range.start >= at).collect();
-    assert!(!late.is_empty() && late.len() <= 3, "{late:?}");
-    assert_eq!(late[0].start, at);
+    assert_eq!(late, spikes.iter().map(|index| *index..*index + 1).collect::<Vec<_>>());
 }
 
 #[test]
@@ -392,9 +392,13 @@ fn a_shift_of_level_is_told_even_where_levels_shift_often() {
 
 #[test]
 fn another_level_in_white_noise_is_told_each_time_and_its_end_is_not() {
-    // A quarter of all points is at one of five lower levels, at no time of the day more than at others.
-    let depth = |number: usize| 4.0 + (number % 5) as f64;
-    let dip = |index: usize| if index % 410 < 100 { depth(index / 410) } else { 0.0 };
+    // A quarter of all points is at one of five lower levels, at no time of the day or of a cycle more than at others.
+    let depth = |number: usize| 4.0 + (number * number * 7 % 11 % 5) as f64;
+    let begin = |number: usize| number * 410 + (number * 7_919 + number * number * 104_729) % 293;
+    let dip = |index: usize| {
+        let number = index / 410;
+        if (begin(number)..begin(number) + 100).contains(&index) { depth(number) } else { 0.0 }
+    };
     let values: Vec<f64> = (0..9_000).map(|index| gaussian(index) - dip(index)).collect();
     let told = |options: &str, direction| {
         incidents(&judge_with(&build(options, direction).unwrap(), &values, BEGIN))
@@ -403,11 +407,12 @@ fn another_level_in_white_noise_is_told_each_time_and_its_end_is_not() {
     let begin_near =
         |at: usize, points: usize| all.iter().any(|range| (at..at + points).contains(&range.start));
     // More than half of what is looked at must be of the new level.
-    let begun = (8..21).filter(|number| begin_near(number * 410, 12)).count();
-    let ended = (8..21).filter(|number| begin_near(number * 410 + 100, 50)).count();
-    assert!(begun >= 12 && ended == 0, "{begun} of 13, {ended} ends: {all:?}");
+    let begun = (8..21).filter(|number| begin_near(begin(*number), 12)).count();
+    let ended = (8..21).filter(|number| begin_near(begin(*number) + 100, 50)).count();
+    assert!(begun >= 12 && ended <= 2, "{begun} of 13, {ended} ends: {all:?}");
     let late = |told: Vec<Range<usize>>| told.into_iter().filter(|range| range.start >= 3_300).count();
-    assert_eq!(late(told("{}", Direction::Low)), late(all.clone()));
+    // All but the two ends.
+    assert!(late(told("{}", Direction::Low)) + 2 >= late(all.clone()));
     assert!(late(told("{}", Direction::High)) <= 2);
     // The refractory time of other incidents does not hide them, a longer one does.
     let (rarely, often) = (late(told(r#"{"refractory":10000}"#, Direction::Both)), late(all));
@@ -482,8 +487,8 @@ fn what_is_wrong_beyond_doubt_is_flagged_until_it_ends_and_no_longer() {
         ("at zero for a day", |_, _| 0.0, 0, 288),
         ("below zero", |_, _| -3.0, 0, 72),
         ("twice as far out as ever", |value, _| value + 120.0, 0, 72),
-        // An hour shows that it is frozen.
-        ("frozen", |_, frozen| frozen, 12, 72),
+        // Four repeats show that it is frozen, as no value was ever repeated.
+        ("frozen", |_, frozen| frozen, 4, 72),
     ];
     for (name, change, after, points) in cases {
         let judgement = changed(18, at..at + points, |value| change(value, frozen));
@@ -536,7 +541,9 @@ fn another_level_that_may_well_be_is_told_and_then_accepted() {
     let judgement = changed(18, at..18 * DAY_POINTS, |value| value + 25.0);
     let told: Vec<_> = incidents(&judgement).into_iter().filter(|range| range.end > at).collect();
     assert!(told.first().is_some_and(|range| range.start < at + 12), "{told:?}");
-    assert!(told.iter().map(Range::len).sum::<usize>() <= 40, "{told:?}");
+    // A level that has held for more than half of two days is normal.
+    let points = told.iter().map(Range::len).sum::<usize>();
+    assert!((270..=320).contains(&points) && told.len() <= 6, "{told:?}");
     // Even a level that is as far out as nothing before, after a day or so.
     let mut values = vec![7.0; 18 * DAY_POINTS];
     values[at..].fill(8.0);

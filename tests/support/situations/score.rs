@@ -31,7 +31,7 @@ pub(crate) fn judge(made: &Made, detector: &str) -> Judged {
     let points = points.map(|(index, value)| (grid.time(index), *value)).collect();
     let (series, _) = Series::from_points("made up".to_owned(), Labels::new(), points);
     let visible = TimeRange { from_ms: grid.time(made.judged_from), to_ms: grid.time(grid.len - 1) };
-    let (detections, _) = engine::judge(&query, vec![series], visible).expect("verdicts");
+    let (detections, _) = engine::judge(&query, &[series], visible).expect("verdicts");
     let nothing = vec![f64::NAN; grid.len];
     let mut judged = Judged {
         verdicts: vec![Verdict::NotJudged; grid.len],

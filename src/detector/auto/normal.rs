@@ -1,0 +1,511 @@
+//! What is normal: the value to expect at each point, the band around it, and how far outside of it a point is.
+//!
+//! Five forecasts (`expectation`) are compared in the week before each *cell*, an hour or 12 points, and the one that was
+//! off least is its *basis*. A level that has held for most of the last two days is adopted as an offset of the forecast;
+//! until it has proved itself for days, a value is normal if it is near the old level or the new one, so that neither the
+//! begin nor the end of another level is told twice. What is left is divided by how far values usually are off at this
+//! time of day.
+//!
+//! What once was an incident must not hide the next one. So nothing here is learnt from the largest values: scales are
+//! medians over days, and the tail beyond which a value is an outlier is extrapolated (B. M. Hill, *A Simple General
+//! Approach to Inference About the Tail of a Distribution*, Annals of Statistics 3(5), 1975) from the highest values of
+//! the cells of the training window without those of its six largest episodes (trimmed as in S. Bhattacharya,
+//! M. Kallitsis, S. Stoev, *Data-adaptive trimming of the Hill estimator*, Electronic Journal of Statistics 13(1), 2019).
+//! Episodes that are no more than one and a half times as far out as that, or five and more of them, are how a restless
+//! series is, and no incidents (`tail`). Nor is what recurs at its own time of the day or of the week.
+
+use std::array;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use super::super::robust::median;
+use super::expectation::{Basis, DAY_MS, Forecasts};
+use super::tail::Tail;
+
+/// Points of a cell; its shortest length, and the longest of one with so many points, which holds at least
+/// [`MIN_CELL_POINTS`].
+const CELL_POINTS: i64 = 12;
+const CELL_MS: i64 = 3_600_000;
+const MAX_CELL_MS: i64 = 4 * CELL_MS;
+const MIN_CELL_POINTS: i64 = 4;
+
+/// The past in which forecasts are compared and scales are measured: so long, and so many cells if that is longer.
+const MEASURED_MS: i64 = 7 * DAY_MS;
+const MEASURED_CELLS: i64 = 12;
+
+/// The past whose median residual is the offset: so long, and so many points if that is longer.
+const OFFSET_MS: i64 = 2 * DAY_MS;
+const OFFSET_POINTS: i64 = 24;
+const MIN_OFFSET_POINTS: usize = 12;
+
+/// Cells by whose errors it is settled which of the two levels is drawn.
+const DRAWN_CELLS: usize = 12;
+
+/// The old level is no longer normal once its errors in [`PROOF_MS`] were so many times those of the new one.
+const PROOF: f64 = 5.0;
+const PROOF_MS: i64 = 4 * DAY_MS;
+
+/// The last few points are what to expect only where all else is off at least so many times as far, by the root of the
+/// errors: such a forecast follows an incident after half an hour.
+const WANDERING: f64 = 2.0;
+
+/// Share of the mean error that is added to the median one, so that forecasts of series that hardly ever change differ.
+const MEAN_SHARE: f64 = 0.1;
+
+/// One cell of [`CELL_POINTS`] in so many has a value beyond the limit by chance, on each side, at the default sensitivity.
+const LIMIT_CELLS: f64 = 6_000.0;
+
+/// One point in so many is outside the band by chance, on each side.
+const BAND_POINTS: f64 = 600.0;
+
+/// In a restless series one point says too little, unless it is so many times as far out as the limit, or points are so far
+/// apart.
+const CLEAR: f64 = 4.0;
+const TELLING_MS: i64 = CELL_MS / 2;
+
+/// What recurs at its own time is no news: so many times of the last seven days, at least so far out.
+const RECURRING_DAYS: usize = 2;
+const RECURRING_SHARE: f64 = 0.7;
+
+/// How many times further the limit is on the first week-end that is seen of a series with a day's rhythm.
+const FIRST_WEEKEND: f64 = 8.0;
+
+/// The expected value of the largest of three cells' second largest of twelve normal numbers without sign.
+const SCALE_TO_SIGMA: f64 = 1.0 / 1.95;
+
+/// How far before the first training point [`Normal`] looks, besides what its forecasts look back, for points `step_ms`
+/// apart.
+pub(super) fn lookback_ms(step_ms: i64) -> i64 {
+    let cell_ms = cell_ms(step_ms);
+    let levels_ms = offset_ms(step_ms).saturating_add(proof_ms(step_ms)).max(DRAWN_CELLS as i64 * cell_ms);
+    measured_ms(cell_ms).saturating_add(levels_ms).saturating_add(3 * cell_ms)
+}
+
+fn cell_ms(step_ms: i64) -> i64 {
+    let few =
+        step_ms.saturating_mul(CELL_POINTS).min(MAX_CELL_MS).max(step_ms.saturating_mul(MIN_CELL_POINTS));
+    few.max(CELL_MS / step_ms * step_ms)
+}
+
+fn measured_ms(cell_ms: i64) -> i64 {
+    MEASURED_MS.max(cell_ms.saturating_mul(MEASURED_CELLS))
+}
+
+fn offset_ms(step_ms: i64) -> i64 {
+    OFFSET_MS.max(step_ms.saturating_mul(OFFSET_POINTS))
+}
+
+fn proof_ms(step_ms: i64) -> i64 {
+    PROOF_MS.max(offset_ms(step_ms).saturating_mul(2))
+}
+
+/// The forecasts of a series, and what is left of it without them.
+pub(super) struct Normal {
+    step_ms: i64,
+    cell_ms: i64,
+    cells: Vec<Cell>,
+    /// The cell of each point.
+    cell_of: Vec<u32>,
+    filled: Vec<f64>,
+    forecasts: Forecasts,
+    /// Of each cell, the forecast that was best before it.
+    bases: Vec<Basis>,
+    /// Whether points a week back are there, if the series has any.
+    sees_weeks: bool,
+    /// Of each forecast, once it is somebody's basis.
+    models: [OnceCell<Model>; Basis::ALL.len()],
+}
+
+#[derive(Debug, Clone)]
+struct Cell {
+    from_ms: i64,
+    points: Range<usize>,
+}
+
+impl Normal {
+    /// `filled` are the values at `times`, NaN in gaps; points are `step_ms` apart, and there are points from `reach_ms`
+    /// before each that is judged on, if there are any.
+    pub(super) fn new(
+        times: &[i64],
+        filled: &[f64],
+        forecasts: Forecasts,
+        step_ms: i64,
+        reach_ms: Option<i64>,
+    ) -> Self {
+        let cell_ms = cell_ms(step_ms);
+        let mut cells: Vec<Cell> = Vec::new();
+        let mut cell_of = Vec::with_capacity(times.len());
+        for (index, time) in times.iter().enumerate() {
+            let from_ms = time.div_euclid(cell_ms).saturating_mul(cell_ms);
+            match cells.last_mut() {
+                Some(cell) if cell.from_ms == from_ms => cell.points.end = index + 1,
+                _ => cells.push(Cell { from_ms, points: index..index + 1 }),
+            }
+            cell_of.push((cells.len() - 1) as u32);
+        }
+        let bases = bases(&cells, filled, &forecasts, measured_ms(cell_ms));
+        Self {
+            step_ms,
+            cell_ms,
+            cells,
+            cell_of,
+            filled: filled.to_vec(),
+            forecasts,
+            bases,
+            sees_weeks: reach_ms.is_none_or(|ms| ms >= 8 * DAY_MS),
+            models: array::from_fn(|_| OnceCell::new()),
+        }
+    }
+
+    fn model(&self, basis: Basis) -> &Model {
+        self.models[basis as usize].get_or_init(|| Model::new(self, self.forecasts.of(basis)))
+    }
+
+    /// What is normal in a block with the training points `training`. A limit is passed by chance once in `rarer` times as
+    /// many cells as by default.
+    pub(super) fn limits(&self, training: &Range<usize>, rarer: f64) -> Limits<'_> {
+        // Whole cells only: of others part may come later.
+        let cells = if training.is_empty() {
+            0..0
+        } else {
+            let first = self.cell_of[training.start] as usize;
+            let last = self.cell_of[training.end - 1] as usize;
+            first + usize::from(self.cells[first].points.start < training.start)
+                ..last + usize::from(self.cells[last].points.end <= training.end)
+        };
+        let cells = cells.start.min(cells.end)..cells.end;
+        let points = self.cell_points();
+        let limit_cells = LIMIT_CELLS * rarer * (CELL_POINTS as f64 / points).max(1.0);
+        let rates = Rates { limit_cells, band_cells: BAND_POINTS / points };
+        Limits { normal: self, cells, rates, tails: Default::default() }
+    }
+
+    fn cell_points(&self) -> f64 {
+        (self.cell_ms / self.step_ms) as f64
+    }
+}
+
+/// The forecast that each cell believes.
+fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_ms: i64) -> Vec<Basis> {
+    let errors = Basis::ALL.map(|basis| {
+        let forecast = forecasts.of(basis);
+        let error = |cell: &Cell| {
+            let mut off: Vec<f64> =
+                cell.points.clone().map(|index| (filled[index] - forecast[index]).abs()).collect();
+            off.retain(|off| off.is_finite());
+            let mean = off.iter().sum::<f64>() / off.len() as f64;
+            // The root, so that one bad hour does not outweigh all others.
+            median(&mut off).map_or(f64::NAN, |median| (median + MEAN_SHARE * mean).sqrt())
+        };
+        cells.iter().map(error).collect::<Vec<f64>>()
+    });
+    let mut from = 0;
+    (0..cells.len())
+        .map(|number| {
+            from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
+            let of = |basis: Basis| {
+                let errors = errors[basis as usize][from..number].iter().filter(|error| !error.is_nan());
+                let (sum, count) = errors.fold((0.0, 0), |(sum, count), error| (sum + error, count + 1));
+                (if count == 0 { f64::INFINITY } else { sum / f64::from(count) }, count)
+            };
+            let level = of(Basis::Level);
+            let mut best = (Basis::Level, level.0);
+            for basis in [Basis::Day, Basis::Week, Basis::Cycle] {
+                let (error, count) = of(basis);
+                // A season must have been tried for half of the cells that the level was.
+                if 2 * count > level.1 && error < best.1 {
+                    best = (basis, error);
+                }
+            }
+            if WANDERING * of(Basis::Recent).0 < best.1 { Basis::Recent } else { best.0 }
+        })
+        .collect()
+}
+
+/// How many of the cells begin before `ms`, one after the other.
+fn count_before(cells: &[Cell], ms: i64) -> usize {
+    cells.iter().take_while(|cell| cell.from_ms < ms).count()
+}
+
+/// What is known of the residuals of one forecast.
+struct Model {
+    levels: Vec<Levels>,
+    /// Of each cell, about the standard deviation.
+    scales: Vec<f64>,
+    /// How far each point is from what is normal, in scales.
+    off: Vec<f64>,
+    /// The highest of each cell, and the highest of the negative ones.
+    maxima: [Vec<f64>; 2],
+}
+
+/// The offsets that are normal in a cell.
+#[derive(Debug, Clone, Copy)]
+struct Levels {
+    low: f64,
+    high: f64,
+    drawn: f64,
+}
+
+impl Levels {
+    /// How far `residual` is outside.
+    fn off(self, residual: f64) -> f64 {
+        if residual.is_nan() { residual } else { residual - residual.clamp(self.low, self.high) }
+    }
+}
+
+/// The side of a value: the place of what belongs to it.
+fn side(is_high: bool) -> usize {
+    usize::from(!is_high)
+}
+
+impl Model {
+    fn new(normal: &Normal, forecast: &[f64]) -> Self {
+        let Normal { cells, filled, .. } = normal;
+        let residuals: Vec<f64> =
+            filled.iter().zip(forecast).map(|(value, forecast)| value - forecast).collect();
+        let levels = levels(normal, &residuals);
+        let size = |(cell, levels): (&Cell, &Levels)| {
+            let mut off: Vec<f64> =
+                cell.points.clone().map(|index| (residuals[index] - levels.drawn).abs()).collect();
+            off.retain(|off| off.is_finite());
+            let second = off.len().checked_sub(1 + off.len() / 6);
+            second.map_or(f64::NAN, |rank| *off.select_nth_unstable_by(rank, f64::total_cmp).1)
+        };
+        let sizes: Vec<f64> = cells.iter().zip(&levels).map(size).collect();
+        let scales = scales(normal, &sizes);
+        let mut off = vec![f64::NAN; filled.len()];
+        for ((cell, levels), scale) in cells.iter().zip(&levels).zip(&scales) {
+            for index in cell.points.clone() {
+                off[index] = levels.off(residuals[index]) / scale;
+            }
+        }
+        let maxima = [1.0, -1.0].map(|sign| {
+            let of = |cell: &Cell| {
+                off[cell.points.clone()].iter().map(|off| sign * off).fold(f64::NEG_INFINITY, f64::max)
+            };
+            cells.iter().map(of).collect()
+        });
+        Self { levels, scales, off, maxima }
+    }
+}
+
+/// The offsets that are normal in each cell.
+fn levels(normal: &Normal, residuals: &[f64]) -> Vec<Levels> {
+    let cells = &normal.cells;
+    let mut recent = Vec::new();
+    let mut from = 0;
+    let mut offset = |number: usize| {
+        let cell: &Cell = &cells[number];
+        from += count_before(&cells[from..], cell.from_ms.saturating_sub(offset_ms(normal.step_ms)));
+        recent.clear();
+        let before = &residuals[cells[from].points.start..cell.points.start];
+        recent.extend(before.iter().copied().filter(|residual| residual.is_finite()));
+        if recent.len() < MIN_OFFSET_POINTS { 0.0 } else { median(&mut recent).unwrap_or(0.0) }
+    };
+    let offsets: Vec<f64> = (0..cells.len()).map(&mut offset).collect();
+    let errors = |(cell, offset): (&Cell, &f64)| {
+        [0.0, *offset].map(|offset| {
+            let mut off: Vec<f64> =
+                residuals[cell.points.clone()].iter().map(|residual| (residual - offset).abs()).collect();
+            off.retain(|off| off.is_finite());
+            median(&mut off).unwrap_or(0.0)
+        })
+    };
+    let errors: Vec<[f64; 2]> = cells.iter().zip(&offsets).map(errors).collect();
+    let total = |cells: Range<usize>| {
+        errors[cells].iter().fold([0.0; 2], |total, errors| [total[0] + errors[0], total[1] + errors[1]])
+    };
+    let proof_ms = proof_ms(normal.step_ms);
+    let mut from = 0;
+    (0..cells.len())
+        .map(|number| {
+            let since = cells[number].from_ms.saturating_sub(proof_ms);
+            from += count_before(&cells[from..], since);
+            let offset = offsets[number];
+            let [old, new] = total(from..number);
+            if cells[from].from_ms <= since.saturating_add(2 * normal.cell_ms) && PROOF * new < old {
+                return Levels { low: offset, high: offset, drawn: offset };
+            }
+            let [old, new] = total(number.saturating_sub(DRAWN_CELLS)..number);
+            let drawn = if new < old { offset } else { 0.0 };
+            Levels { low: offset.min(0.0), high: offset.max(0.0), drawn }
+        })
+        .collect()
+}
+
+/// How far values usually are off in each cell, at its time of day; `sizes` is how far they are in each.
+fn scales(normal: &Normal, sizes: &[f64]) -> Vec<f64> {
+    let cells = &normal.cells;
+    // What comes before a cell and after it counts as the same time of day.
+    let around = |number: usize| {
+        let near = number.saturating_sub(1)..(number + 2).min(cells.len());
+        sizes[near].iter().copied().fold(f64::NAN, f64::max)
+    };
+    let around: Vec<f64> = (0..cells.len()).map(around).collect();
+    let measured_ms = measured_ms(normal.cell_ms);
+    let has_days = normal.cell_ms <= DAY_MS / 8;
+    let mut places = vec![0; if has_days { (measured_ms / DAY_MS) as usize } else { 0 }];
+    let (mut from, mut everywhere, mut here) = (0, Vec::new(), Vec::new());
+    (0..cells.len())
+        .map(|number| {
+            let cell = &cells[number];
+            from += count_before(&cells[from..], cell.from_ms.saturating_sub(measured_ms));
+            everywhere.clear();
+            // The newest one would look ahead.
+            let before = &around[from..number.saturating_sub(1).max(from)];
+            everywhere.extend(before.iter().copied().filter(|size| !size.is_nan()));
+            let mean = everywhere.iter().sum::<f64>() / everywhere.len() as f64;
+            let usual = median(&mut everywhere).unwrap_or(f64::NAN);
+            let usual = if usual > 0.0 { usual } else { mean };
+            here.clear();
+            for (day, place) in (1..).zip(&mut places) {
+                let then = cell.from_ms.saturating_sub(day * DAY_MS);
+                *place += count_before(&cells[*place..], then);
+                if cells[*place].from_ms == then && !around[*place].is_nan() {
+                    here.push(around[*place]);
+                }
+            }
+            let weight = here.len() as f64 / (here.len() as f64 + 2.0);
+            let scale = median(&mut here).map_or(usual, |here| weight * here + (1.0 - weight) * usual);
+            // Less than this is rounding.
+            let smallest = (1e-9 * normal.filled[cell.points.start].abs()).max(1e-12);
+            if scale.is_nan() { scale } else { (scale * SCALE_TO_SIGMA).max(smallest) }
+        })
+        .collect()
+}
+
+/// In how many cells there is one value beyond the limit, and one outside the band, by chance.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    limit_cells: f64,
+    band_cells: f64,
+}
+
+/// What is normal in one block.
+pub(super) struct Limits<'a> {
+    normal: &'a Normal,
+    /// Those of the training window.
+    cells: Range<usize>,
+    rates: Rates,
+    /// Of each basis both sides, once they are asked for.
+    tails: [[OnceCell<Option<Tail>>; 2]; Basis::ALL.len()],
+}
+
+/// What is found at one point.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    pub(super) expected: f64,
+    pub(super) basis: Basis,
+    /// Ends of the band.
+    pub(super) lower: f64,
+    pub(super) upper: f64,
+    /// Whether it is outside the band.
+    pub(super) is_outside: bool,
+    /// How far it is from what is normal, in standard deviations, and as a share of the limit.
+    pub(super) off: f64,
+    pub(super) strength: f64,
+    /// Whether it is beyond the limit, and news.
+    pub(super) is_beyond: bool,
+    /// Whether it would be news at another time of the day or of the week, or in a series that is better known.
+    pub(super) is_habit: bool,
+}
+
+impl Limits<'_> {
+    fn tail(&self, basis: Basis, is_high: bool) -> Option<Tail> {
+        *self.tails[basis as usize][side(is_high)].get_or_init(|| {
+            let maxima = &self.normal.model(basis).maxima[side(is_high)][self.cells.clone()];
+            Tail::before_lasting(maxima, self.rates.limit_cells)
+        })
+    }
+
+    /// What is found at the point `index`; `None` if too little is known.
+    pub(super) fn look(&self, index: usize) -> Option<Found> {
+        let (normal, limit_cells) = (self.normal, self.rates.limit_cells);
+        let number = normal.cell_of[index] as usize;
+        let basis = normal.bases[number];
+        let model = normal.model(basis);
+        let (levels, scale, off) = (model.levels[number], model.scales[number], model.off[index]);
+        let forecast = normal.forecasts.of(basis)[index];
+        if !forecast.is_finite() || !off.is_finite() {
+            return None;
+        }
+        let (low, high) = (self.tail(basis, false)?, self.tail(basis, true)?);
+        let further = if self.is_first_weekend(basis, number) { FIRST_WEEKEND } else { 1.0 };
+        let (below, above) = self.band(&low, &high);
+        let lower = forecast + levels.low - below * scale * further;
+        let upper = forecast + levels.high + above * scale * further;
+        let is_high = off >= 0.0;
+        let own = if is_high { &high } else { &low };
+        let limit = own.limit(limit_cells) * further;
+        let strength = off.abs() / limit;
+        let is_confirmed = || {
+            let before = index.checked_sub(1).map_or(0.0, |before| model.off[before]);
+            !own.is_restless
+                || normal.step_ms >= TELLING_MS
+                || strength >= CLEAR
+                || (if is_high { before } else { -before }) >= limit
+        };
+        let is_passed = strength >= 1.0 && is_confirmed();
+        let is_habit = further > 1.0 || (is_passed && self.recurs(basis, number, is_high, off));
+        let value = normal.filled[index];
+        Some(Found {
+            expected: forecast + levels.drawn,
+            basis,
+            lower,
+            upper,
+            is_outside: value < lower || value > upper,
+            off: off.abs(),
+            strength,
+            is_beyond: is_passed && (further > 1.0 || !is_habit),
+            is_habit,
+        })
+    }
+
+    /// How far the band reaches below and above what is expected, in scales: what is outside by more than half of its width
+    /// is beyond the limit.
+    fn band(&self, low: &Tail, high: &Tail) -> (f64, f64) {
+        let Rates { limit_cells, band_cells } = self.rates;
+        let [low_limit, high_limit] = [low, high].map(|tail| tail.limit(limit_cells));
+        let (mut below, mut above) = (
+            low.reached_in(band_cells).max(low_limit / 2.0),
+            high.reached_in(band_cells).max(high_limit / 2.0),
+        );
+        below = below.max((low_limit - above / 2.0) / 1.5);
+        above = above.max((high_limit - below / 2.0) / 1.5);
+        (below, above)
+    }
+
+    /// Whether as much has been seen at about this time on some of the days before, or in both weeks before.
+    fn recurs(&self, basis: Basis, number: usize, is_high: bool, off: f64) -> bool {
+        let Normal { cells, cell_ms, .. } = self.normal;
+        if *cell_ms > DAY_MS / 8 {
+            return false;
+        }
+        let maxima = &self.normal.model(basis).maxima[side(is_high)];
+        let seen = |days: i64| {
+            let then = cells[number].from_ms.saturating_sub(days * DAY_MS);
+            let first = cells
+                .partition_point(|cell| cell.from_ms < then.saturating_sub(*cell_ms))
+                .max(self.cells.start);
+            let near = cells[first..].iter().zip(&maxima[first..]);
+            let near = near.take_while(|(cell, _)| cell.from_ms <= then.saturating_add(*cell_ms));
+            near.fold(f64::NEG_INFINITY, |most, (_, value)| most.max(*value)) >= RECURRING_SHARE * off.abs()
+        };
+        (1..=7).filter(|days| seen(*days)).count() >= RECURRING_DAYS || (seen(7) && seen(14))
+    }
+
+    /// Whether it is a Saturday, a Sunday or the night after, and nothing is known of any before, though of days.
+    fn is_first_weekend(&self, basis: Basis, number: usize) -> bool {
+        let Normal { cells, cell_ms, sees_weeks, .. } = self.normal;
+        if basis != Basis::Day || !sees_weeks {
+            return false;
+        }
+        let now = cells[number].from_ms;
+        // The epoch began on a Thursday; counted from Monday.
+        let of_week = now.saturating_add(3 * DAY_MS).rem_euclid(7 * DAY_MS);
+        let is_weekend = !(DAY_MS / 2..5 * DAY_MS).contains(&of_week);
+        let week_ago = now.saturating_sub(7 * DAY_MS);
+        let then = cells.partition_point(|cell| cell.from_ms < week_ago.saturating_sub(DAY_MS));
+        is_weekend && cells[then].from_ms > week_ago.saturating_add(*cell_ms)
+    }
+}

@@ -1,0 +1,183 @@
+//! The tail of what is usual, and the limit beyond which a value is an outlier.
+//!
+//! It is extrapolated from the highest values of the cells of the training window (`normal`) by a power law, but not from those
+//! of its [`TRIMMED`] largest episodes, which may have been incidents: see there.
+
+/// Episodes of a training window that may be incidents, and the fewest cells for each of them.
+const TRIMMED: usize = 6;
+const CELLS_PER_TRIMMED: usize = 15;
+
+/// Cells that all of them may have at most.
+const TRIMMED_CELLS: usize = 56;
+
+/// An episode is one if it is so many times as far out as the limit without it, unless there are as many as [`HABIT`].
+const GROSS: f64 = 1.5;
+const HABIT: usize = 5;
+
+/// Cells a tail is estimated from, as a share of all and at least, and the fewest cells of a training window.
+const TAIL_SHARE: f64 = 0.1;
+const MIN_TAIL: usize = 8;
+const MIN_CELLS: usize = 10;
+
+/// Tail index assumed before any value is seen, about that of a normal distribution; how many values that weighs, and the
+/// highest index that is believed.
+const PRIOR_INDEX: f64 = 0.12;
+const PRIOR_WEIGHT: f64 = 10.0;
+const MAX_INDEX: f64 = 0.6;
+
+/// Where a tail begins at least, in standard deviations.
+const MIN_BEGIN: f64 = 0.5;
+
+/// The limit is beyond the highest value that is no incident by this factor.
+const BEYOND_HIGHEST: f64 = 1.05;
+
+/// The newest cells that a tail is estimated without while an incident lasts that has so many of them.
+const LASTING_CELLS: usize = 3;
+const NEWEST_CELLS: usize = 28;
+
+/// The tail of one side, in scales.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Tail {
+    /// Where it begins, how many cells there are for each that reaches it, and the index of its power law.
+    begin: f64,
+    begin_cells: f64,
+    index: f64,
+    /// The highest value but for those of incidents.
+    highest: f64,
+    /// Whether values that seem to be incidents are part of it.
+    pub(super) is_restless: bool,
+}
+
+impl Tail {
+    /// The same as [`Tail::of`], without the newest cells while an incident lasts, which must not raise its own limit.
+    pub(super) fn before_lasting(maxima: &[f64], limit_cells: f64) -> Option<Self> {
+        if maxima.len() >= 4 * NEWEST_CELLS {
+            let (early, newest) = maxima.split_at(maxima.len() - NEWEST_CELLS);
+            let least = newest[NEWEST_CELLS - LASTING_CELLS..].iter().copied().fold(f64::INFINITY, f64::min);
+            let early = Self::of(early, limit_cells).filter(|early| least > early.limit(limit_cells));
+            if early.is_some() {
+                return early;
+            }
+        }
+        Self::of(maxima, limit_cells)
+    }
+
+    /// From the highest values of the cells, of which a limit is to be passed by one in `limit_cells`; `None` if they are too few.
+    fn of(maxima: &[f64], limit_cells: f64) -> Option<Self> {
+        let mut highest: Vec<(f64, usize)> =
+            maxima.iter().copied().zip(0..).filter(|(value, _)| value.is_finite()).collect();
+        let count = highest.len();
+        if count < MIN_CELLS {
+            return None;
+        }
+        let in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL).min(count - 1);
+        let most = (in_tail + 1 + TRIMMED_CELLS.min(count / 6)).min(count);
+        let descending = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if most < count {
+            highest.select_nth_unstable_by(most, descending);
+            highest.truncate(most);
+        }
+        highest.sort_unstable_by(descending);
+        // Places of the highest cell of each episode; its neighbours that are next to be trimmed belong to it.
+        let mut peaks: Vec<usize> = Vec::with_capacity(TRIMMED);
+        let mut trimmed = 0;
+        while trimmed < most - in_tail - 1 {
+            let cell = highest[trimmed].1;
+            if !highest[..trimmed].iter().any(|(_, other)| other.abs_diff(cell) <= 1) {
+                if peaks.len() == TRIMMED.min(count / CELLS_PER_TRIMMED) {
+                    break;
+                }
+                peaks.push(trimmed);
+            }
+            trimmed += 1;
+        }
+        let rest = &highest[trimmed..];
+        let in_tail = in_tail.min(rest.len() - 1);
+        let begin = rest[in_tail].0.max(MIN_BEGIN);
+        let with = |peaks: &[usize]| {
+            let peak = |place: &usize| highest[*place].0;
+            let all = peaks.iter().map(peak).chain(rest[..in_tail].iter().map(|(value, _)| *value));
+            let sum: f64 = all.map(|value| (value / begin).max(1.0).ln()).sum();
+            let in_tail = (in_tail + peaks.len()) as f64;
+            let index = (sum + PRIOR_INDEX * PRIOR_WEIGHT) / (in_tail + PRIOR_WEIGHT);
+            Self {
+                begin,
+                begin_cells: (count - trimmed + peaks.len()) as f64 / (in_tail + 1.0),
+                index: index.min(MAX_INDEX),
+                highest: peaks.first().map_or(rest[0].0, peak),
+                is_restless: !peaks.is_empty(),
+            }
+        };
+        let without = with(&[]);
+        let gross = GROSS * without.limit(limit_cells);
+        let incidents = peaks.partition_point(|peak| highest[*peak].0 > gross);
+        let incidents = if incidents >= HABIT { 0 } else { incidents };
+        Some(if incidents == peaks.len() { without } else { with(&peaks[incidents..]) })
+    }
+
+    /// The value that one cell in so many reaches by chance.
+    pub(super) fn reached_in(&self, cells: f64) -> f64 {
+        self.begin * (cells / self.begin_cells).max(1.0).powf(self.index)
+    }
+
+    pub(super) fn limit(&self, limit_cells: f64) -> f64 {
+        self.reached_in(limit_cells).max(BEYOND_HIGHEST * self.highest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::gaussian;
+    use super::*;
+
+    const LIMIT_CELLS: f64 = 6_000.0;
+
+    /// The highest of twelve normal numbers, cell by cell.
+    fn cells(count: usize) -> Vec<f64> {
+        let highest = |cell: usize| (0..12).map(|point| gaussian(12 * cell + point)).fold(f64::MIN, f64::max);
+        (0..count).map(highest).collect()
+    }
+
+    fn limit(maxima: &[f64]) -> f64 {
+        Tail::before_lasting(maxima, LIMIT_CELLS).unwrap().limit(LIMIT_CELLS)
+    }
+
+    #[test]
+    fn the_limit_of_normal_noise_is_about_where_one_value_in_so_many_lies() {
+        // One of 72,000 is beyond 4.2.
+        assert!((3.8..5.0).contains(&limit(&cells(336))), "{}", limit(&cells(336)));
+        assert_eq!(Tail::of(&cells(9), LIMIT_CELLS), None);
+        assert_eq!(Tail::of(&[f64::NEG_INFINITY; 300], LIMIT_CELLS), None);
+    }
+
+    #[test]
+    fn up_to_four_incidents_do_not_raise_it_and_more_are_how_the_series_is() {
+        let mut maxima = cells(336);
+        let alone = limit(&maxima);
+        for at in [40, 130, 131, 220, 300] {
+            maxima[at] = 20.0;
+        }
+        assert!(limit(&maxima) < 1.1 * alone, "{} {alone}", limit(&maxima));
+        maxima[80] = 20.0;
+        assert!(limit(&maxima) > 20.0);
+    }
+
+    #[test]
+    fn what_is_a_little_further_out_belongs_to_a_restless_series() {
+        let mut maxima = cells(336);
+        let alone = limit(&maxima);
+        maxima[100] = 1.2 * alone;
+        let tail = Tail::of(&maxima, LIMIT_CELLS).unwrap();
+        assert!(tail.is_restless && tail.limit(LIMIT_CELLS) > 1.2 * alone);
+    }
+
+    #[test]
+    fn an_incident_that_lasts_does_not_raise_its_own_limit() {
+        let mut maxima = cells(336);
+        let alone = limit(&maxima);
+        for hours in [3, 10, 24] {
+            maxima[336 - hours..].fill(9.0);
+            assert!(limit(&maxima) < 1.2 * alone, "{hours}");
+        }
+    }
+}
