@@ -97,6 +97,7 @@ enum Meaning {
     NoDatabase,
     Slow,
     Busy,
+    Gone,
     Writes,
     NotAFile,
     Damaged,
@@ -138,6 +139,15 @@ fn of_server(error: &dyn DatabaseError, dialect: Dialect, place: &str, secrets: 
             may_pass = true;
             make(Category::Connection, &format!("{place} is busy"), "try again later")
         }
+        // The server says so while it stops.
+        Meaning::Gone => {
+            may_pass = true;
+            make(
+                Category::Connection,
+                &format!("lost the connection to {place}"),
+                "check that the server runs, and host and port in the data source settings",
+            )
+        }
         Meaning::Writes => {
             make(Category::Query, "the query may only read", "write a SELECT that changes nothing")
         }
@@ -158,6 +168,7 @@ fn of_server(error: &dyn DatabaseError, dialect: Dialect, place: &str, secrets: 
 /// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn postgresql(code: &str) -> Meaning {
     match code {
+        "57P01" | "57P02" => Meaning::Gone,
         "42501" => Meaning::Refused,
         "3D000" => Meaning::NoDatabase,
         "57014" => Meaning::Slow,
