@@ -72,9 +72,38 @@ pub(super) struct Forecasts {
     week: Vec<f64>,
     recent: Vec<f64>,
     cycle: Vec<f64>,
+    /// What the weeks before each point were.
+    weeks: Vec<Cycles>,
 }
 
 impl Forecasts {
+    /// The least and the most that may be expected at `index`: past cycles may have been incidents, but hardly at the same
+    /// time as those of the other season. What lies less than `near` apart is the same.
+    pub(super) fn range(&self, basis: Basis, index: usize, near: f64) -> (f64, f64) {
+        let forecast = self.of(basis)[index];
+        let second = match basis {
+            Basis::Day => self.week[index],
+            Basis::Week => {
+                let weeks = self.weeks[index];
+                match weeks.count {
+                    1 => self.day[index],
+                    // Of three that are unlike each other any may have been none.
+                    3.. if forecast - weeks.low > near && weeks.high - forecast > near => {
+                        return (weeks.low, weeks.high);
+                    }
+                    3.. => weeks.nearest,
+                    _ => forecast,
+                }
+            }
+            Basis::Level | Basis::Recent | Basis::Cycle => forecast,
+        };
+        if (second - forecast).abs() > near {
+            (second.min(forecast), second.max(forecast))
+        } else {
+            (forecast, forecast)
+        }
+    }
+
     pub(super) fn of(&self, basis: Basis) -> &[f64] {
         match basis {
             Basis::Level => &self.level,
@@ -130,8 +159,8 @@ impl Expectation {
         let compared_ms = COMPARED_MS.min(lookback_ms / 3);
         let reach_ms = lookback_ms - compared_ms;
         let level = levels(times, filled, LEVEL_MS.min(reach_ms), reach_ms);
-        let day = seasonal(times, filled, &SEASONS[0], zone, reach_ms);
-        let week = seasonal(times, filled, &SEASONS[1], zone, reach_ms);
+        let (day, _) = seasonal(times, filled, &SEASONS[0], zone, reach_ms, None);
+        let (week, weeks) = seasonal(times, filled, &SEASONS[1], zone, reach_ms, Some(&day));
         let cycle = cycle::forecast(times, filled, step_ms, reach_ms);
         let recent = recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)));
         let mut expectation =
@@ -164,7 +193,7 @@ impl Expectation {
                 expectation.basis.push(basis);
             }
         }
-        (expectation, Forecasts { level, day, week, recent, cycle })
+        (expectation, Forecasts { level, day, week, recent, cycle, weeks })
     }
 }
 
@@ -219,14 +248,27 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f
 
 /// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
 /// than three. Nothing before `reach_ms` before a point is looked at.
-fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz, reach_ms: i64) -> Vec<f64> {
+///
+/// What was an incident in one of two cycles would be expected next time, or half of it. So where `other`, another forecast, is given,
+/// it decides between two cycles. What the cycles were is returned too.
+fn seasonal(
+    times: &[i64],
+    filled: &[f64],
+    season: &Season,
+    zone: Tz,
+    reach_ms: i64,
+    other: Option<&[f64]>,
+) -> (Vec<f64>, Vec<Cycles>) {
     let season = season.within(reach_ms);
     let shift: Vec<i64> = times.iter().map(|time| offset_ms(*time, zone)).collect();
     // Where each past cycle has got to; it only moves forward, but for an hour where clocks are set back.
     let mut places = vec![0_usize; usize::try_from(season.cycles).unwrap_or(0)];
     let mut medians = Medians::new(times.len(), 3);
+    let mut all = Vec::with_capacity(times.len());
     for index in 0..times.len() {
         let furthest = times[index].saturating_sub(reach_ms);
+        let other = other.map_or(f64::NAN, |other| other[index]);
+        let mut cycles = Cycles::new();
         for (cycle, place) in (1..).zip(&mut places) {
             let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
             // The same time on the clock, whatever the clock did in between.
@@ -243,9 +285,49 @@ fn seasonal(times: &[i64], filled: &[f64], season: &Season, zone: Tz, reach_ms: 
                 let near = place.saturating_sub(1)..(*place + 2).min(index);
                 let near = near.filter(|near| times[*near] >= furthest).map(|near| filled[near]);
                 near.filter(|value| !value.is_nan()).for_each(|value| medians.add(value));
+                cycles.add(filled[*place], other);
             }
         }
         medians.next();
+        all.push(cycles);
     }
-    medians.finish()
+    let mut medians = medians.finish();
+    for ((median, cycles), other) in medians.iter_mut().zip(&all).zip(other.unwrap_or_default()) {
+        if cycles.count == 2 && !median.is_nan() && !other.is_nan() {
+            *median = cycles.clamp(*other);
+        }
+    }
+    (medians, all)
+}
+
+/// What past cycles of a season were at one time.
+#[derive(Debug, Clone, Copy)]
+struct Cycles {
+    count: u32,
+    low: f64,
+    high: f64,
+    /// The one that is nearest to another forecast.
+    nearest: f64,
+}
+
+impl Cycles {
+    fn new() -> Self {
+        Self { count: 0, low: f64::INFINITY, high: f64::NEG_INFINITY, nearest: f64::NAN }
+    }
+
+    fn add(&mut self, value: f64, other: f64) {
+        if value.is_nan() {
+            return;
+        }
+        self.count += 1;
+        (self.low, self.high) = (self.low.min(value), self.high.max(value));
+        if self.nearest.is_nan() || (value - other).abs() < (self.nearest - other).abs() {
+            self.nearest = value;
+        }
+    }
+
+    /// What is nearest to `value` between the lowest and the highest of them.
+    fn clamp(self, value: f64) -> f64 {
+        if self.count == 0 { value } else { value.clamp(self.low, self.high) }
+    }
 }

@@ -52,6 +52,9 @@ const WANDERING: f64 = 2.0;
 /// Share of the mean error that is added to the median one, so that forecasts of series that hardly ever change differ.
 const MEAN_SHARE: f64 = 0.1;
 
+/// Past cycles are alike if they are no more than so many standard deviations apart.
+const UNISON: f64 = 3.0;
+
 /// One cell of [`CELL_POINTS`] in so many has a value beyond the limit by chance, on each side, at the default sensitivity.
 const LIMIT_CELLS: f64 = 6_000.0;
 
@@ -158,7 +161,14 @@ impl Normal {
     }
 
     fn model(&self, basis: Basis) -> &Model {
-        self.models[basis as usize].get_or_init(|| Model::new(self, self.forecasts.of(basis)))
+        self.models[basis as usize].get_or_init(|| Model::new(self, basis))
+    }
+
+    /// How much less and more than the forecast may be expected at `index`.
+    fn around(&self, basis: Basis, index: usize, scale: f64) -> (f64, f64) {
+        let forecast = self.forecasts.of(basis)[index];
+        let (low, high) = self.forecasts.range(basis, index, UNISON * scale);
+        (low - forecast, high - forecast)
     }
 
     /// What is normal in a block with the training points `training`. A limit is passed by chance once in `rarer` times as
@@ -247,6 +257,11 @@ struct Levels {
 }
 
 impl Levels {
+    /// Where so much less and so much more than the forecast may be expected.
+    fn around(self, (less, more): (f64, f64)) -> Self {
+        Self { low: self.low + less, high: self.high + more, ..self }
+    }
+
     /// How far `residual` is outside.
     fn off(self, residual: f64) -> f64 {
         if residual.is_nan() { residual } else { residual - residual.clamp(self.low, self.high) }
@@ -259,8 +274,9 @@ fn side(is_high: bool) -> usize {
 }
 
 impl Model {
-    fn new(normal: &Normal, forecast: &[f64]) -> Self {
+    fn new(normal: &Normal, basis: Basis) -> Self {
         let Normal { cells, filled, .. } = normal;
+        let forecast = normal.forecasts.of(basis);
         let residuals: Vec<f64> =
             filled.iter().zip(forecast).map(|(value, forecast)| value - forecast).collect();
         let levels = levels(normal, &residuals);
@@ -276,7 +292,8 @@ impl Model {
         let mut off = vec![f64::NAN; filled.len()];
         for ((cell, levels), scale) in cells.iter().zip(&levels).zip(&scales) {
             for index in cell.points.clone() {
-                off[index] = levels.off(residuals[index]) / scale;
+                let around = normal.around(basis, index, *scale);
+                off[index] = levels.around(around).off(residuals[index]) / scale;
             }
         }
         let maxima = [1.0, -1.0].map(|sign| {
@@ -426,6 +443,7 @@ impl Limits<'_> {
         let model = normal.model(basis);
         let (levels, scale, off) = (model.levels[number], model.scales[number], model.off[index]);
         let forecast = normal.forecasts.of(basis)[index];
+        let levels = levels.around(normal.around(basis, index, scale));
         if !forecast.is_finite() || !off.is_finite() {
             return None;
         }

@@ -10,7 +10,14 @@ const CELLS_PER_TRIMMED: usize = 15;
 /// Cells that all of them may have at most.
 const TRIMMED_CELLS: usize = 56;
 
+/// High cells are one episode if all between them are so many times as high as half of all cells are, and they are no further
+/// apart.
+const APART: f64 = 4.0;
+const MAX_EPISODE_CELLS: usize = 12;
+const MIN_USUAL: f64 = 1.0;
+
 /// An episode is one if it is so many times as far out as the limit without it, unless there are as many as [`HABIT`].
+const SHARE: usize = 6;
 const GROSS: f64 = 1.5;
 const HABIT: usize = 5;
 
@@ -30,6 +37,9 @@ const MIN_BEGIN: f64 = 0.5;
 
 /// The limit is beyond the highest value that is no incident by this factor.
 const BEYOND_HIGHEST: f64 = 1.05;
+
+/// Standard deviations that the limit is away at least.
+const MIN_LIMIT: f64 = 3.0;
 
 /// The newest cells that a tail is estimated without while an incident lasts that has so many of them.
 const LASTING_CELLS: usize = 3;
@@ -71,19 +81,25 @@ impl Tail {
             return None;
         }
         let in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL).min(count - 1);
-        let most = (in_tail + 1 + TRIMMED_CELLS.min(count / 6)).min(count);
+        let most = (in_tail + 1 + TRIMMED_CELLS.min(count / SHARE)).min(count);
         let descending = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        let usual = highest.select_nth_unstable_by(count / 2, descending).1.0.max(MIN_USUAL);
         if most < count {
             highest.select_nth_unstable_by(most, descending);
             highest.truncate(most);
         }
         highest.sort_unstable_by(descending);
+        let is_one = |cell: usize, other: usize| {
+            cell.abs_diff(other) <= 1
+                || cell.abs_diff(other) <= MAX_EPISODE_CELLS
+                    && maxima[cell.min(other) + 1..cell.max(other)].iter().all(|value| *value > APART * usual)
+        };
         // Places of the highest cell of each episode; its neighbours that are next to be trimmed belong to it.
         let mut peaks: Vec<usize> = Vec::with_capacity(TRIMMED);
         let mut trimmed = 0;
         while trimmed < most - in_tail - 1 {
             let cell = highest[trimmed].1;
-            if !highest[..trimmed].iter().any(|(_, other)| other.abs_diff(cell) <= 1) {
+            if !highest[..trimmed].iter().any(|(_, other)| is_one(*other, cell)) {
                 if peaks.len() == TRIMMED.min(count / CELLS_PER_TRIMMED) {
                     break;
                 }
@@ -121,7 +137,7 @@ impl Tail {
     }
 
     pub(super) fn limit(&self, limit_cells: f64) -> f64 {
-        self.reached_in(limit_cells).max(BEYOND_HIGHEST * self.highest)
+        self.reached_in(limit_cells).max(BEYOND_HIGHEST * self.highest).max(MIN_LIMIT)
     }
 }
 
