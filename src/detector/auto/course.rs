@@ -17,6 +17,15 @@ const MIN_STARTS: usize = 3;
 const SAME_HEIGHT: f64 = 0.2;
 const SAME_SHARE: f64 = 0.75;
 
+/// A counter that rises evenly, such as a clock: so many rises before a point, the share of them that must be the same, and
+/// how much they may differ.
+pub(super) const EVEN_POINTS: usize = 24;
+const EVEN_SHARE: f64 = 0.75;
+const SAME_RISE: f64 = 0.01;
+
+/// What rises evenly and is sampled late by a share of a step up to this still rises evenly.
+const LATE: f64 = 0.5;
+
 /// Whether a block with these `training` values is to be judged by how fast it rises.
 ///
 /// What starts again from the same height each time, such as the age of the last backup, is no counter: how high it is
@@ -60,7 +69,9 @@ impl<'a> Course<'a> {
             let is_far = |rise: &Rise| rise.seconds * 1e3 > most_ms as f64;
             rises.iter_mut().for_each(|rise| *rise = rise.take_if(|rise| !is_far(rise)));
         }
-        let values = rises.iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect();
+        let values: Vec<f64> =
+            rises.iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect();
+        let values = even_out(&values);
         Self { times: points.times, values: Cow::Owned(values), rises: Some(rises) }
     }
 
@@ -92,9 +103,38 @@ impl<'a> Course<'a> {
     }
 }
 
+/// The same rises, but for those that are no more than [`LATE`] from the median of the [`EVEN_POINTS`] before them where
+/// [`EVEN_SHARE`] of those are the same: these are that.
+fn even_out(rises: &[f64]) -> Vec<f64> {
+    let usual = |before: &[f64]| {
+        let mut sorted = before.to_vec();
+        let usual = median(&mut sorted)?;
+        let same = before.iter().filter(|rise| (**rise - usual).abs() <= SAME_RISE * usual).count();
+        (usual > 0.0 && same as f64 >= EVEN_SHARE * before.len() as f64).then_some(usual)
+    };
+    let even = |(index, rise): (usize, &f64)| {
+        let before = index.checked_sub(EVEN_POINTS).and_then(|first| usual(&rises[first..index]));
+        before.filter(|usual| (rise - usual).abs() <= LATE * usual).unwrap_or(*rise)
+    };
+    rises.iter().enumerate().map(even).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn late_samples_of_what_rises_evenly_are_even() {
+        let mut rises = vec![1.0; 40];
+        (rises[30], rises[31], rises[35], rises[38]) = (1.3, 0.7, 0.2, f64::NAN);
+        let even = even_out(&rises);
+        assert_eq!((even[30], even[31], even[35], even[38].is_nan()), (1.0, 1.0, 0.2, true));
+        // Too little is known.
+        rises[10] = 1.3;
+        assert_eq!(even_out(&rises)[10], 1.3);
+        let uneven: Vec<f64> = (0..40).map(|index| 1.0 + f64::from(index % 5) / 10.0).collect();
+        assert_eq!(even_out(&uneven), uneven);
+    }
 
     #[test]
     fn what_starts_again_from_one_height_is_no_counter() {

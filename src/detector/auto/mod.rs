@@ -197,7 +197,7 @@ impl Detector for Auto {
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
                 .saturating_add(normal::lookback_ms(step_ms))
-                .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS))
+                .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS + course::EVEN_POINTS))
                 .max(points(LOOKBACK_POINTS))
                 .saturating_add(points(CARRIED_POINTS))
                 .min(MAX_LOOKBACK_MS),

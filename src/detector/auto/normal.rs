@@ -52,6 +52,9 @@ const WANDERING: f64 = 2.0;
 /// Share of the mean error that is added to the median one, so that forecasts of series that hardly ever change differ.
 const MEAN_SHARE: f64 = 0.1;
 
+/// What differs less than by so much of the usual change from point to point may have been sampled late.
+const LATE: f64 = 0.25;
+
 /// Past cycles are alike if they are no more than so many standard deviations apart.
 const UNISON: f64 = 3.0;
 
@@ -111,8 +114,9 @@ pub(super) struct Normal {
     cell_of: Vec<u32>,
     filled: Vec<f64>,
     forecasts: Forecasts,
-    /// Of each cell, the forecast that was best before it.
+    /// Of each cell, the forecast that was best before it, and how far apart neighbouring points usually were.
     bases: Vec<Basis>,
+    changes: Vec<f64>,
     /// Whether points a week back are there, if the series has any.
     sees_weeks: bool,
     /// Of each forecast, once it is somebody's basis.
@@ -147,6 +151,7 @@ impl Normal {
             cell_of.push((cells.len() - 1) as u32);
         }
         let bases = bases(&cells, filled, &forecasts, measured_ms(cell_ms));
+        let changes = changes(&cells, filled, measured_ms(cell_ms));
         Self {
             step_ms,
             cell_ms,
@@ -155,6 +160,7 @@ impl Normal {
             filled: filled.to_vec(),
             forecasts,
             bases,
+            changes,
             sees_weeks: reach_ms.is_none_or(|ms| ms >= 8 * DAY_MS),
             models: array::from_fn(|_| OnceCell::new()),
         }
@@ -228,6 +234,28 @@ fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_ms: i64
                 }
             }
             if WANDERING * of(Basis::Recent).0 < best.1 { Basis::Recent } else { best.0 }
+        })
+        .collect()
+}
+
+/// How far apart neighbouring points usually were before each cell.
+fn changes(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<f64> {
+    let mut near = Vec::new();
+    let mut usual = |changes: &mut dyn Iterator<Item = f64>| {
+        near.clear();
+        near.extend(changes.filter(|change| change.is_finite()));
+        median(&mut near).unwrap_or(0.0)
+    };
+    let of_cell = |cell: &Cell| {
+        let points = cell.points.start.max(1)..cell.points.end;
+        usual(&mut points.map(|index| (filled[index] - filled[index - 1]).abs()))
+    };
+    let of_cells: Vec<f64> = cells.iter().map(of_cell).collect();
+    let mut from = 0;
+    (0..cells.len())
+        .map(|number| {
+            from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
+            usual(&mut of_cells[from..number].iter().copied())
         })
         .collect()
 }
@@ -386,6 +414,7 @@ fn scales(normal: &Normal, sizes: &[f64]) -> Vec<f64> {
             let scale = median(&mut here).map_or(usual, |here| weight * here + (1.0 - weight) * usual);
             // Less than this is rounding.
             let smallest = (1e-9 * normal.filled[cell.points.start].abs()).max(1e-12);
+            let smallest = smallest.max(LATE * normal.changes[number]);
             if scale.is_nan() { scale } else { (scale * SCALE_TO_SIGMA).max(smallest) }
         })
         .collect()
