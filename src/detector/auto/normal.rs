@@ -52,6 +52,12 @@ const WANDERING: f64 = 2.0;
 /// Share of the mean error that is added to the median one, so that forecasts of series that hardly ever change differ.
 const MEAN_SHARE: f64 = 0.1;
 
+/// Values are skewed if the highest of a cell is so much further from its median than the lowest is, as a share of the distance of both;
+/// the share of cells that may have one that is not positive, and that of the usual value that counts as the least.
+const SKEWED: f64 = 0.15;
+const NOT_POSITIVE: f64 = 0.05;
+const LEAST: f64 = 0.01;
+
 /// What differs less than by so much of the usual change from point to point may have been sampled late.
 const LATE: f64 = 0.25;
 
@@ -119,8 +125,10 @@ pub(super) struct Normal {
     changes: Vec<f64>,
     /// Whether points a week back are there, if the series has any.
     sees_weeks: bool,
-    /// Of each forecast, once it is somebody's basis.
-    models: [OnceCell<Model>; Basis::ALL.len()],
+    /// Of each cell, how values are compared there.
+    scalings: Vec<Scaling>,
+    /// By each measure, once it is that of a cell.
+    models: [OnceCell<Model>; Measure::COUNT],
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +160,7 @@ impl Normal {
         }
         let bases = bases(&cells, filled, &forecasts, measured_ms(cell_ms));
         let changes = changes(&cells, filled, measured_ms(cell_ms));
+        let scalings = scalings(&cells, filled, measured_ms(cell_ms));
         Self {
             step_ms,
             cell_ms,
@@ -161,20 +170,61 @@ impl Normal {
             forecasts,
             bases,
             changes,
+            scalings,
             sees_weeks: reach_ms.is_none_or(|ms| ms >= 8 * DAY_MS),
             models: array::from_fn(|_| OnceCell::new()),
         }
     }
 
-    fn model(&self, basis: Basis) -> &Model {
-        self.models[basis as usize].get_or_init(|| Model::new(self, basis))
+    fn model(&self, measure: Measure) -> &Model {
+        self.models[measure.place()].get_or_init(|| Model::new(self, measure))
     }
 
-    /// How much less and more than the forecast may be expected at `index`.
-    fn around(&self, basis: Basis, index: usize, scale: f64) -> (f64, f64) {
-        let forecast = self.forecasts.of(basis)[index];
-        let (low, high) = self.forecasts.range(basis, index, UNISON * scale);
-        (low - forecast, high - forecast)
+    /// By what the points of a cell are measured that are low, or high.
+    fn measure(&self, number: usize, is_high: bool) -> Measure {
+        Measure { basis: self.bases[number], is_ratio: !is_high && self.scalings[number].is_skewed }
+    }
+
+    /// How much less and more than the forecast may be expected at `index`, in the unit of residuals.
+    fn around(&self, measure: Measure, number: usize, index: usize, scale: f64) -> (f64, f64) {
+        let forecast = self.forecasts.of(measure.basis)[index];
+        let at = |off: f64| self.value_at(measure, number, forecast, off);
+        let near = (at(UNISON * scale) - at(0.0)).abs();
+        let (low, high) = self.forecasts.range(measure.basis, index, near);
+        if low == high {
+            return (0.0, 0.0);
+        }
+        let off = |value: f64| self.residual(measure, number, value, forecast);
+        (off(low), off(high))
+    }
+
+    /// How far `value` is from its forecast: the difference, or the logarithm of the ratio.
+    fn residual(&self, measure: Measure, number: usize, value: f64, forecast: f64) -> f64 {
+        if measure.is_ratio {
+            let least = self.scalings[number].least;
+            (value.max(least) / forecast.max(least)).ln()
+        } else {
+            value - forecast
+        }
+    }
+
+    /// The value that is so far from its forecast.
+    fn value_at(&self, measure: Measure, number: usize, forecast: f64, residual: f64) -> f64 {
+        if measure.is_ratio {
+            forecast.max(self.scalings[number].least) * residual.exp()
+        } else {
+            forecast + residual
+        }
+    }
+
+    /// The smallest residual that is told from none: less is rounding, or a sample that was late.
+    fn smallest(&self, measure: Measure, number: usize) -> f64 {
+        let (size, change) = (self.filled[self.cells[number].points.start].abs(), self.changes[number]);
+        if measure.is_ratio {
+            1e-9_f64.max(LATE * change / self.scalings[number].usual)
+        } else {
+            (1e-9 * size).max(1e-12).max(LATE * change)
+        }
     }
 
     /// What is normal in a block with the training points `training`. A limit is passed by chance once in `rarer` times as
@@ -234,6 +284,64 @@ fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_ms: i64
                 }
             }
             if WANDERING * of(Basis::Recent).0 < best.1 { Basis::Recent } else { best.0 }
+        })
+        .collect()
+}
+
+/// By what the points of a cell are measured: how far they are from a forecast, and whether that is a ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Measure {
+    basis: Basis,
+    is_ratio: bool,
+}
+
+impl Measure {
+    const COUNT: usize = 2 * Basis::ALL.len();
+
+    fn place(self) -> usize {
+        2 * self.basis as usize + usize::from(self.is_ratio)
+    }
+}
+
+/// How values are distributed in the time before a cell.
+#[derive(Debug, Clone, Copy)]
+struct Scaling {
+    /// Whether high ones are much further from the usual ones than low ones are, so that ratios are the better measure.
+    is_skewed: bool,
+    usual: f64,
+    /// What is less counts as this.
+    least: f64,
+}
+
+/// The distribution of values before each cell.
+fn scalings(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<Scaling> {
+    let mut values = Vec::new();
+    let of_cell = |cell: &Cell| {
+        values.clear();
+        values.extend(filled[cell.points.clone()].iter().copied().filter(|value| value.is_finite()));
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let usual = median(&mut values).unwrap_or(f64::NAN);
+        // Halved first: the sum of two large values could overflow.
+        let skewness = ((high / 2.0 - usual / 2.0) - (usual / 2.0 - low / 2.0)) / (high / 2.0 - low / 2.0);
+        (skewness, usual, f64::from(u8::from(low <= 0.0)))
+    };
+    let of_cells: Vec<(f64, f64, f64)> = cells.iter().map(of_cell).collect();
+    let mut near = Vec::new();
+    let mut from = 0;
+    (0..cells.len())
+        .map(|number| {
+            from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
+            let before = &of_cells[from..number];
+            let mut middle = |of: fn(&(f64, f64, f64)) -> f64| {
+                near.clear();
+                near.extend(before.iter().map(of).filter(|number| number.is_finite()));
+                median(&mut near).unwrap_or(f64::NAN)
+            };
+            let (skewness, usual) = (middle(|of| of.0), middle(|of| of.1));
+            let not_positive = before.iter().map(|of| of.2).sum::<f64>() / before.len() as f64;
+            let is_skewed = skewness >= SKEWED && usual > 0.0 && not_positive <= NOT_POSITIVE;
+            Scaling { is_skewed, usual, least: LEAST * usual }
         })
         .collect()
 }
@@ -302,11 +410,12 @@ fn side(is_high: bool) -> usize {
 }
 
 impl Model {
-    fn new(normal: &Normal, basis: Basis) -> Self {
-        let Normal { cells, filled, .. } = normal;
-        let forecast = normal.forecasts.of(basis);
-        let residuals: Vec<f64> =
-            filled.iter().zip(forecast).map(|(value, forecast)| value - forecast).collect();
+    fn new(normal: &Normal, measure: Measure) -> Self {
+        let Normal { cells, filled, cell_of, .. } = normal;
+        let forecast = normal.forecasts.of(measure.basis);
+        let residuals: Vec<f64> = (0..filled.len())
+            .map(|index| normal.residual(measure, cell_of[index] as usize, filled[index], forecast[index]))
+            .collect();
         let levels = levels(normal, &residuals);
         let size = |(cell, levels): (&Cell, &Levels)| {
             let mut off: Vec<f64> =
@@ -316,11 +425,11 @@ impl Model {
             second.map_or(f64::NAN, |rank| *off.select_nth_unstable_by(rank, f64::total_cmp).1)
         };
         let sizes: Vec<f64> = cells.iter().zip(&levels).map(size).collect();
-        let scales = scales(normal, &sizes);
+        let scales = scales(normal, measure, &sizes);
         let mut off = vec![f64::NAN; filled.len()];
-        for ((cell, levels), scale) in cells.iter().zip(&levels).zip(&scales) {
+        for (number, ((cell, levels), scale)) in cells.iter().zip(&levels).zip(&scales).enumerate() {
             for index in cell.points.clone() {
-                let around = normal.around(basis, index, *scale);
+                let around = normal.around(measure, number, index, *scale);
                 off[index] = levels.around(around).off(residuals[index]) / scale;
             }
         }
@@ -379,7 +488,7 @@ fn levels(normal: &Normal, residuals: &[f64]) -> Vec<Levels> {
 }
 
 /// How far values usually are off in each cell, at its time of day; `sizes` is how far they are in each.
-fn scales(normal: &Normal, sizes: &[f64]) -> Vec<f64> {
+fn scales(normal: &Normal, measure: Measure, sizes: &[f64]) -> Vec<f64> {
     let cells = &normal.cells;
     // What comes before a cell and after it counts as the same time of day.
     let around = |number: usize| {
@@ -412,9 +521,7 @@ fn scales(normal: &Normal, sizes: &[f64]) -> Vec<f64> {
             }
             let weight = here.len() as f64 / (here.len() as f64 + 2.0);
             let scale = median(&mut here).map_or(usual, |here| weight * here + (1.0 - weight) * usual);
-            // Less than this is rounding.
-            let smallest = (1e-9 * normal.filled[cell.points.start].abs()).max(1e-12);
-            let smallest = smallest.max(LATE * normal.changes[number]);
+            let smallest = normal.smallest(measure, number);
             if scale.is_nan() { scale } else { (scale * SCALE_TO_SIGMA).max(smallest) }
         })
         .collect()
@@ -433,8 +540,8 @@ pub(super) struct Limits<'a> {
     /// Those of the training window.
     cells: Range<usize>,
     rates: Rates,
-    /// Of each basis both sides, once they are asked for.
-    tails: [[OnceCell<Option<Tail>>; 2]; Basis::ALL.len()],
+    /// By each measure both sides, once they are asked for.
+    tails: [[OnceCell<Option<Tail>>; 2]; Measure::COUNT],
 }
 
 /// What is found at one point.
@@ -456,79 +563,100 @@ pub(super) struct Found {
     pub(super) is_habit: bool,
 }
 
+/// One end of what is normal at a point.
+struct End<'a> {
+    model: &'a Model,
+    expected: f64,
+    /// Where the band ends, and where the limit is.
+    band: f64,
+    limit: f64,
+    /// How far out the point is, in standard deviations, and as a share of the limit.
+    off: f64,
+    strength: f64,
+    is_restless: bool,
+}
+
 impl Limits<'_> {
-    fn tail(&self, basis: Basis, is_high: bool) -> Option<Tail> {
-        *self.tails[basis as usize][side(is_high)].get_or_init(|| {
-            let maxima = &self.normal.model(basis).maxima[side(is_high)][self.cells.clone()];
+    fn tail(&self, measure: Measure, is_high: bool) -> Option<Tail> {
+        *self.tails[measure.place()][side(is_high)].get_or_init(|| {
+            let maxima = &self.normal.model(measure).maxima[side(is_high)][self.cells.clone()];
             Tail::before_lasting(maxima, self.rates.limit_cells)
         })
     }
 
     /// What is found at the point `index`; `None` if too little is known.
     pub(super) fn look(&self, index: usize) -> Option<Found> {
-        let (normal, limit_cells) = (self.normal, self.rates.limit_cells);
+        let normal = self.normal;
         let number = normal.cell_of[index] as usize;
         let basis = normal.bases[number];
-        let model = normal.model(basis);
-        let (levels, scale, off) = (model.levels[number], model.scales[number], model.off[index]);
-        let forecast = normal.forecasts.of(basis)[index];
-        let levels = levels.around(normal.around(basis, index, scale));
-        if !forecast.is_finite() || !off.is_finite() {
-            return None;
-        }
-        let (low, high) = (self.tail(basis, false)?, self.tail(basis, true)?);
         let further = if self.is_first_weekend(basis, number) { FIRST_WEEKEND } else { 1.0 };
-        let (below, above) = self.band(&low, &high);
-        let lower = forecast + levels.low - below * scale * further;
-        let upper = forecast + levels.high + above * scale * further;
-        let is_high = off >= 0.0;
+        let (low, high) = (self.end(index, false, further)?, self.end(index, true, further)?);
+        // What is outside by more than half of the band's width is beyond the limit.
+        let lower = low.band.min((low.limit + high.band / 2.0) / 1.5);
+        let upper = high.band.max((high.limit + lower / 2.0) / 1.5);
+        let is_high = high.off >= 0.0;
         let own = if is_high { &high } else { &low };
-        let limit = own.limit(limit_cells) * further;
-        let strength = off.abs() / limit;
+        let strength = own.strength;
         let is_confirmed = || {
-            let before = index.checked_sub(1).map_or(0.0, |before| model.off[before]);
+            let before = index.checked_sub(1).map_or(0.0, |before| own.model.off[before]);
             !own.is_restless
                 || normal.step_ms >= TELLING_MS
                 || strength >= CLEAR
-                || (if is_high { before } else { -before }) >= limit
+                || (if is_high { before } else { -before }) * strength >= own.off.abs()
         };
         let is_passed = strength >= 1.0 && is_confirmed();
-        let is_habit = further > 1.0 || (is_passed && self.recurs(basis, number, is_high, off));
+        let is_habit = further > 1.0 || (is_passed && self.recurs(own.model, number, is_high, own.off));
         let value = normal.filled[index];
         Some(Found {
-            expected: forecast + levels.drawn,
+            expected: high.expected,
             basis,
             lower,
             upper,
             is_outside: value < lower || value > upper,
-            off: off.abs(),
+            off: own.off.abs(),
             strength,
             is_beyond: is_passed && (further > 1.0 || !is_habit),
             is_habit,
         })
     }
 
-    /// How far the band reaches below and above what is expected, in scales: what is outside by more than half of its width
-    /// is beyond the limit.
-    fn band(&self, low: &Tail, high: &Tail) -> (f64, f64) {
-        let Rates { limit_cells, band_cells } = self.rates;
-        let [low_limit, high_limit] = [low, high].map(|tail| tail.limit(limit_cells));
-        let (mut below, mut above) = (
-            low.reached_in(band_cells).max(low_limit / 2.0),
-            high.reached_in(band_cells).max(high_limit / 2.0),
-        );
-        below = below.max((low_limit - above / 2.0) / 1.5);
-        above = above.max((high_limit - below / 2.0) / 1.5);
-        (below, above)
+    /// One end of what is normal at the point `index`, `further` out than usual.
+    fn end(&self, index: usize, is_high: bool, further: f64) -> Option<End<'_>> {
+        let (normal, Rates { limit_cells, band_cells }) = (self.normal, self.rates);
+        let number = normal.cell_of[index] as usize;
+        let measure = normal.measure(number, is_high);
+        let forecast = normal.forecasts.of(measure.basis)[index];
+        let model = normal.model(measure);
+        let (scale, off) = (model.scales[number], model.off[index]);
+        if !forecast.is_finite() || !off.is_finite() {
+            return None;
+        }
+        let levels = model.levels[number].around(normal.around(measure, number, index, scale));
+        let tail = self.tail(measure, is_high)?;
+        let limit = tail.limit(limit_cells);
+        let at = |residual: f64| normal.value_at(measure, number, forecast, residual);
+        let out = |scales: f64| {
+            let off = scales * scale * further;
+            at(if is_high { levels.high + off } else { levels.low - off })
+        };
+        Some(End {
+            model,
+            expected: at(levels.drawn),
+            band: out(tail.reached_in(band_cells).max(limit / 2.0)),
+            limit: out(limit),
+            off,
+            strength: off.abs() / (limit * further),
+            is_restless: tail.is_restless,
+        })
     }
 
     /// Whether as much has been seen at about this time on some of the days before, or in both weeks before.
-    fn recurs(&self, basis: Basis, number: usize, is_high: bool, off: f64) -> bool {
+    fn recurs(&self, model: &Model, number: usize, is_high: bool, off: f64) -> bool {
         let Normal { cells, cell_ms, .. } = self.normal;
         if *cell_ms > DAY_MS / 8 {
             return false;
         }
-        let maxima = &self.normal.model(basis).maxima[side(is_high)];
+        let maxima = &model.maxima[side(is_high)];
         let seen = |days: i64| {
             let then = cells[number].from_ms.saturating_sub(days * DAY_MS);
             let first = cells
