@@ -52,12 +52,14 @@ pub(super) struct Course<'a> {
     values: Cow<'a, [f64]>,
     /// How each point was reached, if it is the rises that are judged.
     rises: Option<Vec<Option<Rise>>>,
+    /// How much more or less a second each may have risen for all that is known, since it may have been sampled late.
+    late: Vec<f64>,
 }
 
 impl<'a> Course<'a> {
     /// The values as they are.
     pub(super) fn of_values(points: Points<'a>) -> Self {
-        Self { times: points.times, values: Cow::Borrowed(points.values), rises: None }
+        Self { times: points.times, values: Cow::Borrowed(points.values), rises: None, late: Vec::new() }
     }
 
     /// The rises per second, NaN where the value before is further back than `most_ms`, and where the counter restarted
@@ -71,8 +73,8 @@ impl<'a> Course<'a> {
         }
         let values: Vec<f64> =
             rises.iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect();
-        let values = even_out(&values);
-        Self { times: points.times, values: Cow::Owned(values), rises: Some(rises) }
+        let (values, late) = even_out(&values);
+        Self { times: points.times, values: Cow::Owned(values), rises: Some(rises), late }
     }
 
     pub(super) fn points(&self) -> Points<'_> {
@@ -89,9 +91,10 @@ impl<'a> Course<'a> {
         let Some(rises) = &self.rises else { return judgement };
         for (row, (rise, value)) in rises[first..].iter().zip(values).enumerate() {
             let value_at = |rate: f64| rise.map_or(f64::NAN, |rise| rise.base + rate * rise.seconds);
-            for column in [&mut judgement.expected, &mut judgement.lower, &mut judgement.upper] {
-                column[row] = value_at(column[row]);
-            }
+            let late = self.late[first + row];
+            judgement.expected[row] = value_at(judgement.expected[row]);
+            judgement.lower[row] = value_at(judgement.lower[row] - late);
+            judgement.upper[row] = value_at(judgement.upper[row] + late);
             // Of a rise across a restart no more than the least is known: it may be high, but never low.
             let is_unknown =
                 rise.is_none_or(|rise| rise.is_restart && judgement.verdicts[row] == Verdict::Low);
@@ -104,8 +107,8 @@ impl<'a> Course<'a> {
 }
 
 /// The same rises, but for those that are no more than [`LATE`] from the median of the [`EVEN_POINTS`] before them where
-/// [`EVEN_SHARE`] of those are the same: these are that.
-fn even_out(rises: &[f64]) -> Vec<f64> {
+/// [`EVEN_SHARE`] of those are the same: these are that. And how far each may be from the median, 0 elsewhere.
+fn even_out(rises: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let usual = |before: &[f64]| {
         let mut sorted = before.to_vec();
         let usual = median(&mut sorted)?;
@@ -114,9 +117,11 @@ fn even_out(rises: &[f64]) -> Vec<f64> {
     };
     let even = |(index, rise): (usize, &f64)| {
         let before = index.checked_sub(EVEN_POINTS).and_then(|first| usual(&rises[first..index]));
-        before.filter(|usual| (rise - usual).abs() <= LATE * usual).unwrap_or(*rise)
+        let Some(usual) = before else { return (*rise, 0.0) };
+        let late = LATE * usual;
+        (if (rise - usual).abs() <= late { usual } else { *rise }, late)
     };
-    rises.iter().enumerate().map(even).collect()
+    rises.iter().enumerate().map(even).unzip()
 }
 
 #[cfg(test)]
@@ -127,13 +132,14 @@ mod tests {
     fn late_samples_of_what_rises_evenly_are_even() {
         let mut rises = vec![1.0; 40];
         (rises[30], rises[31], rises[35], rises[38]) = (1.3, 0.7, 0.2, f64::NAN);
-        let even = even_out(&rises);
+        let (even, late) = even_out(&rises);
         assert_eq!((even[30], even[31], even[35], even[38].is_nan()), (1.0, 1.0, 0.2, true));
+        assert_eq!((late[10], late[30]), (0.0, 0.5));
         // Too little is known.
         rises[10] = 1.3;
-        assert_eq!(even_out(&rises)[10], 1.3);
+        assert_eq!(even_out(&rises).0[10], 1.3);
         let uneven: Vec<f64> = (0..40).map(|index| 1.0 + f64::from(index % 5) / 10.0).collect();
-        assert_eq!(even_out(&uneven), uneven);
+        assert_eq!(even_out(&uneven), (uneven, vec![0.0; 40]));
     }
 
     #[test]

@@ -323,7 +323,8 @@ impl Auto {
                 ),
                 (jump_part, jump.1, "hardly any jump was ever as large"),
             ];
-            let told = if part != Part::Quiet {
+            // Of what is beyond doubt the training window holds no other, so it has not been told.
+            let told = if part != Part::Quiet || is_beyond_doubt && wanted(seen.is_high) {
                 true
             } else if let Some((_, is_high, why)) = apart.iter().find(|(part, ..)| *part != Part::Quiet) {
                 seen.is_high = *is_high;
@@ -335,6 +336,10 @@ impl Auto {
             // What is a matter of degree is an incident at first, and must be worse than the last one.
             let is_sure = |lasting: &Lasting| lasting.is_first_ever || lasting.points > MAX_ONGOING;
             let goes_on = lasting.filter(|lasting| is_sure(lasting) && wanted(lasting.is_high));
+            // As long as nothing but this run was below zero, nothing below it is normal.
+            let first_below = goes_on.is_some_and(|lasting| lasting.is_first_ever && value < 0.0);
+            let least = if first_below { 0.0 } else { f64::NEG_INFINITY };
+            let (expected, band) = (expected.max(least), (band.0.max(least), band.1.max(least)));
             let off = (value - expected).abs();
             // Within the band only the begin is told, and only of what is far out by the measure of the noise.
             let is_outside = found.is_none_or(|found| found.is_outside);

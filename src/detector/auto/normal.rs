@@ -64,7 +64,7 @@ const LATE: f64 = 0.25;
 /// Past cycles are alike if they are no more than so many standard deviations apart.
 const UNISON: f64 = 3.0;
 
-/// One cell of [`CELL_POINTS`] in so many has a value beyond the limit by chance, on each side, at the default sensitivity.
+/// One cell in so many has a value beyond the limit by chance, on each side, at the default sensitivity.
 const LIMIT_CELLS: f64 = 6_000.0;
 
 /// One point in so many is outside the band by chance, on each side.
@@ -72,7 +72,7 @@ const BAND_POINTS: f64 = 600.0;
 
 /// In a restless series one point says too little, unless it is so many times as far out as the limit, or points are so far
 /// apart.
-const CLEAR: f64 = 4.0;
+const CLEAR: f64 = 1.75;
 const TELLING_MS: i64 = CELL_MS / 2;
 
 /// What recurs at its own time is no news: so many times of the last seven days, at least so far out.
@@ -241,7 +241,7 @@ impl Normal {
         };
         let cells = cells.start.min(cells.end)..cells.end;
         let points = self.cell_points();
-        let limit_cells = LIMIT_CELLS * rarer * (CELL_POINTS as f64 / points).max(1.0);
+        let limit_cells = LIMIT_CELLS * rarer;
         let rates = Rates { limit_cells, band_cells: BAND_POINTS / points };
         Limits { normal: self, cells, rates, tails: Default::default() }
     }
