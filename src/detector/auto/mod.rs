@@ -110,6 +110,9 @@ const RARER_REACH: f64 = 1.8;
 /// Standard deviations from what is normal that an alarm needs within the band.
 const MIN_OFF: f64 = 6.0;
 
+/// And a step.
+const MIN_STEP_OFF: f64 = 1.0;
+
 /// Surprise above which a jump is told.
 const JUMP_THRESHOLD: f64 = 4.1;
 
@@ -311,7 +314,8 @@ impl Auto {
             let (part, is_peak) = events.alarms.next(time, seen.alarm, wanted(seen.is_high), lasts);
             let is_way_back = series.leads_back(index, calibration.usual_error);
             let (shift_part, _) = events.shifts.next(time, shift.0, wanted(shift.1) && !is_way_back, false);
-            let (step_part, _) = events.steps.next(time, step.0, wanted(step.1), false);
+            let is_step = wanted(step.1) && found.is_none_or(|found| found.off >= MIN_STEP_OFF);
+            let (step_part, _) = events.steps.next(time, step.0, is_step, false);
             let is_jump = wanted(jump.1) && !series.foresees(index);
             let (jump_part, _) = events.jumps.next(time, jump.0, is_jump, lasts);
             let apart = [

@@ -346,24 +346,27 @@ fn scalings(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<Scaling> {
         .collect()
 }
 
-/// How far apart neighbouring points usually were before each cell.
+/// How far apart neighbouring points usually were before each cell: the median, or the mean where most are equal.
 fn changes(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<f64> {
     let mut near = Vec::new();
-    let mut usual = |changes: &mut dyn Iterator<Item = f64>| {
+    let mut usual_and_mean = |changes: &mut dyn Iterator<Item = f64>| {
         near.clear();
         near.extend(changes.filter(|change| change.is_finite()));
-        median(&mut near).unwrap_or(0.0)
+        let mean = near.iter().sum::<f64>() / near.len().max(1) as f64;
+        (median(&mut near).unwrap_or(0.0), mean)
     };
     let of_cell = |cell: &Cell| {
         let points = cell.points.start.max(1)..cell.points.end;
-        usual(&mut points.map(|index| (filled[index] - filled[index - 1]).abs()))
+        usual_and_mean(&mut points.map(|index| (filled[index] - filled[index - 1]).abs()))
     };
-    let of_cells: Vec<f64> = cells.iter().map(of_cell).collect();
+    let of_cells: Vec<(f64, f64)> = cells.iter().map(of_cell).collect();
     let mut from = 0;
     (0..cells.len())
         .map(|number| {
             from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
-            usual(&mut of_cells[from..number].iter().copied())
+            let before = &of_cells[from..number];
+            let (usual, _) = usual_and_mean(&mut before.iter().map(|(usual, _)| *usual));
+            if usual > 0.0 { usual } else { usual_and_mean(&mut before.iter().map(|(_, mean)| *mean)).1 }
         })
         .collect()
 }
