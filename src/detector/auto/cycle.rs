@@ -4,7 +4,14 @@
 //! Analysis: Forecasting and Control*, 1970, §2.1), of values clipped at four robust standard deviations, so that a few
 //! outliers do not hide it. It is looked for once in 288 points.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "plain loops over lanes become vector instructions in every build; chains of iterators do not in some"
+)]
+
 use std::ops::RangeInclusive;
+
+use multiversion::multiversion;
 
 use super::super::robust::median_and_sigma;
 use super::medians::Medians;
@@ -104,14 +111,15 @@ fn length(values: &[f64]) -> Option<usize> {
 }
 
 /// The mean product of values so many points apart.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn covariance(values: &[f32], lag: usize) -> f64 {
-    const LANES: usize = 16;
+    const LANES: usize = 64;
     let (early, _) = values[..values.len() - lag].as_chunks::<LANES>();
     let (late, _) = values[lag..].as_chunks::<LANES>();
     let mut sums = [0.0_f32; LANES];
     for (early, late) in early.iter().zip(late) {
-        for ((sum, early), late) in sums.iter_mut().zip(early).zip(late) {
-            *sum += early * late;
+        for lane in 0..LANES {
+            sums[lane] += early[lane] * late[lane];
         }
     }
     f64::from(sums.iter().sum::<f32>()) / (early.len().min(late.len()) * LANES).max(1) as f64

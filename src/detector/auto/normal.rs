@@ -544,7 +544,7 @@ pub(super) struct Limits<'a> {
     cells: Range<usize>,
     rates: Rates,
     /// By each measure both sides, once they are asked for.
-    tails: [[OnceCell<Option<Tail>>; 2]; Measure::COUNT],
+    tails: [[OnceCell<Option<Ends>>; 2]; Measure::COUNT],
 }
 
 /// What is found at one point.
@@ -566,6 +566,14 @@ pub(super) struct Found {
     pub(super) is_habit: bool,
 }
 
+/// Where the band and the limit of one side are in a block, in standard deviations.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    band: f64,
+    limit: f64,
+    is_restless: bool,
+}
+
 /// One end of what is normal at a point.
 struct End<'a> {
     model: &'a Model,
@@ -580,10 +588,14 @@ struct End<'a> {
 }
 
 impl Limits<'_> {
-    fn tail(&self, measure: Measure, is_high: bool) -> Option<Tail> {
+    fn ends(&self, measure: Measure, is_high: bool) -> Option<Ends> {
         *self.tails[measure.place()][side(is_high)].get_or_init(|| {
+            let Rates { limit_cells, band_cells } = self.rates;
             let maxima = &self.normal.model(measure).maxima[side(is_high)][self.cells.clone()];
-            Tail::before_lasting(maxima, self.rates.limit_cells)
+            let tail = Tail::before_lasting(maxima, limit_cells)?;
+            let limit = tail.limit(limit_cells);
+            let band = tail.reached_in(band_cells).max(limit / 2.0);
+            Some(Ends { band, limit, is_restless: tail.is_restless })
         })
     }
 
@@ -625,7 +637,7 @@ impl Limits<'_> {
 
     /// One end of what is normal at the point `index`, `further` out than usual.
     fn end(&self, index: usize, is_high: bool, further: f64) -> Option<End<'_>> {
-        let (normal, Rates { limit_cells, band_cells }) = (self.normal, self.rates);
+        let normal = self.normal;
         let number = normal.cell_of[index] as usize;
         let measure = normal.measure(number, is_high);
         let forecast = normal.forecasts.of(measure.basis)[index];
@@ -635,8 +647,7 @@ impl Limits<'_> {
             return None;
         }
         let levels = model.levels[number].around(normal.around(measure, number, index, scale));
-        let tail = self.tail(measure, is_high)?;
-        let limit = tail.limit(limit_cells);
+        let Ends { band, limit, is_restless } = self.ends(measure, is_high)?;
         let at = |residual: f64| normal.value_at(measure, number, forecast, residual);
         let out = |scales: f64| {
             let off = scales * scale * further;
@@ -645,11 +656,11 @@ impl Limits<'_> {
         Some(End {
             model,
             expected: at(levels.drawn),
-            band: out(tail.reached_in(band_cells).max(limit / 2.0)),
+            band: out(band),
             limit: out(limit),
             off,
             strength: off.abs() / (limit * further),
-            is_restless: tail.is_restless,
+            is_restless,
         })
     }
 

@@ -7,8 +7,9 @@
 const TRIMMED: usize = 6;
 const CELLS_PER_TRIMMED: usize = 15;
 
-/// Cells that all of them may have at most.
+/// Cells that all of them may have at most, and the fewest cells for each of those.
 const TRIMMED_CELLS: usize = 56;
+const CELLS_PER_TRIMMED_CELL: usize = 6;
 
 /// High cells are one episode if all between them are so many times as high as half of all cells are, and they are no further
 /// apart.
@@ -17,7 +18,6 @@ const MAX_EPISODE_CELLS: usize = 12;
 const MIN_USUAL: f64 = 1.0;
 
 /// An episode is one if it is so many times as far out as the limit without it, unless there are as many as [`HABIT`].
-const SHARE: usize = 6;
 const GROSS: f64 = 1.5;
 const HABIT: usize = 5;
 
@@ -64,9 +64,12 @@ impl Tail {
         if maxima.len() >= 4 * NEWEST_CELLS {
             let (early, newest) = maxima.split_at(maxima.len() - NEWEST_CELLS);
             let least = newest[NEWEST_CELLS - LASTING_CELLS..].iter().copied().fold(f64::INFINITY, f64::min);
-            let early = Self::of(early, limit_cells).filter(|early| least > early.limit(limit_cells));
-            if early.is_some() {
-                return early;
+            // No limit is lower.
+            if least > MIN_LIMIT {
+                let early = Self::of(early, limit_cells).filter(|early| least > early.limit(limit_cells));
+                if early.is_some() {
+                    return early;
+                }
             }
         }
         Self::of(maxima, limit_cells)
@@ -74,21 +77,31 @@ impl Tail {
 
     /// From the highest values of the cells, of which a limit is to be passed by one in `limit_cells`; `None` if they are too few.
     fn of(maxima: &[f64], limit_cells: f64) -> Option<Self> {
-        let mut highest: Vec<(f64, usize)> =
-            maxima.iter().copied().zip(0..).filter(|(value, _)| value.is_finite()).collect();
+        // From whole numbers that are ordered as the values are, the highest first, with their cells in the lowest bits.
+        let maxima = &maxima[maxima.len().saturating_sub(1 << CELL_BITS)..];
+        let of_cell = |(cell, value): (u64, &f64)| value.is_finite().then(|| descending(*value) | cell);
+        let mut highest: Vec<u64> = (0..).zip(maxima).filter_map(of_cell).collect();
         let count = highest.len();
         if count < MIN_CELLS {
             return None;
         }
+        let cell_of = |key: u64| (key & ((1 << CELL_BITS) - 1)) as usize;
         let in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL).min(count - 1);
-        let most = (in_tail + 1 + TRIMMED_CELLS.min(count / SHARE)).min(count);
-        let descending = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        let usual = highest.select_nth_unstable_by(count / 2, descending).1.0.max(MIN_USUAL);
-        if most < count {
-            highest.select_nth_unstable_by(most, descending);
-            highest.truncate(most);
+        let most = (in_tail + 1 + TRIMMED_CELLS.min(count / CELLS_PER_TRIMMED_CELL)).min(count);
+        let (higher, usual, _) = highest.select_nth_unstable(count / 2);
+        let usual = maxima[cell_of(*usual)].max(MIN_USUAL);
+        if most < higher.len() {
+            higher.select_nth_unstable(most);
         }
-        highest.sort_unstable_by(descending);
+        highest.truncate(most);
+        highest.sort_unstable();
+        let highest: Vec<(f64, usize)> = highest
+            .into_iter()
+            .map(|key| {
+                let cell = cell_of(key);
+                (maxima[cell], cell)
+            })
+            .collect();
         let is_one = |cell: usize, other: usize| {
             cell.abs_diff(other) <= 1
                 || cell.abs_diff(other) <= MAX_EPISODE_CELLS
@@ -139,6 +152,17 @@ impl Tail {
     pub(super) fn limit(&self, limit_cells: f64) -> f64 {
         self.reached_in(limit_cells).max(BEYOND_HIGHEST * self.highest).max(MIN_LIMIT)
     }
+}
+
+/// Bits for the number of a cell: no training window has more.
+const CELL_BITS: u32 = 20;
+
+/// The highest bits of a value, as a number that is the lower the higher the value is.
+fn descending(value: f64) -> u64 {
+    let bits = value.to_bits().cast_signed();
+    // Of negative numbers all bits but the sign are inverted, and then the sign of all.
+    let ascending = (bits ^ ((bits >> 63) & i64::MAX)) ^ i64::MIN;
+    !ascending.cast_unsigned() & !((1 << CELL_BITS) - 1)
 }
 
 #[cfg(test)]
