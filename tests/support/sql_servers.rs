@@ -9,7 +9,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::server::{Running, free_port, installed};
-use crate::upstream_tls::Authority;
+use crate::upstream_tls::{Authority, Identity};
 
 /// Whoever may do everything.
 pub(crate) const ADMIN: &str = "outrider_admin";
@@ -32,6 +32,22 @@ impl AsRef<Running> for Server {
 impl Server {
     /// PostgreSQL with TLS and passwords; `None` if it is not installed and that is allowed.
     pub(crate) fn postgresql() -> Option<Self> {
+        Self::postgresql_with(certificates)
+    }
+
+    /// The same with one certificate for itself and for its authority, as `openssl req -x509` makes it.
+    pub(crate) fn postgresql_of_its_own_authority() -> Option<Self> {
+        Self::postgresql_with(|folder, account| {
+            let identity = Identity::of_its_own_authority("localhost");
+            let certificate = write(folder, account, "server.pem", &identity.pem());
+            let key = write(folder, account, "server.key", &identity.key_pem());
+            (identity.pem(), certificate, key)
+        })
+    }
+
+    fn postgresql_with(
+        certificates: impl Fn(&TempDir, Account) -> (String, PathBuf, PathBuf),
+    ) -> Option<Self> {
         let programs = installed("postgres", "postgresql", &["/usr/lib/postgresql/*/bin"])?;
         let (folder, account) = folder_for("postgres");
         let data = folder.path().join("data");
@@ -53,6 +69,32 @@ impl Server {
         server.arg("-c").arg(format!("ssl_key_file={}", key.display()));
         let running = Running::start(server, folder, "database system is ready to accept connections");
         Some(Self { port, authority, running })
+    }
+
+    /// PgBouncer before the PostgreSQL server at a port, with so many connections to each of its databases, which
+    /// all clients share; `None` if it is not installed and that is allowed.
+    pub(crate) fn pgbouncer(pool_mode: &str, postgresql: u16, connections: usize) -> Option<Self> {
+        let programs = installed("pgbouncer", "pgbouncer", &["/usr/sbin"])?;
+        let (folder, account) = folder_for("postgres");
+        let users = format!("\"{ADMIN}\" \"{}\"\n", PASSWORD.replace('"', "\"\""));
+        let users = write(&folder, account, "users", &users);
+        let port = free_port();
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={postgresql}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = {pool_mode}\n\
+             default_pool_size = {connections}\n",
+            users.display()
+        );
+        let settings = write(&folder, account, "pgbouncer.ini", &settings);
+        let mut server = as_account(&programs.join("pgbouncer"), account);
+        server.arg(settings);
+        let running = Running::start(server, folder, "process up");
+        Some(Self { port, authority: String::new(), running })
+    }
+
+    /// The folder of its files, and of its socket.
+    pub(crate) fn folder(&self) -> &Path {
+        self.running.folder()
     }
 
     /// MariaDB with TLS; `None` if it is not installed and that is allowed.
