@@ -79,3 +79,25 @@ async fn sessions_are_kept_where_nothing_can_be_left_in_them() {
         assert_eq!([ids[1], ids[2]], [ids[0]; 2], "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_its_processes_is_asked_all_the_same() {
+    let Some(fixture) = Kinds::Postgresql.fixture().await else { return };
+    // As on servers that only speak like PostgreSQL, where the function is unknown.
+    let role = fixture.settings.database.replace("outrider", "reader");
+    fixture
+        .write(&format!(
+            "REVOKE EXECUTE ON FUNCTION pg_backend_pid() FROM PUBLIC; CREATE ROLE {role} LOGIN PASSWORD 'x'; \
+             GRANT SELECT ON metrics TO {role}"
+        ))
+        .await;
+    let own = crate::fixture::own(&json!({"sslmode": "disable"}), &[("password", "x")]);
+    let settings = outrider::settings::Settings { user: role, own, ..fixture.settings.clone() };
+    let source = source::connect(&settings).unwrap();
+    for _ in 0..2 {
+        let sql =
+            "SELECT 1 AS time, count(*) AS n, current_setting('transaction_read_only') AS a FROM metrics";
+        let series = ask(&source, fixture.kind, sql).await.unwrap().series.remove(0);
+        assert_eq!((series.values.as_slice(), series.labels["a"].as_str()), (&[120.0][..], "on"));
+    }
+}

@@ -222,3 +222,17 @@ fn sqlite(code: i32) -> Meaning {
         _ => Meaning::Query,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_cannot_write_beside_a_file_is_no_query_that_writes() {
+        // SQLITE_READONLY, and with it: recovery, can't lock, can't initialize, directory.
+        assert!(matches!(sqlite(8), Meaning::Writes));
+        for code in [264, 520, 1_288, 1_544] {
+            assert!(matches!(sqlite(code), Meaning::NotAFile), "{code}");
+        }
+    }
+}

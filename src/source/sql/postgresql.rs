@@ -31,6 +31,8 @@ use crate::error::{Category, Error, Result};
 use crate::settings::{ExposeSecret as _, Settings};
 
 const PORT: u16 = 5432;
+/// The function that tells a session its process.
+const PROCESS: &str = "pg_backend_pid";
 /// What PostgreSQL counts times from: 2000-01-01, in ms and days since 1970.
 const EPOCH_MS: i64 = 946_684_800_000;
 const DAY_MS: i64 = 86_400_000;
@@ -46,6 +48,8 @@ pub(super) struct Session {
     connection: PgConnection,
     /// The server's process that runs the transaction, while there is one.
     process: Option<i32>,
+    /// Whether the server tells its processes, as what only speaks like PostgreSQL may not.
+    tells_process: bool,
 }
 
 impl Postgresql {
@@ -108,7 +112,7 @@ impl Driver for Postgresql {
     }
 
     async fn open(&self) -> Result<Session, Trouble> {
-        Ok(Session { connection: self.options().connect().await?, process: None })
+        Ok(Session { connection: self.options().connect().await?, process: None, tells_process: true })
     }
 
     async fn is_alive(&self, session: &mut Session) -> bool {
@@ -162,12 +166,26 @@ impl Postgresql {
     async fn begin(&self, session: &mut Session) -> Result<(), Trouble> {
         // A number and the name of a zone: nothing of the user's.
         let begin = format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL TimeZone = '{}'; SELECT pg_backend_pid()",
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL TimeZone = '{}'",
             self.server.timeout_ms,
             self.server.zone.name()
         );
-        let row = session.connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
-        session.process = Some(row.try_get_unchecked(0)?);
+        if session.tells_process {
+            let with_process = format!("{begin}; SELECT {PROCESS}()");
+            match session.connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(with_process))).await {
+                Ok(row) => {
+                    session.process = Some(row.try_get_unchecked(0)?);
+                    return Ok(());
+                }
+                // QuestDB has no such function. A statement that nobody waits for then ends with its time.
+                Err(sqlx::Error::Database(error)) if error.message().contains(PROCESS) => {
+                    session.tells_process = false;
+                    session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        session.connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
         Ok(())
     }
 }

@@ -513,11 +513,13 @@ pub(super) fn instant(wall_ms: i64, Clock { zone, takes_second }: Clock) -> Opti
     }
 }
 
-/// Whether ISO 8601 text says its zone, or is a number.
+/// Whether the text of a time says its zone, or is a number.
 fn has_zone(text: &str) -> bool {
     let text = text.trim();
     let time_of_day = text.get("2023-11-14".len()..).unwrap_or_default();
-    text.parse::<f64>().is_ok() || time_of_day.contains(['Z', 'z', '+', '-'])
+    // Other forms than ISO 8601 say it in letters, such as GMT, or count from the epoch.
+    let is_other = text.ends_with(|last: char| last.is_ascii_alphabetic() || last == '/');
+    text.parse::<f64>().is_ok() || is_other || time_of_day.contains(['Z', 'z', '+', '-'])
 }
 
 fn owned(value: &Value<'_>) -> Value<'static> {
@@ -610,7 +612,13 @@ mod tests {
             assert_eq!(instant(wall(clock), berlin), Some(wall(utc)), "{clock}");
             assert_eq!(time_of(&text(clock), TimeFormat::Auto, berlin), Some(wall(utc)), "{clock}");
         }
-        for text_with_zone in ["2023-11-14T12:00:00Z", "2023-11-14 13:00:00+01:00", "1699963200"] {
+        for text_with_zone in [
+            "2023-11-14T12:00:00Z",
+            "2023-11-14 13:00:00+01:00",
+            "1699963200",
+            "Tue, 14 Nov 2023 12:00:00 GMT",
+            "/Date(1699963200000)/",
+        ] {
             let found = time_of(&text(text_with_zone), TimeFormat::Auto, berlin);
             assert_eq!(found, Some(wall("2023-11-14 12:00:00")), "{text_with_zone}");
         }
