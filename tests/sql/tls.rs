@@ -59,7 +59,7 @@ async fn a_server_on_this_machine_is_reached_by_its_socket() {
             Kinds::Postgresql => format!(".s.PGSQL.{}", server.port),
             _ => "socket".to_owned(),
         };
-        let path = server.folder().join(name).display().to_string();
+        let path = server.folder.join(name).display().to_string();
         // No TLS there, whatever the mode.
         let settings =
             outrider::settings::Settings { url: path.clone(), ..fixture.with_tls("verify-full", None) };

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -57,11 +57,6 @@ impl Running {
         shell.args(["-c", "read -r _; kill -9 \"$1\"; rm -rf \"$2\"", "sh"]);
         shell.arg(self.process.id().to_string()).arg(self.folder.path());
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-    }
-
-    /// Where its files are.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Ends it at once, as a crash would, in the middle of whatever it does.

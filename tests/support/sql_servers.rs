@@ -20,6 +20,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// PEM of the authority that vouches for it, as `localhost`.
     pub(crate) authority: String,
+    /// Where its files are, and its socket.
+    pub(crate) folder: PathBuf,
     pub(crate) running: Running,
 }
 
@@ -67,8 +69,9 @@ impl Server {
         }
         server.arg("-c").arg(format!("ssl_cert_file={}", certificate.display()));
         server.arg("-c").arg(format!("ssl_key_file={}", key.display()));
+        let path = folder.path().to_owned();
         let running = Running::start(server, folder, "database system is ready to accept connections");
-        Some(Self { port, authority, running })
+        Some(Self { port, authority, folder: path, running })
     }
 
     /// PgBouncer before the PostgreSQL server at a port, with so many connections to each of its databases, which
@@ -88,13 +91,9 @@ impl Server {
         let settings = write(&folder, account, "pgbouncer.ini", &settings);
         let mut server = as_account(&programs.join("pgbouncer"), account);
         server.arg(settings);
+        let path = folder.path().to_owned();
         let running = Running::start(server, folder, "process up");
-        Some(Self { port, authority: String::new(), running })
-    }
-
-    /// The folder of its files, and of its socket.
-    pub(crate) fn folder(&self) -> &Path {
-        self.running.folder()
+        Some(Self { port, authority: String::new(), folder: path, running })
     }
 
     /// MariaDB with TLS; `None` if it is not installed and that is allowed.
@@ -127,8 +126,9 @@ impl Server {
         ] {
             server.arg(format!("--{option}={}", path.display()));
         }
+        let path = folder.path().to_owned();
         let running = Running::start(server, folder, "ready for connections");
-        Some(Self { port, authority, running })
+        Some(Self { port, authority, folder: path, running })
     }
 }
 
