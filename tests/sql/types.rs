@@ -158,7 +158,7 @@ async fn bytes_that_are_no_text_are_no_label() {
         for aggregate in ["none", "mean"] {
             match fixture.ask(by_label(kind, aggregate)).await {
                 Err(error) => {
-                    assert!(error.to_string().contains("cannot be read as a label"), "{kind:?} {error}")
+                    assert!(error.to_string().contains("cannot be read as a label"), "{kind:?} {error}");
                 }
                 // Told apart is as good.
                 Ok(fetched) => assert_eq!(fetched.series.len(), 2, "{kind:?} {aggregate}: {fetched:?}"),

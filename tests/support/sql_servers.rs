@@ -6,10 +6,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use crate::server::{Running, free_port, installed};
-use crate::upstream_tls::{Authority, Identity};
+use crate::upstream_tls::Authority;
 
 /// Whoever may do everything.
 pub(crate) const ADMIN: &str = "outrider_admin";
@@ -40,10 +41,13 @@ impl Server {
     /// The same with one certificate for itself and for its authority, as `openssl req -x509` makes it.
     pub(crate) fn postgresql_of_its_own_authority() -> Option<Self> {
         Self::postgresql_with(|folder, account| {
-            let identity = Identity::of_its_own_authority("localhost");
-            let certificate = write(folder, account, "server.pem", &identity.pem());
-            let key = write(folder, account, "server.key", &identity.key_pem());
-            (identity.pem(), certificate, key)
+            let key_pair = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let pem = params.self_signed(&key_pair).unwrap().pem();
+            let certificate = write(folder, account, "server.pem", &pem);
+            let key = write(folder, account, "server.key", &key_pair.serialize_pem());
+            (pem, certificate, key)
         })
     }
 

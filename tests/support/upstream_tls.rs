@@ -55,14 +55,6 @@ impl Identity {
         Self { certificate: params.self_signed(&key).unwrap(), key }
     }
 
-    /// The same, marked as that of an authority.
-    pub(crate) fn of_its_own_authority(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self { certificate: params.self_signed(&key).unwrap(), key }
-    }
-
     pub(crate) fn pem(&self) -> String {
         self.certificate.pem()
     }
