@@ -87,7 +87,8 @@ async fn a_server_that_does_not_tell_its_processes_is_asked_all_the_same() {
     let role = fixture.settings.database.replace("outrider", "reader");
     fixture
         .write(&format!(
-            "REVOKE EXECUTE ON FUNCTION pg_backend_pid() FROM PUBLIC; CREATE ROLE {role} LOGIN PASSWORD 'x'; \
+            "REVOKE EXECUTE ON FUNCTION pg_backend_pid() FROM PUBLIC; \
+             REVOKE EXECUTE ON FUNCTION pg_advisory_unlock_all() FROM PUBLIC; CREATE ROLE {role} LOGIN PASSWORD 'x'; \
              GRANT SELECT ON metrics TO {role}"
         ))
         .await;

@@ -33,6 +33,8 @@ use crate::settings::{ExposeSecret as _, Settings};
 const PORT: u16 = 5432;
 /// The function that tells a session its process.
 const PROCESS: &str = "pg_backend_pid";
+/// And the one that gives up its advisory locks.
+const UNLOCK: &str = "pg_advisory_unlock_all";
 /// What PostgreSQL counts times from: 2000-01-01, in ms and days since 1970.
 const EPOCH_MS: i64 = 946_684_800_000;
 const DAY_MS: i64 = 86_400_000;
@@ -138,10 +140,11 @@ impl Driver for Postgresql {
         }
         session.process = None;
         // In one message, which a pooler hands to the same process. What is not PostgreSQL may know no such locks.
-        let clean = "ROLLBACK; SELECT pg_advisory_unlock_all()";
-        match session.connection.execute(sqlx::raw_sql(clean)).await {
+        let clean = format!("ROLLBACK; SELECT {UNLOCK}()");
+        match session.connection.execute(sqlx::raw_sql(AssertSqlSafe(clean))).await {
             Ok(_) => Ok(After::Keep),
-            Err(_) => Ok(After::Close),
+            Err(sqlx::Error::Database(error)) if error.message().contains(UNLOCK) => Ok(After::Close),
+            Err(error) => Err(error.into()),
         }
     }
 
