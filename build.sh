@@ -194,6 +194,7 @@ setup_tests() {
   debian_package influxd influxdb
   # The databases the sources are tested against. PostgreSQL keeps its programs off the PATH.
   PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)/usr/sbin" debian_package postgres postgresql
+  PATH="$PATH:/usr/sbin" debian_package pgbouncer pgbouncer
   PATH="$PATH:/usr/sbin" debian_package mariadbd mariadb-server
   setup_go
   if ! cargo deny --version >/dev/null 2>&1; then

@@ -313,7 +313,7 @@ export interface SettingsOptions {
 }
 
 /** How far a database server must prove who it is; libpq's names. */
-export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
+export type SslMode = 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
 
 export type OutriderJsonData = DataSourceJsonData &
   Partial<SettingsOptions> & { [header: `httpHeaderName${number}`]: string | undefined };

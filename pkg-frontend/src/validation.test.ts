@@ -5,6 +5,7 @@ import {
   durations,
   hasVariable,
   headerName,
+  hostAndPort,
   jsonPointer,
   listed,
   number,
@@ -34,6 +35,23 @@ describe('durationMs', () => {
   it.each(['', '5', 'm', '5 m', '-5m', '1.5h', '5mm', '5minutes', '5m!'])('refuses "%s"', (text) =>
     expect(durationMs(text)).toBeUndefined(),
   );
+});
+
+describe('hostAndPort', () => {
+  it.each(['db', 'db.example.org:5432', '[::1]:5432', '10.0.0.1', '/run/postgresql', '/run/mysqld/mysqld.sock'])(
+    'accepts %s',
+    (text) => expect(hostAndPort(text)).toBeUndefined(),
+  );
+
+  it.each([
+    ['', /missing/],
+    ['postgres://db', /scheme/],
+    ['a b', /not an address/],
+    ['/run/../etc', /climbs/],
+  ])('refuses "%s"', (text, why) => {
+    expect(hostAndPort(text)).toMatch(why);
+    expect(hostAndPort(text)).toMatch(INSTRUCTS);
+  });
 });
 
 describe('duration', () => {

@@ -202,9 +202,12 @@ export const hostAndPort: Validator = (text) => {
   if (text.includes('://')) {
     return `"${text}" begins with a scheme, and the kind of the upstream says it already. ${example}`;
   }
+  if (text.trim().startsWith('/')) {
+    return absolutePath(text.trim());
+  }
   return /^(\[[0-9a-f:.%\w]+\]|[\w.-]+)(:\d{1,5})?$/i.test(text.trim())
     ? undefined
-    : `"${text}" is not an address: it must be a host, and maybe a colon and a port. ${example}`;
+    : `"${text}" is not an address: it must be a host, and maybe a colon and a port, or the path of a socket. ${example}`;
 };
 
 /** A path from the root on, on Grafana's machine. */

@@ -27,6 +27,7 @@ impl Cell<'_> {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
             Self::Int(_) | Self::Float(_) => "a number",
+            Self::Text(text) if has_decimal_comma(text) => "text, a number with a decimal comma",
             Self::Text(_) => "text",
             Self::Array => "an array",
             Self::Object => "an object",
@@ -56,6 +57,11 @@ impl Cell<'_> {
             Self::Missing | Self::Null | Self::Array | Self::Object => String::new(),
         }
     }
+}
+
+/// Whether a text is a number but for the comma in the place of its point.
+fn has_decimal_comma(text: &str) -> bool {
+    text.matches(',').count() == 1 && text.trim().replace(',', ".").parse::<f64>().is_ok()
 }
 
 /// A cell of JSON; what is in arrays and objects is passed over.
@@ -149,6 +155,8 @@ mod tests {
         ] {
             assert_eq!(cell.number(), number, "{cell:?}");
         }
+        assert_eq!(Cell::Text("1,5".into()).kind(), "text, a number with a decimal comma");
+        assert_eq!(Cell::Text("1,500,000".into()).kind(), "text");
         for gap in [Cell::Null, Cell::Text("".into()), Cell::Text("NaN".into())] {
             assert!(gap.number().unwrap().is_nan(), "{gap:?}");
         }

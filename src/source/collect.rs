@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Category, Error, Result};
-use crate::series::{Labels, Series};
+use crate::series::{Labels, Series, TimeRange};
 use crate::settings::Limits;
 
 /// Whether two texts, mostly labels, are the same. Comparing those of no length by `==` takes longer than decoding a row:
@@ -171,6 +171,27 @@ impl Collector {
     }
 }
 
+/// What is odd about the times of an answer to a question about `range`, if it is odd for all of them: that they lie in
+/// January 1970, as seconds do that are read as ms, or that the values are the times.
+pub(super) fn odd_times(series: &[Series], range: TimeRange) -> Option<&'static str> {
+    /// 2001 to 2286 in seconds and in ms.
+    const RECENT: [std::ops::Range<f64>; 2] = [1e9..1e10, 1e12..1e13];
+    const JANUARY_MS: i64 = 31 * 86_400_000;
+    let times = || series.iter().flat_map(|series| &series.times);
+    // A server that answers with other times than asked for is odd in another way.
+    let is_recent = |ms: &i64| RECENT[1].contains(&(*ms as f64));
+    if range.from_ms < JANUARY_MS || times().next().is_none() || times().any(is_recent) {
+        return None;
+    }
+    let is_time = |value: &f64| RECENT.iter().any(|recent| recent.contains(value));
+    if series.iter().flat_map(|series| &series.values).all(is_time) {
+        return Some("the values look like times, and the times like values");
+    }
+    times()
+        .all(|ms| (0..JANUARY_MS).contains(ms))
+        .then_some("all times lie in January 1970, as seconds do where milliseconds are expected")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +226,27 @@ mod tests {
             notices[0].starts_with("2 of 6 rows left out (1 without a readable time, 1 without"),
             "{notices:?}"
         );
+    }
+
+    #[test]
+    fn times_that_cannot_be_those_asked_for_are_told() {
+        let of = |points: &[(i64, f64)]| {
+            vec![Series::from_points("v".to_owned(), Labels::new(), points.to_vec()).0]
+        };
+        let range = TimeRange { from_ms: 1_740_960_000_000, to_ms: 1_740_960_600_000 };
+        let odd = |points: &[(i64, f64)], range| odd_times(&of(points), range);
+        let seconds = [(1_740_960_000, 1.5), (1_740_960_300, 1.6)];
+        assert!(odd(&seconds, range).unwrap().contains("January 1970"));
+        assert!(odd(&[(2, 1.740_960e12), (3, 1.740_960_3e12)], range).unwrap().contains("look like times"));
+        assert_eq!(odd(&seconds, TimeRange { from_ms: 0, to_ms: 1 }), None);
+        for points in [
+            &[(1_740_960_000_000, 1.5)][..],
+            &[],
+            &[(2, 1.0), (1_740_960_000_000, 1.0)],
+            &[(1_640_960_000_000, 1.0)],
+        ] {
+            assert_eq!(odd(points, range), None, "{points:?}");
+        }
     }
 
     #[test]

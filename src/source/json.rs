@@ -1,5 +1,6 @@
 //! What is the same for all answers in JSON: what may come before it, what to say about text that is none, and lists of
 //! which not everything is kept, since a short text can hold elements that need much more memory than they take as text.
+//! A list may be `null`, which is how many servers, those in Go above all, write an empty one.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -69,6 +70,14 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Bounded<T
                 f.write_str("a list")
             }
 
+            fn visit_none<E>(self) -> Result<Self::Value, E> {
+                Ok(Bounded(Vec::new()))
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, list: D) -> Result<Self::Value, D::Error> {
+                list.deserialize_seq(self)
+            }
+
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let mut all = Vec::new();
                 while all.len() <= MOST {
@@ -82,7 +91,7 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Bounded<T
             }
         }
 
-        deserializer.deserialize_seq(Few(PhantomData))
+        deserializer.deserialize_option(Few(PhantomData))
     }
 }
 
@@ -105,7 +114,7 @@ impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<()>> DeserializeSeed<'de> f
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_option(self)
     }
 }
 
@@ -114,6 +123,14 @@ impl<'de, T: Deserialize<'de>, F: FnMut(T) -> Result<()>> Visitor<'de> for &mut 
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, list: D) -> Result<(), D::Error> {
+        list.deserialize_seq(self)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -144,5 +161,6 @@ mod tests {
             (Category::Limit, "the answer has more than 2 numbers")
         );
         assert!(read("[1,2,3,x]").is_err() && read("{}").is_err());
+        assert_eq!(read("null").unwrap().0, [0_u8; 0]);
     }
 }

@@ -9,7 +9,7 @@ use super::cell::Cell;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeFormat {
-    /// Text as ISO 8601; numbers, also as text, by their size: below 1e11 seconds, below 1e14 milliseconds, below
+    /// Text as ISO 8601, as in e-mails (RFC 2822) or as `/Date(1700000000000)/`; numbers, also as text, by their size: below 1e11 seconds, below 1e14 milliseconds, below
     /// 1e17 microseconds, else nanoseconds. For times of the years 1973 to 5138.
     #[default]
     Auto,
@@ -58,7 +58,7 @@ impl TimeFormat {
         }
         match text.parse() {
             Ok(number) => self.decimal(number),
-            Err(_) if self == Self::Auto => iso8601(text),
+            Err(_) if self == Self::Auto => iso8601(text).or_else(|| other_text(text)),
             Err(_) => None,
         }
     }
@@ -118,6 +118,18 @@ fn iso8601(text: &str) -> Option<i64> {
     let naive = WITHOUT_ZONE.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
     let midnight = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
     Some(naive.or_else(midnight)?.and_utc().timestamp_millis())
+}
+
+/// `Tue, 14 Nov 2023 22:13:20 GMT`, and what .NET made of times in JSON: ms since the epoch, maybe with a zone to show them in.
+fn other_text(text: &str) -> Option<i64> {
+    let Some(inner) = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/")) else {
+        return Some(DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis());
+    };
+    // A sign at the beginning is that of the number.
+    let zone = inner.char_indices().skip(1).find(|(_, c)| matches!(c, '+' | '-'));
+    let (ms, zone) = inner.split_at(zone.map_or(inner.len(), |(at, _)| at));
+    let is_zone = zone.is_empty() || (zone.len() == 5 && zone[1..].bytes().all(|byte| byte.is_ascii_digit()));
+    if is_zone { ms.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -192,6 +204,24 @@ mod tests {
             assert_eq!(text(TimeFormat::Iso8601, time), Some(ms), "{time}");
         }
         for time in ["", "yesterday", "2023-13-01", "2023-11-14T25:00:00Z", "14.11.2023", "inf"] {
+            assert_eq!(text(TimeFormat::Auto, time), None, "{time}");
+        }
+    }
+
+    #[test]
+    fn times_of_e_mails_and_of_dot_net_are_read() {
+        for (time, ms) in [
+            ("Tue, 14 Nov 2023 22:13:20 GMT", MS - 123),
+            ("14 Nov 2023 23:13:20 +0100", MS - 123),
+            ("/Date(1700000000123)/", MS),
+            ("/Date(1700000000123+0100)/", MS),
+            ("/Date(-1-0500)/", -1),
+        ] {
+            assert_eq!(text(TimeFormat::Auto, time), Some(ms), "{time}");
+            assert_eq!(text(TimeFormat::Iso8601, time), None, "{time}");
+        }
+        for time in ["/Date()/", "/Date(ü+0100)/", "/Date(1+01)/", "/Date(1+01ü)/", "/Date(1", "Tue, 14 Nov"]
+        {
             assert_eq!(text(TimeFormat::Auto, time), None, "{time}");
         }
     }

@@ -79,12 +79,25 @@ async fn packed_answers_are_unpacked() {
 #[tokio::test]
 async fn the_last_of_repeated_keys_counts() {
     let upstream = Upstream::answering(|_| {
-        json(r#"{"query_response": [[1, 1], [2, 2]], "query_response": [{"t": 3, "t": 4, "v": 5}]}"#)
+        json(r#"{"query_response": [[1, 1], [2, 2]], "query_response": [{"t": 3, "t": 1700000000000, "v": 5}]}"#)
     })
     .await;
     let options = json!({"time": "/t", "value": "/v", "timeFormat": "ms"});
     let fetched = ask(&settings(&upstream.url), options).await.unwrap();
-    assert_eq!(points(&fetched.series[0]), [(4, Some(5.0))]);
+    assert_eq!(points(&fetched.series[0]), [(FROM_MS, Some(5.0))]);
+}
+
+#[tokio::test]
+async fn times_that_cannot_be_those_asked_for_are_told() {
+    for (rows, says) in [
+        ("[[1700000000, 1.5], [1700000900, 1.6]]", "all times lie in January 1970"),
+        ("[[15, 1700000000000], [16, 1700000900000]]", "the values look like times"),
+    ] {
+        let upstream = Upstream::answering(move |_| json(format!(r#"{{"query_response": {rows}}}"#))).await;
+        let error = ask(&settings(&upstream.url), json!({"timeFormat": "ms"})).await.unwrap_err();
+        assert_eq!(error.category(), Category::Protocol);
+        assert!(error.message().contains(says) && error.to_string().contains("timeFormat"), "{error}");
+    }
 }
 
 #[tokio::test]

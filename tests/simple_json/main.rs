@@ -211,6 +211,47 @@ async fn a_server_with_nothing_but_queries_works() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_no_text_for_a_name_is_asked_for_all() {
+    let patterns = |seen: &Seen| {
+        let body: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+        match (seen.uri.path(), body["target"].as_str()) {
+            ("/search", Some("*")) => json_of(r#"["cpu", "mem"]"#),
+            // As if it were the name of a metric.
+            ("/search", Some("")) => json_of(r#"[""]"#),
+            ("/search", _) => json_of("[]"),
+            ("/", _) => "hello".into_response(),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        }
+    };
+    let server = Upstream::answering(patterns).await;
+    assert_eq!(discover(&server.url, "search").await.unwrap(), ["cpu", "mem"]);
+    assert_eq!(discover(&server.url, "metrics").await.unwrap(), ["cpu", "mem"]);
+    assert_eq!(discover(&server.url, "search?search=x").await.unwrap(), Vec::<String>::new());
+    let reached = soon(source::connect(&settings(&server.url)).unwrap().check()).await.unwrap();
+    assert!(reached.message.contains("it offers 2 metrics"), "{}", reached.message);
+}
+
+#[tokio::test]
+async fn times_in_seconds_and_swapped_pairs_are_told() {
+    for (answer, says) in [
+        (
+            r#"[{"target": "cpu", "datapoints": [[1.5, 1740960000], [1.6, 1740960300]]}]"#,
+            "all times lie in January 1970",
+        ),
+        (
+            r#"[{"target": "cpu", "datapoints": [[1740960000000, 15], [1740960300000, 16]]}]"#,
+            "the values look like times",
+        ),
+        (r#"[{"target": "cpu", "datapoints": [["1,5", 1740960000000]]}]"#, "a number with a decimal comma"),
+    ] {
+        let server = Upstream::answering(move |_: &Seen| json_of(answer)).await;
+        let error = ask(&settings(&server.url)).await.unwrap_err();
+        assert_eq!(error.category(), Category::Protocol);
+        assert!(error.message().contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_successor_is_asked_for_metrics_payloads_and_variables() {
     let answer = |seen: &Seen| {
         let body: Value = serde_json::from_str(&seen.body).unwrap();

@@ -75,7 +75,8 @@ async fn a_wrong_query_is_told_in_the_words_of_the_database() {
             ("SELECT 1 AS time, 'a' AS b", "no column of numbers"),
             ("SELECT $__timeFilter() FROM metrics", "write $__timeFilter(column)"),
             ("SELECT $__timeGroup(at, 'x') FROM metrics", "no duration"),
-            ("SELECT $__timeGroup(at, '5m', NULL) FROM metrics", "cannot fill gaps"),
+            ("SELECT $__timeGroup(at, '5m', 0) FROM metrics", "cannot fill gaps with 0"),
+            ("SELECT $__timeGroupAlias(at, '5m', previous) FROM metrics", "cannot fill gaps with previous"),
             ("SELECT $__what(at) FROM metrics", "$__what is unknown"),
         ] {
             let error = fixture

@@ -218,7 +218,8 @@ impl Fixture {
         }
     }
 
-    async fn postgresql(&self, database: &str) -> PgConnection {
+    /// A connection of somebody else, to the database `database` or that of all.
+    pub(crate) async fn postgresql(&self, database: &str) -> PgConnection {
         let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
             .port(self.server.as_ref().unwrap().port)
@@ -228,7 +229,7 @@ impl Fixture {
         options.connect().await.unwrap()
     }
 
-    async fn mysql(&self, database: &str) -> MySqlConnection {
+    pub(crate) async fn mysql(&self, database: &str) -> MySqlConnection {
         let mut options = sqlx::mysql::MySqlConnectOptions::new()
             .host("127.0.0.1")
             .port(self.server.as_ref().unwrap().port)

@@ -125,25 +125,6 @@ async fn nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_session_does_not_keep_what_a_statement_set() {
-    let Some(fixture) = Kinds::Postgresql.fixture().await else { return };
-    let source = outrider::source::connect(&fixture.settings).unwrap();
-    let ask = async |sql: &str| {
-        let options =
-            serde_json::from_value(json!({"kind": "postgresql", "mode": "text", "sql": sql})).unwrap();
-        let query = std::sync::Arc::clone(&source).prepare(&options).unwrap();
-        query.fetch(&crate::fixture::REQUEST).await
-    };
-    let set = "SELECT 1 AS time, 2 AS n, set_config('statement_timeout', '1', false) AS a, \
-               set_config('default_transaction_read_only', 'off', false) AS b";
-    ask(set).await.unwrap();
-    let still = "SELECT 1 AS time, current_setting('statement_timeout') AS a, \
-                 current_setting('default_transaction_read_only') AS b, 2 AS n";
-    let series = ask(still).await.unwrap().series;
-    assert_eq!((series[0].labels["a"].as_str(), series[0].labels["b"].as_str()), ("1min", "on"));
-}
-
-#[tokio::test]
 async fn sqlite_loads_no_extension() {
     let fixture = Kinds::Sqlite.fixture().await.unwrap();
     let library = fixture.folder.as_ref().unwrap().path().join("x.so");

@@ -6,9 +6,13 @@
 mod failures;
 mod fixture;
 mod injection;
+mod pooler;
 mod questions;
+mod sessions;
 mod sqlite_files;
+mod times;
 mod tls;
+mod types;
 mod values;
 
 #[path = "../support/host.rs"]

@@ -169,7 +169,7 @@ async fn raw_statements_know_macros_and_both_formats() {
         let expected = steps(|minutes| Some(minutes.map(|minute| minute as f64).sum::<f64>() * 2.0));
         for sql in [
             "SELECT $__timeGroup(at, '5m') AS time, sum(n) AS n FROM metrics WHERE $__timeFilter(at) GROUP BY 1 ORDER BY 1",
-            "SELECT $__timeGroupAlias(at, $__interval), sum(n) AS n FROM metrics WHERE at >= $__timeFrom() \
+            "SELECT $__timeGroupAlias(at, $__interval, NULL), sum(n) AS n FROM metrics WHERE at >= $__timeFrom() \
              AND at < $__timeTo() GROUP BY 1 ORDER BY 1;",
             "SELECT $__unixEpochGroup(s, 300s) AS time, sum(n) AS n FROM metrics WHERE $__unixEpochFilter(s) \
              GROUP BY 1 ORDER BY 1 -- a comment",

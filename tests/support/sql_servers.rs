@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
 
 use crate::server::{Running, free_port, installed};
@@ -20,6 +21,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// PEM of the authority that vouches for it, as `localhost`.
     pub(crate) authority: String,
+    /// Where its files are, and its socket.
+    pub(crate) folder: PathBuf,
     pub(crate) running: Running,
 }
 
@@ -32,6 +35,25 @@ impl AsRef<Running> for Server {
 impl Server {
     /// PostgreSQL with TLS and passwords; `None` if it is not installed and that is allowed.
     pub(crate) fn postgresql() -> Option<Self> {
+        Self::postgresql_with(certificates)
+    }
+
+    /// The same with one certificate for itself and for its authority, as `openssl req -x509` makes it.
+    pub(crate) fn postgresql_of_its_own_authority() -> Option<Self> {
+        Self::postgresql_with(|folder, account| {
+            let key_pair = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let pem = params.self_signed(&key_pair).unwrap().pem();
+            let certificate = write(folder, account, "server.pem", &pem);
+            let key = write(folder, account, "server.key", &key_pair.serialize_pem());
+            (pem, certificate, key)
+        })
+    }
+
+    fn postgresql_with(
+        certificates: impl Fn(&TempDir, Account) -> (String, PathBuf, PathBuf),
+    ) -> Option<Self> {
         let programs = installed("postgres", "postgresql", &["/usr/lib/postgresql/*/bin"])?;
         let (folder, account) = folder_for("postgres");
         let data = folder.path().join("data");
@@ -51,8 +73,31 @@ impl Server {
         }
         server.arg("-c").arg(format!("ssl_cert_file={}", certificate.display()));
         server.arg("-c").arg(format!("ssl_key_file={}", key.display()));
+        let path = folder.path().to_owned();
         let running = Running::start(server, folder, "database system is ready to accept connections");
-        Some(Self { port, authority, running })
+        Some(Self { port, authority, folder: path, running })
+    }
+
+    /// PgBouncer before the PostgreSQL server at a port, with so many connections to each of its databases, which
+    /// all clients share; `None` if it is not installed and that is allowed.
+    pub(crate) fn pgbouncer(pool_mode: &str, postgresql: u16, connections: usize) -> Option<Self> {
+        let programs = installed("pgbouncer", "pgbouncer", &["/usr/sbin"])?;
+        let (folder, account) = folder_for("postgres");
+        let users = format!("\"{ADMIN}\" \"{}\"\n", PASSWORD.replace('"', "\"\""));
+        let users = write(&folder, account, "users", &users);
+        let port = free_port();
+        let settings = format!(
+            "[databases]\n* = host=127.0.0.1 port={postgresql}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = {pool_mode}\n\
+             default_pool_size = {connections}\n",
+            users.display()
+        );
+        let settings = write(&folder, account, "pgbouncer.ini", &settings);
+        let mut server = as_account(&programs.join("pgbouncer"), account);
+        server.arg(settings);
+        let path = folder.path().to_owned();
+        let running = Running::start(server, folder, "process up");
+        Some(Self { port, authority: String::new(), folder: path, running })
     }
 
     /// MariaDB with TLS; `None` if it is not installed and that is allowed.
@@ -85,8 +130,9 @@ impl Server {
         ] {
             server.arg(format!("--{option}={}", path.display()));
         }
+        let path = folder.path().to_owned();
         let running = Running::start(server, folder, "ready for connections");
-        Some(Self { port, authority, running })
+        Some(Self { port, authority, folder: path, running })
     }
 }
 

@@ -22,6 +22,7 @@ const MODES: Array<SelectableValue<SslMode>> = [
   { value: 'verify-full', label: 'verify-full', description: 'A certificate of a known authority, for this host' },
   { value: 'verify-ca', label: 'verify-ca', description: 'A certificate of a known authority' },
   { value: 'require', label: 'require', description: 'Encrypted, with any certificate' },
+  { value: 'prefer', label: 'prefer', description: 'Encrypted where the server offers it, with any certificate' },
   { value: 'disable', label: 'disable', description: 'Not encrypted' },
 ];
 
@@ -39,7 +40,7 @@ export function DatabaseSettings(props: SettingsEditorProps) {
           {...COMMON}
           testId={ids.address}
           label="Host"
-          tooltip={`Host name or address of the server, and its port. Default port: ${port}.`}
+          tooltip={`Host name or address of the server, and its port, or the path of its socket on this machine. Default port: ${port}.`}
           placeholder={`localhost:${port}`}
           width={WIDE}
           value={settings.url}

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use self::pointer::Pointer;
 use self::points::Layout;
+use super::collect::odd_times;
 use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
 use super::{FetchRequest, Fetched, Reached, Source, decoded};
@@ -134,12 +135,17 @@ impl Source for HttpJson {
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
         let layout = Layout::of(options)?;
+        let range = request.range;
         let request = self.request(options, request)?;
         let executed = self.client.describe(&request);
         let Answer { bytes, .. } = self.client.send(&request).await?;
         let (secrets, limits) = (self.client.secrets(), self.client.limits());
         let decode = move || rows::decode(&bytes, &layout, limits, &secrets);
         let ((series, notices), decode_time) = decoded("the decoder of JSON answers", decode).await?;
+        if let Some(odd) = odd_times(&series, range) {
+            return Err(Error::new(Category::Protocol, odd)
+                .hint("set timeFormat to what the times are, and time and value to where they are"));
+        }
         Ok(Fetched { series, step_ms: None, executed, notices, decode_time })
     }
 

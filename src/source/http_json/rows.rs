@@ -126,7 +126,11 @@ impl<'de> Visitor<'de> for Step<'_, '_, 'de> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.arrive_at("null")
+        // How many services write a list without elements.
+        if self.keys.is_empty() {
+            self.search.found = Found::Rows;
+        }
+        Ok(())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
@@ -251,7 +255,9 @@ mod tests {
 
     #[test]
     fn no_rows_are_no_series() {
-        assert_eq!(decoded(json!({}), r#"{"query_response": []}"#).unwrap(), (vec![], vec![]));
+        for answer in [r#"{"query_response": []}"#, r#"{"query_response": null}"#] {
+            assert_eq!(decoded(json!({}), answer).unwrap(), (vec![], vec![]));
+        }
     }
 
     #[test]

@@ -449,10 +449,13 @@ impl<'de> Visitor<'de> for Element<'_, '_> {
                 }
                 "values" => match id {
                     Some(id) => map.next_value_seed(Samples { reader: &mut *self.reader, id })?,
-                    None => waiting.extend(map.next_value::<Vec<Sample>>()?),
+                    None => waiting.extend(map.next_value::<Option<Vec<Sample>>>()?.into_iter().flatten()),
                 },
                 "value" => waiting.push(map.next_value::<Sample>()?),
-                "histograms" => self.reader.histograms += map.next_value::<Vec<IgnoredAny>>()?.len(),
+                "histograms" => {
+                    let histograms: Option<Vec<IgnoredAny>> = map.next_value()?;
+                    self.reader.histograms += histograms.map_or(0, |all| all.len());
+                }
                 "histogram" => {
                     map.next_value::<IgnoredAny>()?;
                     self.reader.histograms += 1;
@@ -478,7 +481,8 @@ impl<'de> DeserializeSeed<'de> for Samples<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        // Servers in Go may write a list without elements as null.
+        deserializer.deserialize_option(self)
     }
 }
 
@@ -487,6 +491,14 @@ impl<'de> Visitor<'de> for Samples<'_, '_> {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of samples")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, list: D) -> Result<(), D::Error> {
+        list.deserialize_seq(self)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {

@@ -31,13 +31,23 @@ pub(super) struct Layout {
 struct Item<'a> {
     #[serde(borrow, default)]
     target: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     datapoints: Option<&'a RawValue>,
     #[serde(borrow, default)]
     columns: Option<Bounded<Column<'a>, MAX_COLUMNS>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     rows: Option<&'a RawValue>,
 }
+
+/// What is there, be it `null`, which stands for a list without elements.
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// How an empty list may be written.
+const NULL: &str = "null";
 
 #[derive(Deserialize)]
 struct Column<'a> {
@@ -77,17 +87,23 @@ pub(super) fn decode(bytes: &[u8], layout: &Layout, limits: &Limits) -> Result<(
 
 fn take_item(collector: &mut Collector, layout: &Layout, item: Item<'_>) -> Result<()> {
     match item {
+        Item { columns: Some(columns), rows: Some(rows), datapoints, .. }
+            if datapoints.is_none_or(|points| points.get() == NULL) =>
+        {
+            let columns = columns.all("columns in a table")?;
+            if rows.get() == NULL {
+                return Ok(());
+            }
+            let mut table = Table::new(&columns, layout)?;
+            read(rows, |cells: Cells<'_>| table.take_row(collector, &cells.0))
+        }
         Item { datapoints: Some(points), target, .. } => {
             let name = target.as_deref().filter(|target| !target.is_empty()).unwrap_or(&layout.target);
             let id = collector.series(name, Labels::new())?;
             collector.set_unit(id, &layout.unit);
             read(points, |cells: Cells<'_>| take_point(collector, id, &cells.0))
         }
-        Item { columns: Some(columns), rows: Some(rows), .. } => {
-            let columns = columns.all("columns in a table")?;
-            let mut table = Table::new(&columns, layout)?;
-            read(rows, |cells: Cells<'_>| table.take_row(collector, &cells.0))
-        }
+        Item { rows: Some(rows), .. } if rows.get() == NULL => Ok(()),
         _ => Err(foreign("an element of the answer has neither datapoints nor columns and rows")),
     }
 }
@@ -266,6 +282,19 @@ mod tests {
         assert_eq!(found[3], ("cpu".to_owned(), Some("b"), vec![2.0]));
         assert_eq!(series[3].times, [1_700_000_001_000]);
         assert!(notices[0].contains("the column \"mem\" of type number holds text"), "{notices:?}");
+    }
+
+    #[test]
+    fn null_is_a_list_without_elements() {
+        let answer = r#"[{"target": "cpu", "datapoints": [[1.5, 1740960000000], [1.6, 1740960300000]]},
+            {"target": "mem", "datapoints": null}, {"columns": [{"text": "t", "type": "time"}], "rows": null},
+            {"columns": null, "rows": null},
+            {"datapoints": null, "columns": [{"text": "t", "type": "time"}, {"text": "n", "type": "number"}], "rows": [[1740960000000, 7]]}]"#;
+        let (series, notices) = decoded(answer).unwrap();
+        let found: Vec<_> = series.iter().map(|one| (one.name.as_str(), one.values.as_slice())).collect();
+        assert_eq!(found, [("cpu", &[1.5, 1.6][..]), ("mem", &[]), ("n", &[7.0])]);
+        assert_eq!(notices, Vec::<String>::new());
+        assert_eq!(decoded("null").unwrap().0, []);
     }
 
     #[test]

@@ -18,12 +18,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::answer::Layout;
+use super::collect::odd_times;
 use super::http::{Answer, Body, HttpClient};
 use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::AdhocFilter;
 use crate::series::TimeRange;
 use crate::settings::Settings;
+
+/// What servers that search by patterns take for all names.
+const ANY: &str = "*";
 
 /// A server with the SimpleJSON protocol.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl Source for SimpleJson {
             return Err(Error::new(Category::Query, "option source.target is empty")
                 .hint("choose the metric to ask the server for"));
         }
+        let range = request.range;
         let body = request::query(options, request)?;
         let request = self.client.post("query", &[], Body::json(body.to_string()))?.that_only_reads();
         let executed = self.client.describe(&request);
@@ -102,6 +107,10 @@ impl Source for SimpleJson {
         let limits = self.client.limits();
         let decode = move || answer::decode(&bytes, &layout, &limits);
         let ((series, notices), decode_time) = decoded("the decoder of SimpleJSON answers", decode).await?;
+        if let Some(odd) = odd_times(&series, range) {
+            return Err(Error::new(Category::Protocol, odd)
+                .hint("let the server answer with pairs of [value, ms since 1970]"));
+        }
         Ok(Fetched { series, step_ms: None, executed, notices, decode_time })
     }
 
@@ -173,6 +182,17 @@ impl Source for SimpleJson {
 impl SimpleJson {
     /// The metrics that contain `text`; `None` if the server does not list them.
     async fn search(&self, text: &str) -> Result<Option<Vec<Choice>>> {
+        let found = self.named_like(text).await?;
+        match &found {
+            // What Grafana asks with while nothing is typed. Some servers take it for a name, and find none of that one.
+            Some(choices) if choices.is_empty() && text.is_empty() => {
+                Ok(self.named_like(ANY).await?.or(found))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    async fn named_like(&self, text: &str) -> Result<Option<Vec<Choice>>> {
         let found = self.ask("search", &json!({ "target": text })).await?;
         found.map(|bytes| choices::choices(&bytes)).transpose()
     }

@@ -35,6 +35,9 @@ const EPOCH_JULIAN_DAY: &str = "2440587.5";
 /// Two days: what a day of ISO text may be away from the same day in UTC, whatever its zone, and some more.
 const ZONES_MS: i64 = 2 * 86_400_000;
 
+/// What a number looks like as text.
+const NUMBER: &str = r"'^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$'";
+
 impl Dialect {
     /// A name of a table or column, quoted.
     pub(super) fn name(self, name: &str) -> String {
@@ -73,6 +76,29 @@ impl Dialect {
             Self::Postgresql => format!("COALESCE(({expression})::text, '')"),
             Self::Sqlite => format!("COALESCE(CAST({expression} AS TEXT), '')"),
             Self::Mysql => format!("COALESCE(CAST({expression} AS CHAR), '')"),
+        }
+    }
+
+    /// Which instant the database takes for a time of the hour that a clock on the wall shows twice.
+    pub(super) fn takes_second_hour(self) -> bool {
+        self == Self::Postgresql
+    }
+
+    /// The value of a column of labels: text in PostgreSQL, whose types are many, so that all of them can be read and
+    /// compared, as the database writes them. NULL stays NULL.
+    pub(super) fn label(self, column: &str) -> String {
+        match self {
+            Self::Postgresql => format!("({column})::text"),
+            Self::Mysql | Self::Sqlite => column.to_owned(),
+        }
+    }
+
+    /// What tells rows of different labels apart, as exactly as the labels themselves do: a column of MySQL may take other
+    /// texts for equal.
+    pub(super) fn label_key(self, column: &str) -> String {
+        match self {
+            Self::Mysql => format!("CAST({column} AS BINARY)"),
+            Self::Postgresql | Self::Sqlite => self.label(column),
         }
     }
 
@@ -127,12 +153,23 @@ impl Dialect {
                 let (from, to) = (epoch_from(from_ms, per_second), epoch_from(to_ms, per_second));
                 format!("({column} >= {from} AND {column} < {to})")
             }
-            TimeColumn::Timestamp => {
+            // A time without a type would be taken for one of the column's, and lose its time of day to a date.
+            TimeColumn::Timestamp if self == Self::Postgresql => {
+                let (from, to) = (self.time(from_ms, zone), self.time(to_ms, zone));
+                format!("({column} >= {from}::timestamptz AND {column} < {to}::timestamptz)")
+            }
+            TimeColumn::Timestamp if !self.repeats_hours(zone) => {
                 let (from, to) = (self.time(from_ms, zone), self.time(to_ms, zone));
                 format!("({column} >= {from} AND {column} < {to})")
             }
-            TimeColumn::Text => {
-                let exactly = self.epoch_ms(column, kind, zone);
+            TimeColumn::Timestamp | TimeColumn::Text => {
+                let exactly = if self == Self::Postgresql {
+                    let (from, to) = (self.time(from_ms, zone), self.time(to_ms, zone));
+                    format!("({column})::timestamptz >= {from} AND ({column})::timestamptz < {to}")
+                } else {
+                    let ms = self.epoch_ms(column, kind, zone);
+                    format!("{ms} >= {from_ms} AND {ms} < {to_ms}")
+                };
                 // The day alone is in the order of time in every way to write ISO 8601, and can use an index.
                 let day = |ms: i64| {
                     let day =
@@ -141,11 +178,15 @@ impl Dialect {
                 };
                 let (first, last) =
                     (day(from_ms.saturating_sub(ZONES_MS)), day(to_ms.saturating_add(ZONES_MS)));
-                format!(
-                    "({column} >= {first} AND {column} < {last} AND {exactly} >= {from_ms} AND {exactly} < {to_ms})"
-                )
+                format!("({column} >= {first} AND {column} < {last} AND {exactly})")
             }
         }
+    }
+
+    /// Whether the times of a session, which are those of a clock on the wall, stand for two instants each in an hour of
+    /// the year, also in columns that tell them apart.
+    fn repeats_hours(self, zone: Tz) -> bool {
+        self == Self::Mysql && zone != Tz::UTC
     }
 
     /// The time of a column in whole ms since the epoch.
@@ -154,6 +195,8 @@ impl Dialect {
             (TimeColumn::Epoch { per_second }, _) => {
                 let ms = match per_second {
                     1_000 => column.to_owned(),
+                    // As 64 bits: seconds in an `integer` would not fit once they are multiplied.
+                    1 if self == Self::Postgresql => format!("({column} * 1000::bigint)"),
                     1 => format!("({column} * 1000)"),
                     _ if self == Self::Mysql => format!("({column} DIV {})", per_second / 1_000),
                     _ => format!("({column} / {})", per_second / 1_000),
@@ -172,12 +215,12 @@ impl Dialect {
                 format!("floor(extract(epoch FROM ({column})::timestamptz) * 1000)::bigint")
             }
             (TimeColumn::Timestamp | TimeColumn::Text, Self::Mysql) => {
-                let utc = if zone == Tz::UTC {
-                    column.to_owned()
+                if self.repeats_hours(zone) {
+                    // Takes a TIMESTAMP for what it is, without the detour over the clock on the wall.
+                    format!("FLOOR(UNIX_TIMESTAMP({column}) * 1000)")
                 } else {
-                    format!("CONVERT_TZ({column}, @@session.time_zone, '+00:00')")
-                };
-                format!("(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', {utc}) DIV 1000)")
+                    format!("(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', {column}) DIV 1000)")
+                }
             }
         }
     }
@@ -204,6 +247,36 @@ impl Dialect {
             }
             Self::Postgresql | Self::Mysql => self.epoch_ms(column, TimeColumn::Timestamp, zone),
         }
+    }
+
+    /// A value that is to be aggregated. SQLite would take text that is no number for 0: it is left out, and so is empty
+    /// text, which is a gap.
+    pub(super) fn number(self, column: &str) -> String {
+        match self {
+            Self::Postgresql | Self::Mysql => column.to_owned(),
+            Self::Sqlite => format!(
+                "CASE typeof({column}) WHEN 'text' THEN CASE WHEN trim({column}) REGEXP {NUMBER} THEN CAST(trim({column}) AS \
+                 REAL) END WHEN 'blob' THEN NULL ELSE {column} END"
+            ),
+        }
+    }
+
+    /// The mean of a column. MySQL would cut that of whole numbers to four digits.
+    pub(super) fn mean(self, column: &str) -> String {
+        match self {
+            Self::Mysql => format!("avg({column} * 1e0)"),
+            Self::Postgresql | Self::Sqlite => format!("avg({})", self.number(column)),
+        }
+    }
+
+    /// Whether [`Dialect::number`] left a value out that is no gap: 1 or 0. `None` where there are no such values.
+    pub(super) fn left_out(self, column: &str) -> Option<String> {
+        (self == Self::Sqlite).then(|| {
+            format!(
+                "CASE typeof({column}) WHEN 'text' THEN lower(trim({column})) NOT IN ('', 'nan') AND trim({column}) NOT \
+                 REGEXP {NUMBER} WHEN 'blob' THEN 1 ELSE 0 END"
+            )
+        })
     }
 
     /// Whole or decimal seconds of whole ms.

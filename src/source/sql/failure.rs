@@ -86,6 +86,15 @@ fn of_connection(message: &str) -> Failed {
 }
 
 fn of_tls(place: &str, cause: &str) -> Error {
+    if cause.contains("CaUsedAsEndEntity") {
+        // What `openssl req -x509` makes unless it is told otherwise.
+        let message =
+            format!("the server at {place} shows a certificate that is marked as one of an authority");
+        return Error::new(Category::Tls, message).hint(
+            "give the server a certificate of its own, signed by that authority or made with openssl's -addext \
+             basicConstraints=critical,CA:FALSE, and paste the certificate of the one who signed it into tlsCACert",
+        );
+    }
     Error::new(Category::Tls, format!("the TLS connection to {place} failed: {cause}")).hint(
         "paste the server's CA certificate into tlsCACert, use the host name of its certificate, or choose another sslmode",
     )
@@ -99,6 +108,7 @@ enum Meaning {
     Busy,
     Gone,
     Writes,
+    PoolsByStatement,
     NotAFile,
     Damaged,
     Query,
@@ -108,6 +118,9 @@ fn of_server(error: &dyn DatabaseError, dialect: Dialect, place: &str, secrets: 
     let code = error.code().unwrap_or_default();
     let said = secrets.quote(error.message(), QUOTED_CHARS);
     let meaning = match dialect {
+        Dialect::Postgresql if error.message().contains("statement pooling mode") => {
+            Meaning::PoolsByStatement
+        }
         Dialect::Postgresql => postgresql(&code),
         Dialect::Mysql => {
             let number = error
@@ -151,6 +164,11 @@ fn of_server(error: &dyn DatabaseError, dialect: Dialect, place: &str, secrets: 
         Meaning::Writes => {
             make(Category::Query, "the query may only read", "write a SELECT that changes nothing")
         }
+        Meaning::PoolsByStatement => make(
+            Category::Config,
+            &format!("the pooler at {place} allows no transactions, which keep a query from writing"),
+            "set its pool_mode for this database to transaction or session, or connect past it",
+        ),
         Meaning::NotAFile => make(
             Category::Config,
             &format!("{place} cannot be opened"),
@@ -194,11 +212,27 @@ fn mysql(number: u16) -> Meaning {
 /// By result code, of which the lowest byte is the class: <https://www.sqlite.org/rescode.html>.
 fn sqlite(code: i32) -> Meaning {
     match code & 0xff {
+        // With a reason in its upper bytes: the files beside the database cannot be made or mended.
+        8 if code != 8 => Meaning::NotAFile,
         5 | 6 => Meaning::Busy,
         8 => Meaning::Writes,
         9 => Meaning::Slow,
         3 | 10 | 14 | 26 => Meaning::NotAFile,
         11 => Meaning::Damaged,
         _ => Meaning::Query,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_cannot_write_beside_a_file_is_no_query_that_writes() {
+        // SQLITE_READONLY, and with it: recovery, can't lock, can't initialize, directory.
+        assert!(matches!(sqlite(8), Meaning::Writes));
+        for code in [264, 520, 1_288, 1_544] {
+            assert!(matches!(sqlite(code), Meaning::NotAFile), "{code}");
+        }
     }
 }

@@ -49,7 +49,7 @@ use self::mysql::Mysql;
 use self::options::{Mode, Options};
 use self::pool::{Driver, Pool, Sink};
 use self::postgresql::Postgresql;
-use self::rows::{Column, ColumnKind, Layout, Rows, Value};
+use self::rows::{Clock, Column, ColumnKind, Layout, Rows, Value};
 use self::sqlite::Sqlite;
 use self::statement::Statement;
 use super::aggregate::Aggregate;
@@ -74,8 +74,8 @@ pub(super) const SQLITE: SourceEntry = entry::<Sql<Sqlite>>();
 /// A SQL database of the kind that `D` speaks with.
 struct Sql<D: Driver> {
     pool: Pool<D>,
-    /// How columns store times, by schema, table and column: asked once.
-    times: Mutex<HashMap<(String, String, String), TimeColumn>>,
+    /// How columns store times, by the statement that asked for it.
+    times: Mutex<HashMap<String, TimeColumn>>,
 }
 
 impl<D: Driver> fmt::Debug for Sql<D> {
@@ -105,37 +105,28 @@ impl<D: Driver> Source for Sql<D> {
     }
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
-        let zone = self.pool.driver().zone();
         let now_ms = chrono::Utc::now().timestamp_millis();
-        let (statement, layout, format) = match options.mode {
-            Mode::Text => {
-                let statement = statement::expand_text(D::DIALECT, options, request, zone, now_ms)?;
-                (statement, Layout::of_text(options), options.time_format)
-            }
-            Mode::Builder => {
-                let statement = self.built(options, request, now_ms).await?;
-                let layout = Layout::Built {
-                    labels: options.label_columns.clone(),
-                    values: options.value_columns.clone(),
-                };
-                // Steps are made in ms; raw times are what they are.
-                let aggregates = options.aggregate != Aggregate::None;
-                (statement, layout, if aggregates { TimeFormat::Ms } else { options.time_format })
-            }
+        if options.mode == Mode::Text {
+            let zone = self.pool.driver().zone();
+            let statement = statement::expand_text(D::DIALECT, options, request, zone, now_ms)?;
+            let layout = Layout::of_text(options);
+            return self.read(statement, layout, options.time_format, options).await;
+        }
+        let (time, is_remembered) = self.time_column(options).await?;
+        let fetched = self.fetch_built(options, request, now_ms, time).await;
+        let is_doubtful = match &fetched {
+            Ok(fetched) => fetched.series.is_empty(),
+            Err(error) => error.category() == Category::Query,
         };
-        let Some(statement) = statement else {
-            return Ok(Fetched {
-                executed: "nothing: no step of the range is over".to_owned(),
-                ..Fetched::default()
-            });
-        };
-        let limits = self.pool.limits();
-        let rows = || Rows::new(layout.clone(), format, zone, &options.unit, limits);
-        let rows = self.pool.query(&statement, rows).await?;
-        let (reading, begun) = (rows.decode_time, Instant::now());
-        let (series, notices) = rows.finish()?;
-        let decode_time = reading + begun.elapsed();
-        Ok(Fetched { series, step_ms: None, executed: statement.shown(), notices, decode_time })
+        if !(is_remembered && is_doubtful) {
+            return fetched;
+        }
+        // The column may have become another since it was looked at.
+        self.remembered().remove(&statement::sample(D::DIALECT, options)?.sql);
+        match self.time_column(options).await?.0 {
+            now if now == time => fetched,
+            now => self.fetch_built(options, request, now_ms, now).await,
+        }
     }
 
     async fn check(&self) -> Result<Reached> {
@@ -159,18 +150,64 @@ impl<D: Driver> Source for Sql<D> {
 }
 
 impl<D: Driver> Sql<D> {
-    /// The statement of the builder; `None` if there is nothing to ask for.
-    async fn built(
+    /// What the builder's statement answers, for a column that stores times so.
+    async fn fetch_built(
         &self,
         options: &Options,
         request: &FetchRequest,
         now_ms: i64,
+        time: Option<TimeColumn>,
+    ) -> Result<Fetched> {
+        let statement = self.built(options, request, now_ms, time)?;
+        let layout = Layout::Built {
+            labels: options.label_columns.clone(),
+            values: options.value_columns.clone(),
+            counts_left_out: statement::counts_left_out(D::DIALECT, options),
+        };
+        let zone = self.pool.driver().zone();
+        let makes_ms = time.is_some_and(|time| statement::makes_ms(D::DIALECT, options, time, zone));
+        self.read(statement, layout, if makes_ms { TimeFormat::Ms } else { options.time_format }, options)
+            .await
+    }
+
+    /// The series that a statement answers with; none without a statement.
+    async fn read(
+        &self,
+        statement: Option<Statement>,
+        layout: Layout,
+        format: TimeFormat,
+        options: &Options,
+    ) -> Result<Fetched> {
+        let Some(statement) = statement else {
+            return Ok(Fetched {
+                executed: "nothing: no step of the range is over".to_owned(),
+                ..Fetched::default()
+            });
+        };
+        let limits = self.pool.limits();
+        let zone = self.pool.driver().zone();
+        let clock = Clock { zone, takes_second: D::DIALECT.takes_second_hour() };
+        let rows = || Rows::new(layout.clone(), format, clock, &options.unit, limits);
+        let rows = self.pool.query(&statement, rows).await?;
+        let (reading, begun) = (rows.decode_time, Instant::now());
+        let (series, notices) = rows.finish()?;
+        let decode_time = reading + begun.elapsed();
+        Ok(Fetched { series, step_ms: None, executed: statement.shown(), notices, decode_time })
+    }
+
+    /// The statement of the builder; `None` if there is nothing to ask for.
+    fn built(
+        &self,
+        options: &Options,
+        request: &FetchRequest,
+        now_ms: i64,
+        time: Option<TimeColumn>,
     ) -> Result<Option<Statement>> {
         let range = match options.aggregate {
             Aggregate::None => Some(statement::whole_range(request)),
             _ => statement::whole_steps(request, request.step_ms, now_ms),
         };
-        let (Some(range), Some(time)) = (range, self.time_column(options).await?) else { return Ok(None) };
+        let (Some(range), Some(time)) = (range, time) else { return Ok(None) };
         let zone = self.pool.driver().zone();
         if D::DIALECT == dialect::Dialect::Sqlite
             && zone != chrono_tz::Tz::UTC
@@ -188,51 +225,63 @@ impl<D: Driver> Sql<D> {
         statement::build(D::DIALECT, options, range, step_ms, time, zone, max_rows).map(Some)
     }
 
-    /// How the query's column of times stores them; `None` if the table holds none yet.
-    async fn time_column(&self, options: &Options) -> Result<Option<TimeColumn>> {
-        let key = (options.schema.clone(), options.table.clone(), options.time_column.clone());
-        let known = self.remembered().get(&key).copied();
+    /// How the query's column of times stores them, `None` if the table holds none yet; and whether that is remembered from
+    /// before.
+    async fn time_column(&self, options: &Options) -> Result<(Option<TimeColumn>, bool)> {
+        let statement = statement::sample(D::DIALECT, options)?;
+        let known = self.remembered().get(&statement.sql).copied();
         let found = match known {
             Some(known) => Some(known),
-            None => {
-                let statement = statement::sample(D::DIALECT, options)?;
-                self.pool.query(&statement, Sample::default).await?.0
-            }
+            None => self.pool.query(&statement, Sample::default).await?.time,
         };
-        let Some(found) = found else { return Ok(None) };
+        let Some(found) = found else { return Ok((None, false)) };
         let mut remembered = self.remembered();
         if remembered.len() >= MAX_REMEMBERED {
             remembered.clear();
         }
-        remembered.insert(key, found);
+        remembered.insert(statement.sql, found);
         drop(remembered);
-        Ok(Some(match (options.time_format, found) {
+        let time = match (options.time_format, found) {
             (TimeFormat::S, TimeColumn::Epoch { .. }) => TimeColumn::Epoch { per_second: 1 },
             (TimeFormat::Ms, TimeColumn::Epoch { .. }) => TimeColumn::Epoch { per_second: 1_000 },
             (TimeFormat::Us, TimeColumn::Epoch { .. }) => TimeColumn::Epoch { per_second: 1_000_000 },
             (TimeFormat::Ns, TimeColumn::Epoch { .. }) => TimeColumn::Epoch { per_second: 1_000_000_000 },
             _ => found,
-        }))
+        };
+        Ok((Some(time), known.is_some()))
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String, String), TimeColumn>> {
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<String, TimeColumn>> {
         // Nothing is left half-done under the lock.
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Learns from one value how a column stores times.
+/// Learns from one row how a column stores times, and whether the columns of values hold numbers.
 #[derive(Debug, Default)]
-struct Sample(Option<TimeColumn>);
+struct Sample {
+    time: Option<TimeColumn>,
+    /// The first column of values that holds none, with its type.
+    no_number: Option<(String, String)>,
+}
 
 impl Sink for Sample {
     fn begin(&mut self, columns: Vec<Column>) {
         if columns.first().is_some_and(|column| column.kind == ColumnKind::Time) {
-            self.0 = Some(TimeColumn::Timestamp);
+            self.time = Some(TimeColumn::Timestamp);
         }
+        let mut values = columns.into_iter().skip(1);
+        self.no_number = values
+            .find(|column| !matches!(column.kind, ColumnKind::Number | ColumnKind::Open))
+            .map(|column| (column.name, column.type_name));
     }
 
     fn row(&mut self, row: &[Value<'_>]) -> Result<()> {
+        if let Some((name, type_name)) = &self.no_number {
+            let what = format!("column \"{name}\" of type {type_name} holds no numbers");
+            return Err(Error::new(Category::Query, what)
+                .hint("choose another column, cast it to a number in a statement of your own, or set aggregate to none"));
+        }
         // As `TimeFormat::Auto` tells units apart.
         let epoch = |size: f64| TimeColumn::Epoch {
             per_second: match size.abs() {
@@ -242,11 +291,13 @@ impl Sink for Sample {
                 _ => 1_000_000_000,
             },
         };
-        self.0 = match row.first() {
+        self.time = match row.first() {
             Some(Value::Int(number)) => Some(epoch(*number as f64)),
             Some(Value::Float(number)) => Some(epoch(*number)),
             Some(Value::Text(_)) => Some(TimeColumn::Text),
-            Some(Value::Instant(_) | Value::Wall(_)) => Some(TimeColumn::Timestamp),
+            Some(Value::Instant(_) | Value::Wall(_) | Value::Day(_)) => Some(TimeColumn::Timestamp),
+            // An infinite time, or the day 0000-00-00: the column is one of times all the same.
+            Some(Value::Null | Value::Unreadable) if self.time.is_some() => self.time,
             Some(Value::Null | Value::Bool(_) | Value::Unreadable) | None => {
                 return Err(Error::new(Category::Query, "the column in timeColumn holds no times")
                     .hint("choose a column of timestamps, of numbers since the epoch or of ISO 8601 text"));

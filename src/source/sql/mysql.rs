@@ -2,17 +2,18 @@
 //!
 //! Sessions are read-only with a statement time-out on the server's side, and with a `sql_mode` in which quotes and
 //! backslashes mean what [`super::guard`] takes them for. A statement runs in `START TRANSACTION READ ONLY` and is rolled
-//! back. Statements are prepared, of which the servers take one at a time only.
+//! back, and the session of a user's own is closed after it. Statements are prepared, of which the servers take one at a time only.
 
 use async_trait::async_trait;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use sqlx::mysql::types::MySqlTime;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode, MySqlTypeInfo};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySql, Row as _, TypeInfo as _,
 };
 
 use super::dialect::Dialect;
-use super::pool::{Driver, Sink, Trouble};
+use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{ColumnKind, Value};
 use super::server::{Server, SslMode};
 use super::statement::Statement;
@@ -50,10 +51,14 @@ impl Mysql {
             .timezone(None)
             .ssl_mode(match server.mode {
                 SslMode::Disable => MySqlSslMode::Disabled,
+                SslMode::Prefer => MySqlSslMode::Preferred,
                 SslMode::Require => MySqlSslMode::Required,
                 SslMode::VerifyCa => MySqlSslMode::VerifyCa,
                 SslMode::VerifyFull => MySqlSslMode::VerifyIdentity,
             });
+        if let Some(path) = &server.socket {
+            options = options.socket(path);
+        }
         if !server.database.is_empty() {
             options = options.database(&server.database);
         }
@@ -127,11 +132,17 @@ impl Driver for Mysql {
         session: &mut Session,
         statement: &Statement,
         sink: &mut (dyn Sink + Send),
-    ) -> Result<(), Trouble> {
+    ) -> Result<After, Trouble> {
         session.connection.execute(sqlx::raw_sql("START TRANSACTION READ ONLY")).await?;
         hand_over::<MySql, Reader>(bound(statement).fetch(&mut session.connection), sink).await?;
         session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
-        Ok(())
+        // A rollback leaves variables and the locks of GET_LOCK, which only statements of users have. To reset the
+        // connection instead (COM_RESET_CONNECTION) is nothing that sqlx can do.
+        Ok(if statement.is_users { After::Close } else { After::Keep })
+    }
+
+    async fn close(&self, session: Session) {
+        let _ = session.connection.close().await;
     }
 
     async fn stop(&self, session: Session) {
@@ -170,6 +181,8 @@ enum Reader {
     Decimal,
     Datetime,
     Date,
+    /// A time of day or a span, which is a label only where it is asked for as one.
+    Time,
     Text,
     Bytes,
     None,
@@ -186,6 +199,7 @@ impl stream::Reader<MySql> for Reader {
             "DECIMAL" => Self::Decimal,
             "DATETIME" | "TIMESTAMP" => Self::Datetime,
             "DATE" => Self::Date,
+            "TIME" => Self::Time,
             "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET"
             | "JSON" => Self::Text,
             "BINARY" | "VARBINARY" | "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" => Self::Bytes,
@@ -198,7 +212,7 @@ impl stream::Reader<MySql> for Reader {
             Self::Int | Self::Unsigned | Self::Float | Self::Single | Self::Decimal => ColumnKind::Number,
             Self::Datetime | Self::Date => ColumnKind::Time,
             Self::Text | Self::Bytes => ColumnKind::Text,
-            Self::None => ColumnKind::Unreadable,
+            Self::Time | Self::None => ColumnKind::Unreadable,
         }
     }
 
@@ -230,7 +244,15 @@ fn read(row: &MySqlRow, at: usize, reader: Reader) -> Result<Value<'_>, sqlx::Er
         }
         Reader::Date => {
             let date: NaiveDate = row.try_get_unchecked(at)?;
-            Value::Wall(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+            Value::Day(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
+        }
+        Reader::Time => {
+            let time: MySqlTime = row.try_get_unchecked(at)?;
+            let text = time.to_string();
+            // As the server writes it: hours of two digits at least.
+            let (sign, text) = text.strip_prefix('-').map_or(("", &*text), |rest| ("-", rest));
+            let zero = if text.find(':') == Some(1) { "0" } else { "" };
+            Value::Text(format!("{sign}{zero}{text}").into())
         }
         Reader::Text => {
             let text: &str = row.try_get_unchecked(at)?;

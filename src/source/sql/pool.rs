@@ -60,10 +60,22 @@ pub(super) trait Driver: Sized + Send + Sync + 'static {
         session: &mut Self::Session,
         statement: &Statement,
         sink: &mut (dyn Sink + Send),
-    ) -> Result<(), Trouble>;
+    ) -> Result<After, Trouble>;
+
+    /// Ends a session that does nothing.
+    async fn close(&self, session: Self::Session);
 
     /// Ends a session together with the statement it is busy with.
     async fn stop(&self, session: Self::Session);
+}
+
+/// What becomes of a session whose statement is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It is as it was.
+    Keep,
+    /// The statement may have left something in it: variables, locks.
+    Close,
 }
 
 /// Takes the rows of an answer.
@@ -188,8 +200,15 @@ impl<D: Driver> Pool<D> {
             return Err(Error::new(Category::Internal, "a session was used twice").into());
         };
         match self.driver.run(session, statement, sink).await {
-            Ok(()) => {
+            Ok(After::Keep) => {
                 lease.give_back();
+                Ok(())
+            }
+            Ok(After::Close) => {
+                if let Some(session) = lease.session.take() {
+                    // Best effort: a server that does not answer has lost the session anyway.
+                    let _ = tokio::time::timeout(STOPPING, self.driver.close(session)).await;
+                }
                 Ok(())
             }
             // Ended by the database: closed, since its state is unknown.

@@ -1,9 +1,14 @@
 //! PostgreSQL, and what speaks like it: TimescaleDB, and with them most hosted ones.
 //!
-//! Sessions are read-only with a statement time-out on the server's side; a statement runs in `BEGIN READ ONLY` and is
-//! rolled back, so that not even settings it changed survive it. Statements are prepared, of which PostgreSQL takes one at
-//! a time only.
+//! A statement runs in `BEGIN READ ONLY`, with a time-out on the server's side, and is rolled back, so that not even
+//! settings it changed survive it; locks that a rollback leaves are given up with it. Statements are prepared, of which
+//! PostgreSQL takes one at a time only.
+//!
+//! Nothing is set outside of the transaction and no statement has a name, since a pooler such as PgBouncer gives the
+//! connection to somebody else afterwards: what was left on it would be theirs. For the same reason the number of the
+//! server's process is asked for in each transaction.
 
+use std::path::Path;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -17,7 +22,7 @@ use sqlx::{
 
 use super::arrays::Elements;
 use super::dialect::Dialect;
-use super::pool::{Driver, Sink, Trouble};
+use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{Column, ColumnKind, Value};
 use super::server::{Server, SslMode};
 use super::statement::Statement;
@@ -26,6 +31,10 @@ use crate::error::{Category, Error, Result};
 use crate::settings::{ExposeSecret as _, Settings};
 
 const PORT: u16 = 5432;
+/// The function that tells a session its process.
+const PROCESS: &str = "pg_backend_pid";
+/// And the one that gives up its advisory locks.
+const UNLOCK: &str = "pg_advisory_unlock_all";
 /// What PostgreSQL counts times from: 2000-01-01, in ms and days since 1970.
 const EPOCH_MS: i64 = 946_684_800_000;
 const DAY_MS: i64 = 86_400_000;
@@ -36,10 +45,13 @@ pub(super) struct Postgresql {
     server: Server,
 }
 
-/// A connection and the number of its process in the server.
+/// A connection.
 pub(super) struct Session {
     connection: PgConnection,
-    process: i32,
+    /// The server's process that runs the transaction, while there is one.
+    process: Option<i32>,
+    /// Whether the server tells its processes, as what only speaks like PostgreSQL may not.
+    tells_process: bool,
 }
 
 impl Postgresql {
@@ -51,13 +63,20 @@ impl Postgresql {
             .username(&server.user)
             .password(server.password.expose_secret())
             .application_name("outrider")
-            .statement_cache_capacity(1)
+            // PgBouncer refuses whoever sends it; values come in the binary format anyway.
+            .extra_float_digits(None)
+            .statement_cache_capacity(0)
             .ssl_mode(match server.mode {
                 SslMode::Disable => PgSslMode::Disable,
+                SslMode::Prefer => PgSslMode::Prefer,
                 SslMode::Require => PgSslMode::Require,
                 SslMode::VerifyCa => PgSslMode::VerifyCa,
                 SslMode::VerifyFull => PgSslMode::VerifyFull,
             });
+        if let Some(path) = &server.socket {
+            let (folder, port) = socket(path);
+            options = options.socket(folder).port(port);
+        }
         // Without one, PostgreSQL takes that of the user's name.
         let database = if server.database.is_empty() { &server.user } else { &server.database };
         options = options.database(database);
@@ -95,17 +114,7 @@ impl Driver for Postgresql {
     }
 
     async fn open(&self) -> Result<Session, Trouble> {
-        let mut connection = self.options().connect().await?;
-        // A number and the name of a zone: nothing of the user's.
-        let set_up = format!(
-            "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY; SET statement_timeout = {}; SET TimeZone = '{}'",
-            self.server.timeout_ms,
-            self.server.zone.name()
-        );
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(set_up))).await?;
-        let row = connection.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?;
-        let process = row.try_get_unchecked(0)?;
-        Ok(Session { connection, process })
+        Ok(Session { connection: self.options().connect().await?, process: None, tells_process: true })
     }
 
     async fn is_alive(&self, session: &mut Session) -> bool {
@@ -117,27 +126,100 @@ impl Driver for Postgresql {
         session: &mut Session,
         statement: &Statement,
         sink: &mut (dyn Sink + Send),
-    ) -> Result<(), Trouble> {
-        session.connection.execute(sqlx::raw_sql("BEGIN READ ONLY")).await?;
-        let query = bound(statement);
-        if statement.is_packed {
-            unpack(&query.fetch_one(&mut session.connection).await?, sink).await?;
-        } else {
-            hand_over::<Postgres, Reader>(query.fetch(&mut session.connection), sink).await?;
+    ) -> Result<After, Trouble> {
+        self.begin(session).await?;
+        match send(session, statement, sink).await {
+            // For columns of types that are not PostgreSQL's own, sqlx asks what they are, for which PostgreSQL forgets
+            // the statement without a name. sqlx knows the types now, and no row has come yet.
+            Err(Trouble::Database(error)) if is_forgotten(&error) => {
+                session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+                self.begin(session).await?;
+                send(session, statement, sink).await?;
+            }
+            sent => sent?,
         }
-        session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
-        Ok(())
+        session.process = None;
+        // In one message, which a pooler hands to the same process. What is not PostgreSQL may know no such locks.
+        let clean = format!("ROLLBACK; SELECT {UNLOCK}()");
+        match session.connection.execute(sqlx::raw_sql(AssertSqlSafe(clean))).await {
+            Ok(_) => Ok(After::Keep),
+            Err(sqlx::Error::Database(error)) if error.message().contains(UNLOCK) => Ok(After::Close),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn close(&self, session: Session) {
+        let _ = session.connection.close().await;
     }
 
     async fn stop(&self, session: Session) {
         // The process is still this session's: it is closed only afterwards.
-        if let Ok(mut other) = self.options().connect().await {
-            let query = sqlx::query("SELECT pg_cancel_backend($1)").bind(session.process);
-            let _ = other.execute(query).await;
+        if let Some(process) = session.process
+            && let Ok(mut other) = self.options().connect().await
+        {
+            let cancel = format!("SELECT pg_cancel_backend({process})");
+            let _ = other.execute(sqlx::raw_sql(AssertSqlSafe(cancel))).await;
             let _ = other.close().await;
         }
         let _ = session.connection.close_hard().await;
     }
+}
+
+impl Postgresql {
+    async fn begin(&self, session: &mut Session) -> Result<(), Trouble> {
+        // A number and the name of a zone: nothing of the user's.
+        let begin = format!(
+            "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL TimeZone = '{}'",
+            self.server.timeout_ms,
+            self.server.zone.name()
+        );
+        if session.tells_process {
+            let with_process = format!("{begin}; SELECT {PROCESS}()");
+            match session.connection.fetch_one(sqlx::raw_sql(AssertSqlSafe(with_process))).await {
+                Ok(row) => {
+                    session.process = Some(row.try_get_unchecked(0)?);
+                    return Ok(());
+                }
+                // QuestDB has no such function. A statement that nobody waits for then ends with its time.
+                Err(sqlx::Error::Database(error)) if error.message().contains(PROCESS) => {
+                    session.tells_process = false;
+                    session.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        session.connection.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
+        Ok(())
+    }
+}
+
+/// The folder of a socket and the port in its name, which is how PostgreSQL is told of one; the path may be that of the
+/// folder alone.
+fn socket(path: &Path) -> (&Path, u16) {
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+    let port = name.and_then(|name| name.strip_prefix(".s.PGSQL.")?.parse().ok());
+    match (path.parent(), port) {
+        (Some(folder), Some(port)) => (folder, port),
+        _ => (path, PORT),
+    }
+}
+
+async fn send(
+    session: &mut Session,
+    statement: &Statement,
+    sink: &mut (dyn Sink + Send),
+) -> Result<(), Trouble> {
+    let query = bound(statement);
+    if statement.is_packed {
+        unpack(&query.fetch_one(&mut session.connection).await?, sink).await
+    } else {
+        hand_over::<Postgres, Reader>(query.fetch(&mut session.connection), sink).await
+    }
+}
+
+/// Whether the server says that there is no such prepared statement.
+fn is_forgotten(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "26000")
 }
 
 /// How the values of a column are read.
@@ -152,6 +234,8 @@ enum Reader {
     Timestamptz,
     Date,
     Text,
+    /// Of fixed length, filled up with blanks that do not count.
+    Padded,
     Jsonb,
     Uuid,
     None,
@@ -173,10 +257,11 @@ impl stream::Reader<Postgres> for Reader {
             "TIMESTAMP" => Self::Timestamp,
             "TIMESTAMPTZ" => Self::Timestamptz,
             "DATE" => Self::Date,
-            "TEXT" | "VARCHAR" | "CHAR" | "\"CHAR\"" | "NAME" | "JSON" | "UNKNOWN" | "XML" => Self::Text,
+            "CHAR" => Self::Padded,
+            "TEXT" | "VARCHAR" | "\"CHAR\"" | "NAME" | "JSON" | "UNKNOWN" => Self::Text,
             "JSONB" => Self::Jsonb,
             "UUID" => Self::Uuid,
-            name if name.eq_ignore_ascii_case("citext") => Self::Text,
+            name if ["citext", "xml"].iter().any(|of| name.eq_ignore_ascii_case(of)) => Self::Text,
             _ => Self::None,
         }
     }
@@ -185,7 +270,7 @@ impl stream::Reader<Postgres> for Reader {
         match self {
             Self::Bool | Self::Int | Self::Oid | Self::Float | Self::Numeric => ColumnKind::Number,
             Self::Timestamp | Self::Timestamptz | Self::Date => ColumnKind::Time,
-            Self::Text | Self::Jsonb | Self::Uuid => ColumnKind::Text,
+            Self::Text | Self::Padded | Self::Jsonb | Self::Uuid => ColumnKind::Text,
             Self::None => ColumnKind::Unreadable,
         }
     }
@@ -263,9 +348,10 @@ fn decode(reader: Reader, bytes: &[u8]) -> Option<Value<'_>> {
             if days == i32::MAX || days == i32::MIN {
                 return None;
             }
-            Value::Wall(i64::from(days) * DAY_MS + EPOCH_MS)
+            Value::Day(i64::from(days) * DAY_MS + EPOCH_MS)
         }
         (Reader::Text, _) => Value::Text(std::str::from_utf8(bytes).ok()?.into()),
+        (Reader::Padded, _) => Value::Text(std::str::from_utf8(bytes).ok()?.trim_end_matches(' ').into()),
         // A version before the text.
         (Reader::Jsonb, _) => Value::Text(std::str::from_utf8(bytes.get(1..)?).ok()?.into()),
         (Reader::Uuid, 16) => {
@@ -347,8 +433,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            use Reader::{Bool, Date, Float, Int, Jsonb, None, Numeric, Oid, Text, Timestamp, Timestamptz, Uuid};
-            for reader in [Bool, Int, Oid, Float, Numeric, Timestamp, Timestamptz, Date, Text, Jsonb, Uuid, None] {
+            use Reader::{Bool, Date, Float, Int, Jsonb, None, Numeric, Oid, Padded, Text, Timestamp, Timestamptz, Uuid};
+            for reader in [Bool, Int, Oid, Float, Numeric, Timestamp, Timestamptz, Date, Text, Padded, Jsonb, Uuid, None] {
                 let _ = decode(reader, &bytes);
             }
         }

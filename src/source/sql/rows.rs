@@ -31,6 +31,8 @@ pub(super) enum Value<'r> {
     Instant(i64),
     /// What a clock on the wall shows, in ms since its own 1970.
     Wall(i64),
+    /// A day of the calendar: its midnight, as [`Value::Wall`].
+    Day(i64),
     /// Of a type that is neither time, number nor text.
     Unreadable,
 }
@@ -58,8 +60,9 @@ pub(super) struct Column {
 /// Which column is what.
 #[derive(Debug, Clone)]
 pub(super) enum Layout {
-    /// The time, so many labels, and the rest values: as the builder asks for them.
-    Built { labels: Vec<String>, values: Vec<String> },
+    /// The time, so many labels, so many values, and maybe how many values the database left out: as the builder asks for
+    /// them.
+    Built { labels: Vec<String>, values: Vec<String>, counts_left_out: bool },
     /// By name and type: Grafana's format for time series.
     TimeSeries,
     /// As the query says.
@@ -90,12 +93,15 @@ struct Roles {
     labels: Vec<(usize, String)>,
     /// With the names of the series.
     values: Vec<(usize, String)>,
+    /// The column that counts values that were left out.
+    left_out: Option<usize>,
 }
 
 /// How many rows wait at most for the first value of a column.
 const MAX_WAITING: usize = 1_000;
-/// Names of the columns that Grafana's format gives a meaning to.
+/// Names of the columns that Grafana's format gives a meaning to; the second is an old one of its MySQL source.
 const TIME: &str = "time";
+const TIME_SEC: &str = "time_sec";
 const METRIC: &str = "metric";
 
 /// The rows with the same labels.
@@ -111,7 +117,7 @@ struct Group {
 pub(super) struct Rows {
     layout: Layout,
     time_format: TimeFormat,
-    zone: Tz,
+    clock: Clock,
     unit: String,
     limits: Limits,
     bytes: usize,
@@ -126,16 +132,27 @@ pub(super) struct Rows {
     last: usize,
     key: String,
     notices: Vec<String>,
+    /// A column without a role for its type, with the type.
+    unread: Option<(String, String)>,
+    /// Points taken, and values that the database left out.
+    points: usize,
+    left_out: f64,
     /// What reading the rows has taken so far.
     pub(super) decode_time: Duration,
 }
 
 impl Rows {
-    pub(super) fn new(layout: Layout, time_format: TimeFormat, zone: Tz, unit: &str, limits: Limits) -> Self {
+    pub(super) fn new(
+        layout: Layout,
+        time_format: TimeFormat,
+        clock: Clock,
+        unit: &str,
+        limits: Limits,
+    ) -> Self {
         Self {
             layout,
             time_format,
-            zone,
+            clock,
             unit: unit.to_owned(),
             limits,
             bytes: 0,
@@ -148,6 +165,9 @@ impl Rows {
             last: 0,
             key: String::new(),
             notices: Vec::new(),
+            unread: None,
+            points: 0,
+            left_out: 0.0,
             decode_time: Duration::ZERO,
         }
     }
@@ -172,7 +192,7 @@ impl Rows {
                     Value::Null => ColumnKind::Open,
                     Value::Bool(_) | Value::Int(_) | Value::Float(_) => ColumnKind::Number,
                     Value::Text(_) => ColumnKind::Text,
-                    Value::Instant(_) | Value::Wall(_) => ColumnKind::Time,
+                    Value::Instant(_) | Value::Wall(_) | Value::Day(_) => ColumnKind::Time,
                     Value::Unreadable => ColumnKind::Unreadable,
                 };
             }
@@ -197,12 +217,30 @@ impl Rows {
         let hint = "the time must be a timestamp, a number since the epoch or ISO 8601 text, and values must be numbers: \
                     cast them in the query";
         let (series, mut notices) = self.collector.finish(hint)?;
+        // Of rows with the same time the last one counts, which would be wrong for those of different series.
+        if let Some((name, type_name)) = self.unread
+            && series.iter().map(Series::len).sum::<usize>() < self.points
+        {
+            return Err(Error::new(
+                Category::Query,
+                format!("rows of one series have the same time, and column \"{name}\" of type {type_name}, which may tell them \
+                         apart, cannot be read"),
+            )
+            .hint(format!("cast \"{name}\" to text for a label, or aggregate over it")));
+        }
         notices.extend(self.notices);
+        if self.left_out > 0.0 {
+            notices.push(format!("Values left out because they are no numbers: {}", self.left_out));
+        }
         Ok((series, notices))
     }
 
     fn count_bytes(&mut self, row: &[Value<'_>]) -> Result<()> {
-        self.bytes += row
+        let asked_for = match self.layout {
+            Layout::Built { counts_left_out: true, .. } => &row[..row.len().saturating_sub(1)],
+            _ => row,
+        };
+        self.bytes += asked_for
             .iter()
             .map(|value| match value {
                 Value::Text(text) => text.len(),
@@ -232,8 +270,11 @@ impl Rows {
                     && *at != roles.time
                     && matches!(self.layout, Layout::TimeSeries))
         });
+        let left_out: Vec<&Column> = left_out.map(|(_, column)| column).collect();
+        self.unread = left_out.first().map(|column| (column.name.clone(), column.type_name.clone()));
         let notices: Vec<String> = left_out
-            .map(|(_, Column { name, type_name, .. })| {
+            .into_iter()
+            .map(|Column { name, type_name, .. }| {
                 format!(
                     "Column \"{name}\" of type {type_name} left out: cast it to a number for a value, to text for a label"
                 )
@@ -255,17 +296,20 @@ impl Rows {
             columns.map(|(at, column)| (at, column.name.clone()))
         };
         match &self.layout {
-            Layout::Built { labels, values } => {
+            Layout::Built { labels, values, counts_left_out } => {
                 let places = |from: usize, names: &[String]| (from..).zip(names.iter().cloned()).collect();
+                let after = 1 + labels.len() + values.len();
                 Ok(Roles {
                     time: 0,
                     metric: None,
                     labels: places(1, labels),
                     values: places(1 + labels.len(), values),
+                    left_out: counts_left_out.then_some(after),
                 })
             }
             Layout::TimeSeries => {
                 let time = at(TIME)
+                    .or_else(|| at(TIME_SEC))
                     .or_else(|| columns.iter().position(|column| column.kind == ColumnKind::Time))
                     .ok_or_else(|| {
                         Error::new(Category::Query, format!("the answer has no column \"{TIME}\""))
@@ -279,7 +323,7 @@ impl Rows {
                     return Err(Error::new(Category::Query, "the answer has no column of numbers")
                         .hint("select one, or cast a column to a number"));
                 }
-                Ok(Roles { time, metric, labels: labels.collect(), values })
+                Ok(Roles { time, metric, labels: labels.collect(), values, left_out: None })
             }
             Layout::Table { time, values, labels } => {
                 let named = |name: &String| {
@@ -306,23 +350,32 @@ impl Rows {
                     return Err(Error::new(Category::Query, "the answer has no value column")
                         .hint("name columns of numbers in valueColumns"));
                 }
-                Ok(Roles { time, metric: None, labels, values })
+                Ok(Roles { time, metric: None, labels, values, left_out: None })
             }
         }
     }
 
     fn take(&mut self, row: &[Value<'_>]) -> Result<()> {
         let Some(roles) = &self.roles else { return Ok(()) };
-        let Some(time) = row.get(roles.time).and_then(|value| time_of(value, self.time_format, self.zone))
+        let Some(time) = row.get(roles.time).and_then(|value| time_of(value, self.time_format, self.clock))
         else {
             let column = &self.columns[roles.time];
             return self.collector.leave_out(Lacking::Time, || {
                 format!("the column \"{}\" of type {} is no readable time", column.name, column.type_name)
             });
         };
+        if let Some(count) = roles.left_out.and_then(|at| row.get(at)).and_then(number_of)
+            && count > 0.0
+        {
+            self.left_out += count;
+        }
         self.key.clear();
         for at in roles.labels.iter().map(|(at, _)| *at).chain(roles.metric) {
-            push_label(&mut self.key, row.get(at).unwrap_or(&Value::Null));
+            match row.get(at).unwrap_or(&Value::Null) {
+                // Rows of different labels would become one series.
+                Value::Unreadable => return Err(unreadable_label(&self.columns[at])),
+                value => push_label(&mut self.key, value),
+            }
         }
         if !self.groups.get(self.last).is_some_and(|group| same_text(&group.key, &self.key)) {
             self.last = match self.known.get(&self.key) {
@@ -337,7 +390,10 @@ impl Rows {
         }
         for ((at, name), id) in roles.values.iter().zip(&self.groups[self.last].series) {
             match row.get(*at).and_then(number_of) {
-                Some(value) => self.collector.push(*id, time, value)?,
+                Some(value) => {
+                    self.collector.push(*id, time, value)?;
+                    self.points += 1;
+                }
                 None => self
                     .collector
                     .leave_out(Lacking::Value, || format!("the column \"{name}\" is no number"))?,
@@ -371,6 +427,11 @@ fn new_series(
     Ok(all)
 }
 
+fn unreadable_label(Column { name, type_name, .. }: &Column) -> Error {
+    Error::new(Category::Query, format!("column \"{name}\" of type {type_name} cannot be read as a label"))
+        .hint("cast it to text in a statement of your own, or take another column for labels")
+}
+
 /// Adds a label to a key, in a way that no other labels give the same key.
 fn push_label(key: &mut String, value: &Value<'_>) {
     let text = label_of(value);
@@ -383,11 +444,21 @@ fn push_label(key: &mut String, value: &Value<'_>) {
 fn label_of<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
     match value {
         Value::Text(text) => Cow::Borrowed(text),
-        Value::Int(number) | Value::Instant(number) | Value::Wall(number) => Cow::Owned(number.to_string()),
+        Value::Int(number) => Cow::Owned(number.to_string()),
+        Value::Instant(ms) => written(*ms, "%Y-%m-%dT%H:%M:%S%.fZ"),
+        Value::Wall(ms) => written(*ms, "%Y-%m-%d %H:%M:%S%.f"),
+        Value::Day(ms) => written(*ms, "%Y-%m-%d"),
         Value::Float(number) => Cow::Owned(number.to_string()),
         Value::Bool(yes) => Cow::Borrowed(if *yes { "true" } else { "false" }),
         Value::Null | Value::Unreadable => Cow::Borrowed(""),
     }
+}
+
+fn written(ms: i64, format: &str) -> Cow<'static, str> {
+    Cow::Owned(match DateTime::from_timestamp_millis(ms) {
+        Some(time) => time.format(format).to_string(),
+        None => ms.to_string(),
+    })
 }
 
 /// The number a value stands for, NaN for a gap.
@@ -398,32 +469,41 @@ fn number_of(value: &Value<'_>) -> Option<f64> {
         Value::Int(number) => Some(*number as f64),
         Value::Float(number) => Some(*number),
         Value::Text(text) => Cell::Text(Cow::Borrowed(text)).number(),
-        Value::Instant(_) | Value::Wall(_) | Value::Unreadable => None,
+        Value::Instant(_) | Value::Wall(_) | Value::Day(_) | Value::Unreadable => None,
     }
 }
 
-fn time_of(value: &Value<'_>, format: TimeFormat, zone: Tz) -> Option<i64> {
+fn time_of(value: &Value<'_>, format: TimeFormat, clock: Clock) -> Option<i64> {
     match value {
         Value::Instant(ms) => Some(*ms),
-        Value::Wall(ms) => instant(*ms, zone),
+        Value::Wall(ms) | Value::Day(ms) => instant(*ms, clock),
         Value::Int(number) => format.parse(&Cell::Int(*number)),
         Value::Float(number) => format.parse(&Cell::Float(*number)),
         Value::Text(text) => {
             let ms = format.parse(&Cell::Text(Cow::Borrowed(text)))?;
-            if has_zone(text) { Some(ms) } else { instant(ms, zone) }
+            if has_zone(text) { Some(ms) } else { instant(ms, clock) }
         }
         Value::Null | Value::Bool(_) | Value::Unreadable => None,
     }
 }
 
-/// The instant at which the clock on the wall shows a time. Where it shows one twice, the first; where it skips one,
-/// what it would have shown without the change.
-pub(super) fn instant(wall_ms: i64, zone: Tz) -> Option<i64> {
+/// How times without a zone are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    pub(super) zone: Tz,
+    /// Whether an hour that the clock shows twice is the second of them, as the database itself has it.
+    pub(super) takes_second: bool,
+}
+
+/// The instant at which the clock on the wall shows a time. Where it shows one twice, that of the database's choice; where
+/// it skips one, what it would have shown without the change.
+pub(super) fn instant(wall_ms: i64, Clock { zone, takes_second }: Clock) -> Option<i64> {
     if zone == Tz::UTC {
         return Some(wall_ms);
     }
     let wall = DateTime::from_timestamp_millis(wall_ms)?.naive_utc();
-    match zone.from_local_datetime(&wall).earliest() {
+    let local = zone.from_local_datetime(&wall);
+    match if takes_second { local.latest() } else { local.earliest() } {
         Some(time) => Some(time.timestamp_millis()),
         None => {
             let before = wall.checked_sub_signed(chrono::TimeDelta::hours(3))?;
@@ -433,11 +513,13 @@ pub(super) fn instant(wall_ms: i64, zone: Tz) -> Option<i64> {
     }
 }
 
-/// Whether ISO 8601 text says its zone, or is a number.
+/// Whether the text of a time says its zone, or is a number.
 fn has_zone(text: &str) -> bool {
     let text = text.trim();
     let time_of_day = text.get("2023-11-14".len()..).unwrap_or_default();
-    text.parse::<f64>().is_ok() || time_of_day.contains(['Z', 'z', '+', '-'])
+    // Other forms than ISO 8601 say it in letters, such as GMT, or count from the epoch.
+    let is_other = text.ends_with(|last: char| last.is_ascii_alphabetic() || last == '/');
+    text.parse::<f64>().is_ok() || is_other || time_of_day.contains(['Z', 'z', '+', '-'])
 }
 
 fn owned(value: &Value<'_>) -> Value<'static> {
@@ -449,6 +531,7 @@ fn owned(value: &Value<'_>) -> Value<'static> {
         Value::Float(number) => Value::Float(*number),
         Value::Instant(ms) => Value::Instant(*ms),
         Value::Wall(ms) => Value::Wall(*ms),
+        Value::Day(ms) => Value::Day(*ms),
         Value::Unreadable => Value::Unreadable,
     }
 }
@@ -462,7 +545,8 @@ mod tests {
     }
 
     fn rows(columns: &[(&str, ColumnKind)], layout: Layout, zone: Tz) -> Rows {
-        let mut rows = Rows::new(layout, TimeFormat::Auto, zone, "bytes", Limits::default());
+        let clock = Clock { zone, takes_second: false };
+        let mut rows = Rows::new(layout, TimeFormat::Auto, clock, "bytes", Limits::default());
         rows.begin(columns.iter().map(|(name, kind)| column(name, *kind)).collect());
         rows
     }
@@ -516,7 +600,7 @@ mod tests {
 
     #[test]
     fn clocks_on_the_wall_are_read_in_their_zone() {
-        let berlin = Tz::Europe__Berlin;
+        let berlin = Clock { zone: Tz::Europe__Berlin, takes_second: false };
         let wall = |text: &str| TimeFormat::Iso8601.text(text).unwrap();
         for (clock, utc) in [
             ("2023-11-14 12:00:00", "2023-11-14 11:00:00"),
@@ -528,17 +612,36 @@ mod tests {
             assert_eq!(instant(wall(clock), berlin), Some(wall(utc)), "{clock}");
             assert_eq!(time_of(&text(clock), TimeFormat::Auto, berlin), Some(wall(utc)), "{clock}");
         }
-        for text_with_zone in ["2023-11-14T12:00:00Z", "2023-11-14 13:00:00+01:00", "1699963200"] {
+        for text_with_zone in [
+            "2023-11-14T12:00:00Z",
+            "2023-11-14 13:00:00+01:00",
+            "1699963200",
+            "Tue, 14 Nov 2023 12:00:00 GMT",
+            "/Date(1699963200000)/",
+        ] {
             let found = time_of(&text(text_with_zone), TimeFormat::Auto, berlin);
             assert_eq!(found, Some(wall("2023-11-14 12:00:00")), "{text_with_zone}");
         }
         assert_eq!(instant(i64::MAX, berlin), None);
+        let second = Clock { takes_second: true, ..berlin };
+        assert_eq!(instant(wall("2023-10-29 02:30:00"), second), Some(wall("2023-10-29 01:30:00")));
+        assert_eq!(instant(wall("2023-11-14 12:00:00"), second), Some(wall("2023-11-14 11:00:00")));
     }
 
     #[test]
     fn what_is_unreadable_is_left_out_with_a_notice() {
         use ColumnKind::{Number, Time, Unreadable};
         let columns = [("time", Time), ("v", Number), ("took", Unreadable), ("later", Time)];
+        let one_series = |second: i64| {
+            let mut rows = rows(&columns, Layout::TimeSeries, Tz::UTC);
+            for time in [1, second] {
+                rows.row(&[Value::Instant(time), Value::Int(1), Value::Unreadable, Value::Null]).unwrap();
+            }
+            rows.finish()
+        };
+        assert_eq!(one_series(2).unwrap().0[0].times, [1, 2]);
+        let error = one_series(1).unwrap_err().to_string();
+        assert!(error.contains("\"took\" of type X") && error.contains("cast"), "{error}");
         let mut rows = rows(&columns, Layout::TimeSeries, Tz::UTC);
         rows.row(&[Value::Instant(1), Value::Int(1), Value::Unreadable, Value::Instant(2)]).unwrap();
         rows.row(&[Value::Unreadable, Value::Int(1), Value::Unreadable, Value::Null]).unwrap();

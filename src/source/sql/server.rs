@@ -1,5 +1,7 @@
 //! What the settings say about a database server: address, user, TLS, time zone.
 
+use std::path::{Component, Path, PathBuf};
+
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -11,6 +13,8 @@ use crate::settings::{ExposeSecret as _, SecretString, Settings, TlsSettings};
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
+    /// On this machine, instead of host and port.
+    pub(super) socket: Option<PathBuf>,
     pub(super) user: String,
     pub(super) password: SecretString,
     pub(super) database: String,
@@ -27,6 +31,10 @@ pub(super) struct Server {
 pub(super) enum SslMode {
     /// No TLS at all.
     Disable,
+    /// TLS where the server offers it, with any certificate. What libpq makes of `allow`, to try without first, would be
+    /// weaker without need.
+    #[serde(alias = "allow")]
+    Prefer,
     /// TLS with any certificate.
     Require,
     /// A certificate of a known authority.
@@ -64,8 +72,14 @@ impl Server {
     /// [`Category::Config`] naming the setting.
     pub(super) fn of(settings: &Settings, default_port: u16) -> Result<Self> {
         let Json { sslmode, time_zone } = settings.own.parse()?;
-        let (host, port) = address(&settings.url, default_port)?;
+        let socket = socket(&settings.url)?;
+        let (host, port) = match &socket {
+            Some(_) => ("localhost".to_owned(), default_port),
+            None => address(&settings.url, default_port)?,
+        };
         let mode = match sslmode {
+            // Nobody can come between, and servers offer none there.
+            _ if socket.is_some() => SslMode::Disable,
             SslMode::VerifyCa | SslMode::VerifyFull if settings.tls.skip_verify => SslMode::Require,
             mode => mode,
         };
@@ -82,6 +96,7 @@ impl Server {
         Ok(Self {
             host,
             port,
+            socket,
             user: settings.user.clone(),
             password: settings.own.secret("password").cloned().unwrap_or_default(),
             database: settings.database.clone(),
@@ -94,7 +109,9 @@ impl Server {
 
     /// Host and port, for messages.
     pub(super) fn address(&self) -> String {
-        if self.host.contains(':') {
+        if let Some(socket) = &self.socket {
+            socket.display().to_string()
+        } else if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
@@ -105,6 +122,19 @@ impl Server {
     pub(super) fn authority(&self) -> Option<Vec<u8>> {
         Some(self.tls.ca_certificate.as_ref()?.expose_secret().as_bytes().to_vec())
     }
+}
+
+/// The path of a unix socket, if `url` is one.
+fn socket(url: &str) -> Result<Option<PathBuf>> {
+    if !url.starts_with('/') {
+        return Ok(None);
+    }
+    let path = Path::new(url);
+    if url.contains('\0') || path.components().any(|part| part == Component::ParentDir) {
+        return Err(Error::new(Category::Config, "the path of the server's socket holds ..")
+            .hint("write the path itself, as in /run/postgresql/.s.PGSQL.5432"));
+    }
+    Ok(Some(path.to_owned()))
 }
 
 /// `host`, `host:port` or `[::1]:port`.
@@ -152,10 +182,17 @@ mod tests {
         ] {
             assert_eq!(address(url, 5432).unwrap(), (host.to_owned(), port));
         }
-        for url in ["", "postgres://db", "db:0", "db:x", "/run/postgresql", "a b", "[::1", "[::1]5", "u@db"] {
+        for url in ["", "postgres://db", "db:0", "db:x", "a b", "[::1", "[::1]5", "u@db"] {
             let error = address(url, 5432).unwrap_err();
             assert_eq!(error.category(), Category::Config, "{url}");
         }
+    }
+
+    #[test]
+    fn a_path_is_that_of_a_socket() {
+        assert_eq!(socket("db:5432").unwrap(), None);
+        assert_eq!(socket("/run/postgresql").unwrap(), Some("/run/postgresql".into()));
+        assert_eq!(socket("/run/../etc").unwrap_err().category(), Category::Config);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteType
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::dialect::Dialect;
-use super::pool::{Driver, Sink, Trouble};
+use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{ColumnKind, Value};
 use super::server::zone_of;
 use super::statement::Statement;
@@ -183,8 +183,13 @@ impl Driver for Sqlite {
         session: &mut Session,
         statement: &Statement,
         sink: &mut (dyn Sink + Send),
-    ) -> Result<(), Trouble> {
-        hand_over::<sqlx::Sqlite, Reader>(bound(statement).fetch(&mut session.connection), sink).await
+    ) -> Result<After, Trouble> {
+        hand_over::<sqlx::Sqlite, Reader>(bound(statement).fetch(&mut session.connection), sink).await?;
+        Ok(After::Keep)
+    }
+
+    async fn close(&self, session: Session) {
+        let _ = session.connection.close().await;
     }
 
     async fn stop(&self, session: Session) {

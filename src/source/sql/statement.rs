@@ -23,6 +23,8 @@ pub(super) struct Statement {
     pub(super) params: Vec<Param>,
     /// Whether it answers with one row, which holds an array a column.
     pub(super) is_packed: bool,
+    /// Whether it is a user's own text, which may do more than read rows.
+    pub(super) is_users: bool,
 }
 
 /// A value bound to a statement.
@@ -35,7 +37,7 @@ pub(super) enum Param {
 impl Statement {
     /// SQL that nothing is bound to.
     pub(super) fn plain(sql: String) -> Self {
-        Self { sql, params: Vec::new(), is_packed: false }
+        Self { sql, params: Vec::new(), is_packed: false, is_users: false }
     }
 
     /// What is asked, for people.
@@ -130,15 +132,35 @@ pub(super) fn table(dialect: Dialect, schema: &str, table: &str) -> Result<Strin
     Ok(format!("{}.{}", dialect.name(schema), dialect.name(table)))
 }
 
-/// A statement that tells how a column stores times: one of its values.
+/// A statement that tells how a column stores times: one of its values, and with it those of the columns of values where
+/// the database aggregates what is no number without a word.
 pub(super) fn sample(dialect: Dialect, options: &Options) -> Result<Statement> {
     let table = table(dialect, &options.schema, &options.table)?;
     if options.time_column.is_empty() {
         return Err(Error::new(Category::Query, "timeColumn is empty").hint("choose the column of the time"));
     }
     let time = dialect.name(&options.time_column);
-    let sql = format!("SELECT {time} FROM {table} WHERE {time} IS NOT NULL LIMIT 1");
+    let mut columns = vec![time.clone()];
+    let aggregates = !matches!(options.aggregate, Aggregate::None | Aggregate::Count);
+    if aggregates && dialect == Dialect::Mysql {
+        columns.extend(options.value_columns.iter().map(|name| dialect.name(name)));
+    }
+    let columns = columns.join(", ");
+    let sql = format!("SELECT {columns} FROM {table} WHERE {time} IS NOT NULL LIMIT 1");
     Ok(Statement::plain(sql))
+}
+
+/// Whether the builder's statement asks for whole ms instead of times as they are stored.
+pub(super) fn makes_ms(dialect: Dialect, options: &Options, time_column: TimeColumn, zone: Tz) -> bool {
+    // A clock on the wall shows an hour twice where a zone changes: the database itself says which of them is meant.
+    let is_ambiguous = dialect != Dialect::Sqlite && zone != Tz::UTC && time_column == TimeColumn::Timestamp;
+    options.aggregate != Aggregate::None || is_ambiguous
+}
+
+/// Whether the last column of the builder's statement counts the values that are no number and were left out.
+pub(super) fn counts_left_out(dialect: Dialect, options: &Options) -> bool {
+    dialect.left_out("").is_some()
+        && matches!(options.aggregate, Aggregate::Mean | Aggregate::Sum | Aggregate::Max | Aggregate::Min)
 }
 
 /// The statement of the builder: the time, the labels, the values, in this order.
@@ -158,7 +180,8 @@ pub(super) fn build(
     check_columns(options)?;
     let mut writer = Writer::new(dialect);
     let time = dialect.name(&options.time_column);
-    let labels: Vec<String> = options.label_columns.iter().map(|name| dialect.name(name)).collect();
+    let label_names: Vec<String> = options.label_columns.iter().map(|name| dialect.name(name)).collect();
+    let label_keys: Vec<String> = label_names.iter().map(|name| dialect.label_key(name)).collect();
     let values: Vec<String> = options.value_columns.iter().map(|name| dialect.name(name)).collect();
     let mut conditions = vec![dialect.within(&time, time_column, from_ms, to_ms, zone)];
     for filters in [&options.filters, &options.adhoc_filters] {
@@ -169,28 +192,37 @@ pub(super) fn build(
     let limit = max_rows.saturating_add(1);
     let ms = dialect.epoch_ms(&time, time_column, zone);
     let step = dialect.step(&ms, step_ms);
+    let named = |of: String, name: &str| format!("{of} AS {name}");
+    let labels: Vec<String> = label_names
+        .iter()
+        .map(|name| match dialect.label(name) {
+            label if label == *name => label,
+            label => named(label, name),
+        })
+        .collect();
     let columns =
         |time: String, values: Vec<String>| [vec![time], labels.clone(), values].concat().join(", ");
     let aggregate = |of: &str| match options.aggregate {
-        Aggregate::Mean => format!("avg({of})"),
-        Aggregate::Max => format!("max({of})"),
-        Aggregate::Min => format!("min({of})"),
-        Aggregate::Sum => format!("sum({of})"),
+        Aggregate::Mean => dialect.mean(of),
+        Aggregate::Max => format!("max({})", dialect.number(of)),
+        Aggregate::Min => format!("min({})", dialect.number(of)),
+        Aggregate::Sum => format!("sum({})", dialect.number(of)),
         Aggregate::Count => format!("count({of})"),
         Aggregate::P95 => format!("percentile_cont(0.95) WITHIN GROUP (ORDER BY {of})"),
         Aggregate::Last | Aggregate::None => of.to_owned(),
     };
-    let named = |of: String, name: &str| format!("{of} AS {name}");
     let sql = match options.aggregate {
         Aggregate::None => {
-            let columns = columns(time.clone(), values);
+            let of_row =
+                if makes_ms(dialect, options, time_column, zone) { named(ms, &time) } else { time.clone() };
+            let columns = columns(of_row, values);
             format!("SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {time} LIMIT {limit}")
         }
         Aggregate::Last => {
             let [step_name, rank] = ["outrider_step", "outrider_rank"].map(|name| dialect.name(name));
-            let partition = [vec![step.clone()], labels.clone()].concat().join(", ");
+            let partition = [vec![step.clone()], label_keys].concat().join(", ");
             let inner = columns(named(step, &step_name), values.clone());
-            let outer = columns(step_name.clone(), values);
+            let outer = [vec![step_name.clone()], label_names, values].concat().join(", ");
             format!(
                 "SELECT {outer} FROM (SELECT {inner}, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY {time} DESC) \
                  AS {rank} FROM {table} WHERE {conditions}) AS {} WHERE {rank} = 1 ORDER BY {step_name} LIMIT {limit}",
@@ -202,9 +234,16 @@ pub(super) fn build(
                 .hint("choose another aggregate than p95"));
         }
         _ => {
-            let values = values.iter().map(|name| named(aggregate(name), name)).collect();
+            let mut columns_of_values: Vec<String> =
+                values.iter().map(|name| named(aggregate(name), name)).collect();
+            if counts_left_out(dialect, options) {
+                let left_out: Vec<String> = values.iter().filter_map(|name| dialect.left_out(name)).collect();
+                let name = dialect.name("outrider_left_out");
+                columns_of_values.push(named(format!("sum({})", left_out.join(" + ")), &name));
+            }
+            let values = columns_of_values;
             let columns = columns(named(step, &dialect.name("time")), values);
-            let groups: Vec<String> = (1..=labels.len() + 1).map(|at| at.to_string()).collect();
+            let groups = [vec!["1".to_owned()], label_keys].concat();
             format!(
                 "SELECT {columns} FROM {table} WHERE {conditions} GROUP BY {} ORDER BY 1 LIMIT {limit}",
                 groups.join(", ")
@@ -288,7 +327,7 @@ pub(super) fn expand_text(
         sql.push_str(conditions.as_deref().unwrap_or("(1 = 1)"));
         sql.push_str(part);
     }
-    Ok(Some(writer.finish(sql)))
+    Ok(Some(Statement { is_users: true, ..writer.finish(sql) }))
 }
 
 /// Whether the text asks for different rows in different ranges.
@@ -314,7 +353,11 @@ fn expand_range(
         max_data_points: request.max_points(),
     };
     let longest: RefCell<Option<i64>> = RefCell::new(None);
-    let group = |name: &str, ms: String, step: Option<&&str>, alias: bool| -> Result<Option<String>> {
+    let group = |name: &str, ms: String, rest: &[&str], alias: bool| -> Result<Option<String>> {
+        let step = rest.first();
+        if let Some(fill) = rest.get(1).filter(|fill| !fill.eq_ignore_ascii_case("null")) {
+            return Err(filled(name, fill));
+        }
         let step_ms = step.map_or(Ok(request.step_ms), |text| step_of(name, text, request.step_ms))?;
         let longer = longest.borrow().map_or(step_ms, |longest| longest.max(step_ms));
         *longest.borrow_mut() = Some(longer);
@@ -328,7 +371,8 @@ fn expand_range(
                     let ms = dialect.any_epoch_ms(column, zone);
                     format!("({ms} >= {from_ms} AND {ms} < {to_ms})")
                 }
-                _ => dialect.within(column, TimeColumn::Timestamp, from_ms, to_ms, zone),
+                // The column may be text, for all that is known of it.
+                _ => dialect.within(column, TimeColumn::Text, from_ms, to_ms, zone),
             },
             ("__timeFrom", None | Some([])) => dialect.time(from_ms, zone),
             ("__timeTo", None | Some([])) => dialect.time(to_ms, zone),
@@ -340,20 +384,15 @@ fn expand_range(
                 format!("{} AS {}", dialect.seconds(&ms), dialect.name("time"))
             }
             ("__timeGroup" | "__timeGroupAlias", Some([column, rest @ ..]))
-                if rest.len() <= 1 && !column.is_empty() =>
+                if rest.len() <= 2 && !column.is_empty() =>
             {
-                return group(
-                    name,
-                    dialect.any_epoch_ms(column, zone),
-                    rest.first(),
-                    name.ends_with("Alias"),
-                );
+                return group(name, dialect.any_epoch_ms(column, zone), rest, name.ends_with("Alias"));
             }
             ("__unixEpochGroup" | "__unixEpochGroupAlias", Some([column, rest @ ..]))
-                if rest.len() <= 1 && !column.is_empty() =>
+                if rest.len() <= 2 && !column.is_empty() =>
             {
                 let ms = dialect.epoch_ms(column, TimeColumn::Epoch { per_second: 1 }, zone);
-                return group(name, ms, rest.first(), name.ends_with("Alias"));
+                return group(name, ms, rest, name.ends_with("Alias"));
             }
             ("__unixEpochFilter", Some([column])) if !column.is_empty() => {
                 dialect.within(column, TimeColumn::Epoch { per_second: 1 }, from_ms, to_ms, zone)
@@ -366,7 +405,7 @@ fn expand_range(
             ("__unixEpochNanoFrom", None | Some([])) => epoch_from(from_ms, 1_000_000_000).to_string(),
             ("__unixEpochNanoTo", None | Some([])) => epoch_from(to_ms, 1_000_000_000).to_string(),
             ("__adhocFilters", None | Some([])) => FILTERS.to_string(),
-            _ if name.starts_with("__") => return Err(misused(name, arguments)),
+            _ if name.starts_with("__") => return Err(misused(name)),
             _ => return Ok(None),
         }))
     };
@@ -374,16 +413,12 @@ fn expand_range(
     Ok((expanded, longest.into_inner()))
 }
 
-fn misused(name: &str, arguments: Option<&[&str]>) -> Error {
+fn misused(name: &str) -> Error {
     let form = match name {
         "__timeFilter" | "__timeEpoch" | "__time" | "__unixEpochFilter" | "__unixEpochNanoFilter" => {
             "(column)"
         }
         "__timeGroup" | "__timeGroupAlias" | "__unixEpochGroup" | "__unixEpochGroupAlias" => {
-            if arguments.is_some_and(|arguments| arguments.len() > 2) {
-                return Error::new(Category::Query, format!("the macro ${name} cannot fill gaps"))
-                    .hint("leave the fill value out: detectors see gaps as what they are");
-            }
             "(column, '5m'), or (column) for the step of the query"
         }
         _ => {
@@ -393,6 +428,20 @@ fn misused(name: &str, arguments: Option<&[&str]>) -> Error {
     };
     Error::new(Category::Query, format!("the macro ${name} is not used as it has to be"))
         .hint(format!("write ${name}{form}"))
+}
+
+/// Grafana's macros fill gaps with what their third argument says. NULL is what a gap is here anyway.
+fn filled(name: &str, fill: &str) -> Error {
+    let why = if fill.eq_ignore_ascii_case("previous") {
+        "the value before a gap may lie before the range asked for, and so differ from query to query"
+    } else {
+        "a series without rows in a range is not known there, and so would not be filled"
+    };
+    let shown: String = fill.chars().take(20).collect();
+    Error::new(Category::Query, format!("the macro ${name} cannot fill gaps with {shown}: {why}")).hint(
+        "write NULL or leave it out, so that detectors see gaps as gaps, or make the rows yourself, as with COALESCE on a \
+         join with the times",
+    )
 }
 
 /// The step that a macro's argument names: a duration, in quotes or not, or a macro for the query's own step.
@@ -448,9 +497,9 @@ mod tests {
             built(Postgresql, json, TimeColumn::Timestamp),
             "SELECT ((floor(extract(epoch FROM (\"at\")::timestamptz) * 1000)::bigint) - \
              (((floor(extract(epoch FROM (\"at\")::timestamptz) * 1000)::bigint) % 300000) + 300000) % 300000) \
-             AS \"time\", \"host\", avg(\"v\") AS \"v\" FROM \"s\".\"t\" WHERE \
-             (\"at\" >= '2023-11-14 22:10:00.000+00:00' AND \"at\" < '2023-11-14 22:20:00.000+00:00') \
-             AND (COALESCE((\"dc\")::text, '') <> $1) GROUP BY 1, 2 ORDER BY 1 LIMIT 10 -- parameters: \"x\""
+             AS \"time\", (\"host\")::text AS \"host\", avg(\"v\") AS \"v\" FROM \"s\".\"t\" WHERE \
+             (\"at\" >= '2023-11-14 22:10:00.000+00:00'::timestamptz AND \"at\" < '2023-11-14 22:20:00.000+00:00'::timestamptz) \
+             AND (COALESCE((\"dc\")::text, '') <> $1) GROUP BY 1, (\"host\")::text ORDER BY 1 LIMIT 10 -- parameters: \"x\""
         );
         let json = json!({"table": "t", "valueColumns": ["v"], "aggregate": "none"});
         assert_eq!(

@@ -191,3 +191,15 @@ proptest! {
         let _ = read_as("{{a}}", &answer);
     }
 }
+
+#[test]
+fn null_is_a_series_without_samples() {
+    let answer = matrix(&json!([
+        {"metric": {"room": "a"}, "values": [[1_740_960_000, "1.5"]]},
+        {"metric": {"room": "e"}, "values": null},
+        {"values": null, "metric": {"room": "f"}, "histograms": null},
+    ]));
+    let (series, _) = read(&answer).unwrap();
+    let found: Vec<_> = series.iter().map(|one| (one.labels["room"].as_str(), one.len())).collect();
+    assert_eq!(found, [("a", 1), ("e", 0), ("f", 0)]);
+}
