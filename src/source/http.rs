@@ -441,8 +441,8 @@ mod tests {
     use super::*;
 
     /// Where a request to `path` is sent on to, if it is.
-    fn redirected(settings: Settings, path: &str, location: &str) -> Result<String> {
-        let client = HttpClient::new(&settings)?;
+    fn redirected(settings: &Settings, path: &str, location: &str) -> Result<String> {
+        let client = HttpClient::new(settings)?;
         let location = HeaderValue::from_str(location).unwrap();
         let next = client.redirected(client.get(path, &[])?, StatusCode::FOUND, &location)?;
         Ok(next.url.to_string())
@@ -464,7 +464,7 @@ mod tests {
             ("http://h/", "https://other/x", false),
             ("https://h/", "http://h/x", false),
         ] {
-            assert_eq!(redirected(at(url), "/query", location).is_ok(), followed, "{url} to {location}");
+            assert_eq!(redirected(&at(url), "/query", location).is_ok(), followed, "{url} to {location}");
         }
     }
 
@@ -484,9 +484,9 @@ mod tests {
             ("/sub/%252e%252e/x", false),
             ("//h/x", false),
         ] {
-            assert!(redirected(at("http://h/sub"), "/query", location).is_ok(), "{location}");
+            assert!(redirected(&at("http://h/sub"), "/query", location).is_ok(), "{location}");
             for settings in [header(), token()] {
-                assert_eq!(redirected(settings, "/query", location).is_ok(), followed, "{location}");
+                assert_eq!(redirected(&settings, "/query", location).is_ok(), followed, "{location}");
             }
         }
     }
