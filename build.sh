@@ -12,6 +12,12 @@ case "$(uname -m)" in
   *) echo "build.sh: unsupported machine $(uname -m); Grafana runs plugins on amd64 and arm64" >&2; exit 1 ;;
 esac
 BINARY="$DIST/gpx_outrider_linux_$ARCH"
+ZIP="$PWD/$PLUGIN_ID-$VERSION.zip"
+# The time that everything in the package bears, so that the same commit gives the same bytes.
+if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
+  SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date +%s)
+fi
+export SOURCE_DATE_EPOCH
 DEMO_SVG=${DEMO_SVG:-$PWD/demo.svg}
 
 STEP="starting"
@@ -29,6 +35,8 @@ usage: ./build.sh VERB
   demo      build it, launch it as Grafana does, and show what it finds in made-up data
   grafana   start a local Grafana on port 3000 with the plugin, data sources and a dashboard
   test      set up what tests need, then run every check there is
+  audit     look for known vulnerabilities in what the package is made of
+  reproduce build twice in two folders and compare every byte (two release builds)
   fuzz      throw bytes at the parsers: fuzz [TARGET|all] [SECONDS, default 60], or fuzz TARGET FILE for one input
   compat    check the frontend against the oldest and newest supported Grafana packages
   clean     remove everything that was built
@@ -53,8 +61,12 @@ build_backend() {
   step "backend (Rust, release)"
   local target
   target=$(rust_target)
-  # With an explicit target the flag does not reach build scripts and procedural macros, which must stay dynamic.
-  RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
+  # With an explicit target the flags do not reach build scripts and procedural macros, which must stay dynamic. Where
+  # the sources lie is in messages of panics: it would differ from machine to machine.
+  local cargo_home=${CARGO_HOME:-$HOME/.cargo}
+  local here="$PWD=/outrider" crates="$cargo_home=/cargo"
+  RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static --remap-path-prefix=$here --remap-path-prefix=$crates" \
+    CFLAGS="${CFLAGS:-} -ffile-prefix-map=$here -ffile-prefix-map=$crates" \
     cargo build --release --locked --target "$target" --no-default-features --bin gpx_outrider
   mkdir -p "$DIST"
   install -m 0755 "${CARGO_TARGET_DIR:-target}/$target/release/gpx_outrider" "$BINARY"
@@ -80,7 +92,7 @@ build_frontend() {
 assemble() {
   step "dist/"
   local today
-  today=$(git log -1 --format=%cs 2>/dev/null || date +%F)
+  today=$(date -u -d "@$SOURCE_DATE_EPOCH" +%F)
   sed -e "s/%VERSION%/$VERSION/" -e "s/%TODAY%/$today/" plugin.json >"$DIST/plugin.json"
   rm -rf "$DIST/img" "$DIST/dashboards"
   mkdir -p "$DIST/dashboards"
@@ -91,27 +103,85 @@ assemble() {
   cp README.md CHANGELOG.md LICENSE "$DIST/"
 }
 
+# What the package is made of, as CycloneDX: every crate in the binary, and every npm package in the frontend.
+bill_of_materials() {
+  step "bill of materials"
+  rm -rf "$DIST/sbom"
+  mkdir -p "$DIST/sbom"
+  if cargo cyclonedx --version >/dev/null 2>&1; then
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --target "$(rust_target)" \
+      --override-filename plugin.cdx
+    # The folder it was built in is nobody's business, and would make two builds differ.
+    sed "s|file://$PWD|file:///outrider|g" plugin.cdx.json >"$DIST/sbom/plugin.cdx.json"
+    rm -f plugin.cdx.json
+  else
+    echo "no bill of materials of the binary: cargo install --locked cargo-cyclonedx brings what makes it"
+  fi
+  # What Grafana lends (React and its own packages) is not in the bundle, and nothing else may be unless it is listed.
+  if grep -q '/node_modules/' "$DIST/module.js.map"; then
+    die "module.js bundles npm packages that package.json does not list as dependencies: list them, so that they are in the bill of materials and in the audit"
+  fi
+  (cd pkg-frontend && npm sbom --sbom-format cyclonedx --omit dev --package-lock-only) | node -e '
+    const bom = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+    delete bom.serialNumber;
+    bom.metadata.timestamp = new Date(process.env.SOURCE_DATE_EPOCH * 1000).toISOString();
+    console.log(JSON.stringify(bom, null, 2));' >"$DIST/sbom/frontend.cdx.json"
+  ls "$DIST/sbom"
+}
+
+# The same files give the same bytes: in one order, with one time, without owners.
 pack() {
-  local zip="$PWD/$PLUGIN_ID-$VERSION.zip" staging
+  local staging
   staging=$(mktemp -d)
   cp -r "$DIST" "$staging/$PLUGIN_ID"
-  rm -f "$zip"
+  find "$staging" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+  find "$staging" -type d -exec chmod 0755 {} +
+  find "$staging" -type f ! -name 'gpx_*' -exec chmod 0644 {} +
+  rm -f "$ZIP"
   if have zip; then
-    (cd "$staging" && zip -qr "$zip" "$PLUGIN_ID")
+    (cd "$staging" && find "$PLUGIN_ID" -type f | LC_ALL=C sort | TZ=UTC zip -qX "$ZIP" -@)
   elif have python3; then
-    (cd "$staging" && python3 -m zipfile -c "$zip" "$PLUGIN_ID")
+    (cd "$staging" && find "$PLUGIN_ID" -type f | LC_ALL=C sort | TZ=UTC xargs python3 -m zipfile -c "$ZIP")
   else
     echo "no zip: neither zip nor python3 is installed"
   fi
   rm -rf "$staging"
-  if [ -f "$zip" ]; then echo "packed $zip"; fi
+  if [ -f "$ZIP" ]; then echo "packed $ZIP"; fi
 }
 
 build() {
   build_backend
   build_frontend
   assemble
+  bill_of_materials
   pack
+}
+
+# Builds into a folder of its own, without what is there already. Without the backend where "cheap" is asked for.
+build_afresh() {
+  DIST="$1/dist" ZIP="$1/plugin.zip" BINARY="$1/dist/gpx_outrider_linux_$ARCH"
+  mkdir -p "$DIST"
+  if [ "${2:-}" != cheap ]; then CARGO_TARGET_DIR="$1/target" build_backend; fi
+  build_frontend
+  assemble
+  bill_of_materials
+  # A clock that has gone on must not be seen.
+  find "$DIST" -exec touch -d "$3" {} +
+  pack
+}
+
+# Two builds from the same sources, byte for byte.
+reproduce() {
+  local both
+  both=$(mktemp -d)
+  (build_afresh "$both/one" "${1:-}" 2001-01-01)
+  (build_afresh "$both/two" "${1:-}" 2002-02-02)
+  step "comparison of the two"
+  diff -r "$both/one/dist" "$both/two/dist"
+  cmp "$both/one/plugin.zip" "$both/two/plugin.zip"
+  sha256sum "$both/one/plugin.zip" | cut -d ' ' -f 1
+  rm -rf "$both"
+  echo "the same bytes twice"
 }
 
 # ---- demo and grafana -----------------------------------------------------------------------------------------------
@@ -201,6 +271,10 @@ setup_tests() {
     step "cargo-deny (compiles for a few minutes)"
     cargo install --locked cargo-deny
   fi
+  if ! cargo cyclonedx --version >/dev/null 2>&1; then
+    step "cargo-cyclonedx (compiles for a few minutes)"
+    cargo install --locked cargo-cyclonedx
+  fi
   setup_frontend
 }
 
@@ -221,20 +295,54 @@ check_rust() {
   step "licences, bans and sources of dependencies"
   cargo deny --locked check --hide-inclusion-graph licenses bans sources
   cargo deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml check --hide-inclusion-graph licenses bans sources
-  check_advisories
 }
 
-# The advisory database is a git repository: where it cannot be reached, that is said and not hidden.
-check_advisories() {
-  local log="$LOGS/advisories.log"
-  if timeout 120 cargo deny --locked check advisories >"$log" 2>&1; then
-    echo "advisories ok"
-  elif grep -qiE 'failed to (fetch|clone)|unable to (fetch|clone)|network|could ?n.t resolve|timed out|connect' "$log" || [ ! -s "$log" ]; then
-    echo "advisories NOT checked: the advisory database cannot be reached from here"
-  else
-    cat "$log"
-    return 1
+# Known vulnerabilities. A database that cannot be reached is said to be so, and fails where OUTRIDER_REQUIRE_AUDIT is
+# set; a finding always fails, and so does a check that cannot be done with a database at hand. Which of these it is, is
+# told by what was run, not by the words of its message: advisories speak of connections, too.
+audit() {
+  mkdir -p "$LOGS"
+  audit_crates
+  audit_npm
+}
+
+not_audited() {
+  echo "$1 NOT checked: $2 cannot be reached from here"
+  [ -z "${OUTRIDER_REQUIRE_AUDIT:-}" ] || die "OUTRIDER_REQUIRE_AUDIT is set, and $1 were not checked"
+}
+
+audit_crates() {
+  step "advisories about crates"
+  local log="$LOGS/advisories.log" databases="${CARGO_HOME:-$HOME/.cargo}/advisory-dbs" age=""
+  if ! timeout 120 cargo deny --locked fetch db >"$log" 2>&1; then
+    if [ -z "$(find "$databases" -mindepth 2 -maxdepth 2 -name crates 2>/dev/null)" ]; then
+      not_audited "advisories about crates" "the advisory database"
+      return
+    fi
+    age=", by a database fetched earlier: it cannot be reached from here now"
   fi
+  if ! timeout 120 cargo deny --locked check --disable-fetch advisories >"$log" 2>&1; then
+    cat "$log"
+    die "advisories about crates were found, or could not be read"
+  fi
+  echo "advisories about crates ok$age"
+}
+
+# Of what the package brings to users. Tools of the build run on no one's machine but ours.
+audit_npm() {
+  step "advisories about npm packages"
+  local report="$LOGS/npm-audit.json" verdict
+  (cd pkg-frontend && timeout 120 npm audit --omit=dev --json) >"$report" 2>"$LOGS/npm-audit.log" || true
+  verdict=$(node -e '
+    let report = {};
+    try { report = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8")); } catch {}
+    const found = report.metadata?.vulnerabilities?.total;
+    console.log(typeof found !== "number" ? "none" : found === 0 ? "ok" : "found");' "$report")
+  case "$verdict" in
+    ok) echo "advisories about npm packages ok" ;;
+    none) not_audited "advisories about npm packages" "the npm registry" ;;
+    *) cat "$report"; die "advisories about npm packages were found" ;;
+  esac
 }
 
 check_frontend() {
@@ -344,9 +452,13 @@ run_tests() {
   mkdir -p "$LOGS"
   setup_tests
   check_rust
+  step "tests of the audit"
+  bash tests/audit.sh
+  audit
   check_fuzz
   build
   check_frontend
+  reproduce cheap
   check_plugin
   count_tests
 }
@@ -365,6 +477,8 @@ case "${1:-}" in
   grafana) grafana ;;
   test) run_tests ;;
   fuzz) fuzz "${2:-}" "${3:-}" ;;
+  audit) audit ;;
+  reproduce) reproduce ;;
   compat) compat ;;
   clean) clean ;;
   "" | help | -h | --help) usage ;;

@@ -99,17 +99,21 @@ pub struct Error {
     hint: Option<String>,
 }
 
+/// The most of a message, and of a hint, that is kept. Whatever is quoted in one, it fits a notice in Grafana and a line
+/// of the log.
+const MAX_CHARS: usize = 2_000;
+
 impl Error {
-    /// An error of `category`; `message` says what failed and why.
+    /// An error of `category`; `message` says what failed and why. It is cut off if it is very long.
     #[must_use]
     pub fn new(category: Category, message: impl Into<String>) -> Self {
-        Self { category, message: message.into(), hint: None }
+        Self { category, message: bounded(message.into()), hint: None }
     }
 
     /// The same error with a hint what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(bounded(hint.into()));
         self
     }
 
@@ -170,9 +174,21 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
     }
 }
 
+fn bounded(text: String) -> String {
+    // A char has at least one byte.
+    if text.len() <= MAX_CHARS { text } else { shortened(&text, MAX_CHARS) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_short_whatever_it_quotes() {
+        let error = Error::new(Category::Query, "ä".repeat(1_000_000)).hint("x".repeat(1_000_000));
+        assert!(error.to_string().chars().count() < 2 * MAX_CHARS + 50);
+        assert!(error.message().ends_with("ä…"));
+    }
 
     #[test]
     fn names_are_listed_as_a_person_would() {

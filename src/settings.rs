@@ -17,6 +17,8 @@ use crate::error::{Category, Error, Result};
 /// How the upstream is reached; built once per saved version of the data source.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The organisation the data source belongs to; 0 if it is unknown.
+    pub org_id: i64,
     /// Grafana's name for the data source itself; empty outside Grafana.
     pub uid: String,
     /// Kind of the upstream, a name of [`crate::source::SOURCES`]. Default `generator`.
@@ -108,6 +110,8 @@ pub struct ClientIdentity {
 #[expect(missing_debug_implementations, reason = "holds decrypted secrets")]
 #[derive(Default)]
 pub struct RawSettings<'a> {
+    /// Protocol field `orgId` of the request.
+    pub org_id: i64,
     /// Protocol field `uid`.
     pub uid: &'a str,
     /// Protocol field `url`.
@@ -191,6 +195,7 @@ impl Default for Settings {
     /// A data source on which nothing was typed: the generator.
     fn default() -> Self {
         Self {
+            org_id: 0,
             uid: String::new(),
             source: DEFAULT_SOURCE.to_owned(),
             url: String::new(),
@@ -257,6 +262,7 @@ impl Settings {
         let limits = json.limits()?;
         let database = if json.database.is_empty() { raw.database } else { &json.database };
         Ok(Self {
+            org_id: raw.org_id,
             uid: raw.uid.to_owned(),
             source: if json.source.is_empty() { DEFAULT_SOURCE.to_owned() } else { json.source },
             url: raw.url.trim().to_owned(),

@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "shared with the tests of sources, which use more of it")]
 mod host;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,9 +32,9 @@ async fn launch(env: &[(&str, &str)]) -> Plugin {
 async fn handshake_query_and_clean_shutdown() {
     let plugin = launch(&[]).await;
     let parts: Vec<&str> = plugin.handshake.split('|').collect();
-    assert_eq!((parts[0], parts[1], parts[2], parts[4]), ("1", "2", "tcp", "grpc"));
-    let port: u16 = parts[3].strip_prefix("127.0.0.1:").unwrap().parse().unwrap();
-    assert!((10_000..=25_000).contains(&port));
+    assert_eq!((parts[0], parts[1], parts[2], parts[4]), ("1", "2", "unix", "grpc"));
+    let socket = Path::new(parts[3]).to_owned();
+    assert!(socket.exists());
 
     let answer = plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
     assert_eq!((answer.status, &answer.error), (200, &None));
@@ -43,6 +44,44 @@ async fn handshake_query_and_clean_shutdown() {
     assert_eq!(frame.column("time").unwrap().len(), 72);
     assert_eq!(frame.meta["typeVersion"], json!([0, 1]));
     assert!(plugin.shut_down().await.unwrap().success());
+    assert!(!socket.parent().unwrap().exists(), "the socket goes with the plugin");
+}
+
+/// The socket of a killed plugin is gone after the next start; that of one that lives is not.
+#[tokio::test]
+async fn only_the_owner_reaches_the_socket_and_none_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = [("PLUGIN_UNIX_SOCKET_DIR", folder.path().to_str().unwrap())];
+    let sockets = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let living = launch(&env).await;
+    let mut killed = launch(&env).await;
+    for path in sockets() {
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&path.join("grpc.sock"))), (0o700, 0o600));
+    }
+    killed.child.kill().await.unwrap();
+    assert_eq!(sockets().count(), 2);
+    let mut next = launch(&env).await;
+    assert_eq!(sockets().count(), 2);
+    for plugin in [&living, &next] {
+        assert!(plugin.check_health(context(&json!({}))).await.unwrap().is_ok);
+    }
+    let pid = rustix::process::Pid::from_raw(next.child.id().unwrap().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(next.child.wait().await.unwrap().success());
+    assert_eq!(sockets().count(), 1);
+    assert!(living.shut_down().await.unwrap().success());
+    assert_eq!(sockets().count(), 0);
+}
+
+/// The way out for an operator whose system has no folder for a socket.
+#[tokio::test]
+async fn a_port_is_listened_on_only_if_the_operator_asks_for_one() {
+    let plugin = launch(&[("GF_PLUGIN_LISTEN_TCP", "true")]).await;
+    let address = plugin.handshake.strip_prefix("1|2|tcp|127.0.0.1:").unwrap();
+    let port: u16 = address.strip_suffix("|grpc").unwrap().parse().unwrap();
+    assert!((10_000..=25_000).contains(&port));
+    assert!(plugin.check_health(context(&json!({}))).await.unwrap().is_ok);
 }
 
 #[tokio::test]

@@ -128,6 +128,27 @@ describe('authentication', () => {
   });
 });
 
+describe('the data sources of Grafana that may be asked', () => {
+  const grafana = { source: 'grafana' } as const;
+
+  it('are all by default, and the field says what that means', () => {
+    mountConfig(newSettings({ jsonData: grafana }));
+    expect(screen.getByLabelText('Allowed data sources')).toHaveValue('');
+    expect(screen.getByLabelText('Allowed data sources')).toHaveAttribute('placeholder', 'all');
+  });
+
+  it('are saved as a list, and not at all where none is left', async () => {
+    const { user, last } = mountConfig(newSettings({ jsonData: grafana }));
+    const allowed = screen.getByLabelText('Allowed data sources');
+    await user.type(allowed, 'prom, loki\nmysql-1');
+    await user.tab();
+    expect(last()?.jsonData).toEqual({ ...grafana, allowedUids: ['prom', 'loki', 'mysql-1'] });
+    await user.clear(allowed);
+    await user.tab();
+    expect(last()?.jsonData).toStrictEqual(grafana);
+  });
+});
+
 describe('TLS', () => {
   it('asks for certificates once they are wanted, and keeps them secret', async () => {
     const { user, last } = mountConfig(newSettings({ jsonData: httpJson }));

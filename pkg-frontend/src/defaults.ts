@@ -31,6 +31,7 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   tlsAuth: false,
   oauthPassThru: false,
   keepCookies: [],
+  allowedUids: [],
   queryLanguage: 'influxql',
   organization: '',
   sslmode: 'verify-full',

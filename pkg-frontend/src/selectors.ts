@@ -29,6 +29,7 @@ export const selectors = {
     serviceAccountToken: 'outrider-config-service-account-token',
     oauthPassThru: 'outrider-config-oauth-pass-thru',
     keepCookies: 'outrider-config-keep-cookies',
+    allowedUids: 'outrider-config-allowed-uids',
     influxDatabase: 'outrider-config-influx-database',
     influxLanguage: 'outrider-config-influx-language',
     influxUser: 'outrider-config-influx-user',

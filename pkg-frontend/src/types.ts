@@ -301,6 +301,8 @@ export interface SettingsOptions {
   /** Grafana's own keys: who the user is goes along with requests. */
   oauthPassThru: boolean;
   keepCookies: string[];
+  /** Of Grafana: uids of the only data sources that may be asked; none listed is all. */
+  allowedUids: string[];
   /** Of InfluxDB: the language of queries that name none. */
   queryLanguage: InfluxLanguage;
   /** Of InfluxDB 2, for Flux. */

@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::cache::{Cache, Key};
-use crate::error::Result;
+use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series, TimeRange};
 use crate::source::{FetchRequest, Fetched, PreparedQuery};
 
@@ -34,6 +34,11 @@ const JOIN_MS: i64 = 10 * 60_000;
 /// Where more ranges than this are missing, all from the first to the last is asked for; and so many requests of one
 /// query are under way at the same time.
 const MAX_REQUESTS: usize = 4;
+
+/// The most requests of one query, each of which has some thousand steps where upstreams limit them.
+const MAX_SLICES: i64 = 500;
+/// The most steps that one query may ask for. Of a series with a value in each, these are 800 MB.
+const MAX_STEPS: i64 = 50_000_000;
 
 /// How far back from now points are read anew by every query: five minutes or two steps, whichever is longer.
 pub(super) fn recent_ms(step_ms: i64) -> i64 {
@@ -160,6 +165,7 @@ struct Gap {
 
 async fn fetch(ask: &Ask, missing: &[Gap]) -> Result<Vec<(Gap, Fetched)>> {
     let slice_ms = ask.prepared.slice_ms(ask.step_ms);
+    check_size(missing, slice_ms, ask.step_ms)?;
     let slices: Vec<Gap> = missing.iter().flat_map(|gap| slices(*gap, slice_ms, ask.step_ms)).collect();
     let fetches = slices.into_iter().map(async |gap| {
         let range = TimeRange { from_ms: gap.from_ms, to_ms: gap.to_ms.saturating_sub(1) };
@@ -169,18 +175,39 @@ async fn fetch(ask: &Ask, missing: &[Gap]) -> Result<Vec<(Gap, Fetched)>> {
     stream::iter(fetches).buffered(MAX_REQUESTS).try_collect().await
 }
 
-/// `gap` in parts of at most `slice_ms`, all but the last a whole number of steps.
-fn slices(gap: Gap, slice_ms: Option<i64>, step_ms: i64) -> Vec<Gap> {
-    let step_ms = step_ms.max(1);
-    let length = slice_ms.map_or(i64::MAX, |slice_ms| floor(slice_ms, step_ms).max(step_ms));
-    let mut slices = Vec::new();
-    let mut from_ms = gap.from_ms;
-    while from_ms < gap.to_ms {
-        let to_ms = from_ms.saturating_add(length).min(gap.to_ms);
-        slices.push(Gap { from_ms, to_ms });
-        from_ms = to_ms;
+/// Refuses, before anything is asked, what would be too many points or requests.
+///
+/// # Errors
+/// [`Category::Limit`].
+fn check_size(missing: &[Gap], slice_ms: Option<i64>, step_ms: i64) -> Result<()> {
+    let count = |of: &dyn Fn(&Gap) -> i64| missing.iter().fold(0_i64, |sum, gap| sum.saturating_add(of(gap)));
+    let parts = |gap: &Gap, length: i64| (gap.to_ms.saturating_sub(gap.from_ms) / length).saturating_add(1);
+    let steps = count(&|gap| parts(gap, step_ms.max(1)));
+    let requests = count(&|gap| parts(gap, slice_length(slice_ms, step_ms)));
+    let refused = |what: &str, number: i64, most: i64| {
+        Err(Error::new(Category::Limit, format!("the query needs {number} {what}, more than {most}"))
+            .hint("choose a longer step, a shorter trainingWindow or a shorter time range"))
+    };
+    if steps > MAX_STEPS {
+        refused("steps of every series, with what the detector learns from", steps, MAX_STEPS)
+    } else if requests > MAX_SLICES {
+        refused("requests to the upstream", requests, MAX_SLICES)
+    } else {
+        Ok(())
     }
-    slices
+}
+
+fn slice_length(slice_ms: Option<i64>, step_ms: i64) -> i64 {
+    let step_ms = step_ms.max(1);
+    slice_ms.map_or(i64::MAX, |slice_ms| floor(slice_ms, step_ms).max(step_ms))
+}
+
+/// `gap` in parts of at most `slice_ms`, all but the last a whole number of steps; each made when it is asked for.
+fn slices(gap: Gap, slice_ms: Option<i64>, step_ms: i64) -> impl Iterator<Item = Gap> {
+    let length = slice_length(slice_ms, step_ms);
+    let slice = move |from_ms: i64| Gap { from_ms, to_ms: from_ms.saturating_add(length).min(gap.to_ms) };
+    let first = (gap.from_ms < gap.to_ms).then(|| slice(gap.from_ms));
+    std::iter::successors(first, move |before| (before.to_ms < gap.to_ms).then(|| slice(before.to_ms)))
 }
 
 /// The parts of a range that no chunk covers; at most [`MAX_REQUESTS`].
@@ -399,8 +426,33 @@ mod tests {
     }
 
     #[test]
+    fn too_much_is_refused_before_any_of_it_is_planned() {
+        let gap = |from_ms, to_ms| Gap { from_ms, to_ms };
+        let year = 366 * 86_400_000;
+        let check = |gaps: &[Gap], slice_ms, step_ms| check_size(gaps, slice_ms, step_ms);
+        assert_eq!(check(&[gap(0, year)], None, 1_000), Ok(()));
+        assert_eq!(check(&[gap(0, year)], Some(11_000 * 60_000), 60_000), Ok(()));
+        for (gaps, slice_ms, step_ms, words) in [
+            (&[gap(0, year)][..], None, 1, "steps"),
+            (&[gap(0, year)], Some(11_000 * 1_000), 1_000, "requests"),
+            (&[gap(0, year); 40], Some(11_000 * 60_000), 60_000, "requests"),
+            (&[gap(i64::MIN, i64::MAX)], Some(1), 1, "steps"),
+        ] {
+            let error = check(gaps, slice_ms, step_ms).unwrap_err();
+            assert_eq!(error.category(), Category::Limit);
+            assert!(
+                error.to_string().contains(words) && error.to_string().contains("longer step"),
+                "{error}"
+            );
+        }
+        // As many as there are in all of time, of which none is made before it is wanted.
+        assert_eq!(slices(gap(0, i64::MAX), Some(1), 1).nth(3), Some(gap(3, 4)));
+    }
+
+    #[test]
     fn a_long_range_is_asked_for_in_slices_of_whole_steps() {
         let gap = |from_ms, to_ms| Gap { from_ms, to_ms };
+        let slices = |of, slice_ms, step_ms| slices(of, slice_ms, step_ms).collect::<Vec<_>>();
         assert_eq!(slices(gap(3, 50), None, 10), [gap(3, 50)]);
         assert_eq!(slices(gap(0, 50), Some(25), 10), [gap(0, 20), gap(20, 40), gap(40, 50)]);
         assert_eq!(slices(gap(0, 20), Some(20), 10), [gap(0, 20)]);

@@ -1,8 +1,9 @@
 //! The upstream's own annotations as the frame that Grafana makes annotations of.
 
-use serde_json::{Map, json};
+use serde_json::Map;
 
-use super::{Field, Frame, Values};
+use super::{EXECUTED_CHARS, Field, Frame, Values, notices};
+use crate::error::shortened;
 use crate::source::Annotations;
 
 /// One row an annotation, by time, with the columns Grafana looks for.
@@ -13,11 +14,9 @@ pub fn annotations(found: &Annotations) -> Frame {
         Field::new(name, Values::Text((0..all.len()).map(of).collect()))
     };
     let mut meta = Map::new();
-    meta.insert("executedQueryString".into(), json!(found.executed));
+    meta.insert("executedQueryString".into(), shortened(&found.executed, EXECUTED_CHARS).into());
     if !found.notices.is_empty() {
-        let notices: Vec<_> =
-            found.notices.iter().map(|text| json!({"severity": "info", "text": text})).collect();
-        meta.insert("notices".into(), json!(notices));
+        meta.insert("notices".into(), notices(&found.notices, "info"));
     }
     Frame {
         name: "annotations".to_owned(),

@@ -14,8 +14,15 @@ pub use annotations::annotations;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Detection, Outcome};
+use crate::error::shortened;
 use crate::query::{DurationMs, Output, Training};
 use crate::series::Labels;
+
+/// The most notices of a frame, and the most of each.
+const MAX_NOTICES: usize = 50;
+const NOTICE_CHARS: usize = 2_000;
+/// The most of what was asked that the query inspector shows.
+const EXECUTED_CHARS: usize = 100_000;
 
 /// A table of equally long columns with a name and metadata.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -179,7 +186,7 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     let (fetch_ms, decode_ms, detect_ms) =
         (ms(outcome.fetch_time), ms(outcome.decode_time), ms(outcome.detect_time));
-    frame.meta.insert("executedQueryString".into(), outcome.executed.clone().into());
+    frame.meta.insert("executedQueryString".into(), shortened(&outcome.executed, EXECUTED_CHARS).into());
     frame.meta.insert(
         "custom".into(),
         json!({"outrider": {
@@ -207,10 +214,17 @@ fn describe(frame: &mut Frame, outcome: &Outcome) {
         ]),
     );
     if !outcome.notices.is_empty() {
-        let notices: Vec<Value> =
-            outcome.notices.iter().map(|text| json!({"severity": "warning", "text": text})).collect();
-        frame.meta.insert("notices".into(), notices.into());
+        frame.meta.insert("notices".into(), notices(&outcome.notices, "warning"));
     }
+}
+
+/// Notices as Grafana shows them, as text: the first ones, and of each as much as someone reads.
+fn notices(texts: &[String], severity: &str) -> Value {
+    let shown = texts.iter().take(MAX_NOTICES);
+    let more = texts.len().saturating_sub(MAX_NOTICES);
+    let more = (more > 0).then(|| format!("{more} more notices are not shown"));
+    let notice = |text: &str| json!({"severity": severity, "text": shortened(text, NOTICE_CHARS)});
+    shown.chain(&more).map(|text| notice(text)).collect()
 }
 
 /// How long the range is that the points of these series cover.

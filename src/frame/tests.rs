@@ -290,6 +290,21 @@ fn the_text_of_an_event_says_how_far_it_went() {
     assert_eq!(text((0.75, 0.7)), "30 is high (2 points, up to 31)");
 }
 
+#[test]
+fn what_people_read_is_of_a_length_that_they_can() {
+    let mut long = outcome(vec![detection("requests", &[])]);
+    long.notices = vec!["ä".repeat(1_000_000); 1_000];
+    long.executed = "x".repeat(1_000_000);
+    let meta = &render(&long, &view(Output::All))[0].meta;
+    let notices = meta["notices"].as_array().unwrap();
+    assert_eq!(notices.len(), MAX_NOTICES + 1);
+    assert!(
+        notices.iter().all(|notice| notice["text"].as_str().unwrap().chars().count() <= NOTICE_CHARS + 1)
+    );
+    assert_eq!(notices[MAX_NOTICES]["text"], "950 more notices are not shown");
+    assert!(meta["executedQueryString"].as_str().unwrap().len() < EXECUTED_CHARS + 10);
+}
+
 /// A column of the annotations that come with the series.
 fn inline(detections: Vec<Detection>, name: &str) -> Values {
     let frames = render(&outcome(detections), &view(Output::All));

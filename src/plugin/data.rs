@@ -14,7 +14,7 @@ use super::metrics::QueryKinds;
 use super::{Shared, arrow, caller, instances};
 use crate::detector;
 use crate::engine::Job;
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, shortened};
 use crate::frame::{self, View};
 use crate::query::{Output, Query};
 use crate::series::TimeRange;
@@ -22,6 +22,9 @@ use crate::source::{self, AnySource};
 
 /// Points of a panel that does not say how many it can show.
 const DEFAULT_MAX_DATA_POINTS: usize = 1_000;
+
+/// How much of a refId, which may be any text, is logged.
+const REF_ID_CHARS: usize = 100;
 
 /// Frames carry nanoseconds in an `i64`: the years 1677 to 2262.
 const LAST_ENCODABLE_MS: i64 = i64::MAX / 1_000_000;
@@ -83,7 +86,8 @@ impl DataService {
         match answered {
             Ok(frames) => DataResponse { frames, error: String::new(), json_meta: Vec::new(), status: 200 },
             Err(error) => {
-                tracing::warn!(datasource, ref_id, category = %error.category(), error = %error, "query failed");
+                let ref_id = shortened(ref_id, REF_ID_CHARS);
+                tracing::warn!(datasource, ref_id = ref_id.as_str(), category = %error.category(), error = %error, "query failed");
                 DataResponse {
                     frames: Vec::new(),
                     status: i32::from(error.category().http_status()),
@@ -151,7 +155,7 @@ impl Plan {
         metrics.fetch_seconds.observe(outcome.fetch_time.as_secs_f64());
         metrics.detect_seconds.observe(outcome.detect_time.as_secs_f64());
         tracing::debug!(
-            ref_id,
+            ref_id = shortened(&ref_id, REF_ID_CHARS).as_str(),
             source = self.kinds.source,
             detector = self.kinds.detector,
             points_in = outcome.points_in,

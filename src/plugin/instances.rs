@@ -78,6 +78,7 @@ impl Instances {
             return Ok(instance.connected);
         }
         let settings = Settings::parse(&RawSettings {
+            org_id: context.org_id,
             uid: &stored.uid,
             url: &stored.url,
             user: &stored.user,

@@ -4,6 +4,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::error::shortened;
+
 /// Libraries whose own logs stay at warnings, whatever `RUST_LOG` says: at `trace` some of them write headers and
 /// bodies, and those carry secrets. The SDK's spans carry decrypted settings, so it is silenced altogether.
 const QUIET: [&str; 12] = [
@@ -21,6 +23,9 @@ const QUIET: [&str; 12] = [
     "want=warn",
 ];
 
+/// The most of a panic's message that is logged: it may quote what it stumbled over.
+const PANIC_CHARS: usize = 2_000;
+
 /// Installs the logger and a panic hook that writes to it. A panic's usual text is not JSON, and Grafana would lose
 /// it.
 pub(super) fn init() {
@@ -32,9 +37,9 @@ pub(super) fn init() {
 }
 
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("no message");
+    let message = shortened(panic.payload_as_str().unwrap_or("no message"), PANIC_CHARS);
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(panic = message, place, "a thread panicked");
+    tracing::error!(panic = message.as_str(), place, "a thread panicked");
 }
 
 /// What should be logged: `RUST_LOG`, else `log_level` of the section `[plugin.outrider-outliers-datasource]` in
@@ -82,13 +87,14 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(format), || {
             let usual = std::panic::take_hook();
             std::panic::set_hook(Box::new(log_panic));
-            let ended = std::panic::catch_unwind(|| panic!("boom"));
+            let ended = std::panic::catch_unwind(|| panic!("boom{}", "x".repeat(100_000)));
             std::panic::set_hook(usual);
             assert!(ended.is_err());
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let entry: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!(entry["fields"]["panic"], "boom");
+        let panic = entry["fields"]["panic"].as_str().unwrap();
+        assert!(panic.starts_with("boomxx") && panic.chars().count() == PANIC_CHARS + 1);
         assert!(entry["fields"]["place"].as_str().unwrap().contains("logging.rs"), "{text}");
     }
 

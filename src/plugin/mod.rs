@@ -11,6 +11,7 @@ mod data;
 mod diagnostics;
 mod handshake;
 mod instances;
+mod listener;
 mod logging;
 mod metrics;
 mod resource;
@@ -19,10 +20,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use grafana_plugin_sdk::pluginv2::data_server::DataServer;
 use grafana_plugin_sdk::pluginv2::diagnostics_server::DiagnosticsServer;
 use grafana_plugin_sdk::pluginv2::resource_server::ResourceServer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -31,6 +34,7 @@ use crate::engine::{Clock, DEFAULT_CACHE_BYTES, Engine, Workers};
 use crate::error::Result;
 use controller::Controller;
 use instances::Instances;
+use listener::Listener;
 use metrics::Metrics;
 
 /// Largest request taken. Go plugins take 16 MiB; tonic's own default of 4 MiB fails on dashboards with many long
@@ -107,12 +111,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Serves every service on a free port until shutdown is asked for, by the host or by a signal.
+/// Serves every service until shutdown is asked for, by the host or by a signal.
 async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let listener = handshake::bind().await?;
-    let address = listener.local_addr()?;
-    // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
-    let incoming = TcpIncoming::from_listener(listener, true, None)?;
+    let listener = listener::bind().await?;
+    let (network, address) = listener.address()?;
 
     let shutdown = CancellationToken::new();
     // Before the handshake: the host may send a signal as soon as it has read the line.
@@ -136,11 +138,22 @@ async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + S
         .add_service(
             ResourceServer::new(resource::ResourceService::new(shared))
                 .max_decoding_message_size(MAX_REQUEST_BYTES),
-        )
-        .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
+        );
+    let ended = shutdown.clone().cancelled_owned();
+    let (server, _folder): (BoxFuture<'_, _>, _) = match listener {
+        Listener::Unix(listener, folder) => {
+            let incoming = UnixListenerStream::new(listener);
+            (Box::pin(server.serve_with_incoming_shutdown(incoming, ended)), Some(folder))
+        }
+        Listener::Tcp(listener) => {
+            // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
+            let incoming = TcpIncoming::from_listener(listener, true, None)?;
+            (Box::pin(server.serve_with_incoming_shutdown(incoming, ended)), None)
+        }
+    };
 
-    print_line(&handshake::line(address));
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "plugin is ready");
+    print_line(&handshake::line(network, &address));
+    tracing::info!(network, address, version = env!("CARGO_PKG_VERSION"), "plugin is ready");
     let drained_for_too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_TIME).await;

@@ -2,6 +2,9 @@
 //!
 //! They are replaced here and not in the browser, because the range asked of the upstream includes the training
 //! window, and because alert rules never run frontend code.
+//!
+//! Whoever may see a dashboard may send any text. The work is in proportion to its length, however its parentheses are
+//! nested or left open, and so is what comes out.
 
 use std::fmt::Write as _;
 
@@ -12,6 +15,14 @@ use crate::error::{Category, Error, Result, shortened};
 
 /// How much of a macro is quoted.
 const QUOTED_CHARS: usize = 60;
+
+/// Longest name of a macro in braces that is looked for, in bytes. The longest there is has 21.
+const MAX_NAME_BYTES: usize = 256;
+/// How often, on average, each byte may be looked at in search of closing parentheses: macros within the arguments of
+/// others are looked at once for each of these.
+const MAX_SEARCHES: usize = 16;
+/// Longest text that macros may make, in bytes: macros may stand for much more than their own length.
+pub(crate) const MAX_EXPANDED_BYTES: usize = 1024 * 1024;
 
 /// What the macros stand for in one upstream request.
 #[derive(Debug, Clone, Copy)]
@@ -51,26 +62,76 @@ pub fn expand(text: &str, values: &MacroValues, escape: impl Fn(&str) -> String)
 /// commas outside of quotes and parentheses, and trimmed.
 ///
 /// # Errors
-/// Those of [`expand`] and of `own`; [`Category::Query`] if parentheses are left open.
+/// Those of [`expand`] and of `own`; [`Category::Query`] if parentheses are left open, or macros nested very deeply;
+/// [`Category::Limit`] if what comes out is too long.
 pub fn expand_with(
     text: &str,
     values: &MacroValues,
     escape: impl Fn(&str) -> String,
     own: impl Fn(&str, Option<&[&str]>) -> Result<Option<String>>,
 ) -> Result<String> {
+    let mut search = Search::in_text(text);
+    expand_searching(text, values, escape, own, &mut search)
+}
+
+/// The search for closing parentheses, which ends where it has looked at everything too often.
+#[derive(Debug)]
+struct Search {
+    looked_at: usize,
+    most: usize,
+}
+
+impl Search {
+    fn in_text(text: &str) -> Self {
+        Self { looked_at: 0, most: text.len().saturating_mul(MAX_SEARCHES).max(4_096) }
+    }
+
+    fn look(&mut self, bytes: usize) -> Result<()> {
+        self.looked_at += bytes;
+        if self.looked_at <= self.most {
+            return Ok(());
+        }
+        Err(Error::new(
+            Category::Query,
+            "the parentheses of macros are nested too deeply, or left open too often",
+        )
+        .hint("close them in the query, and do not write macros into the arguments of others"))
+    }
+}
+
+/// Refuses what has become too long.
+pub(crate) fn check_expanded(bytes: usize) -> Result<()> {
+    if bytes <= MAX_EXPANDED_BYTES {
+        return Ok(());
+    }
+    Err(Error::new(
+        Category::Limit,
+        format!("what macros and filters make of the query has more than {MAX_EXPANDED_BYTES} bytes"),
+    )
+    .hint("use fewer or shorter ones"))
+}
+
+fn expand_searching(
+    text: &str,
+    values: &MacroValues,
+    escape: impl Fn(&str) -> String,
+    own: impl Fn(&str, Option<&[&str]>) -> Result<Option<String>>,
+    search: &mut Search,
+) -> Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
+        check_expanded(out.len())?;
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        if let Some((name, after)) = take_name(rest) {
+        if let Some((name, after)) = take_name(rest).filter(|(name, _)| !name.is_empty()) {
             if let Some(value) = value_of(name, values)? {
                 out.push_str(&escape(&value));
                 rest = after;
                 continue;
             }
             let (arguments, behind) = match after.strip_prefix('(') {
-                Some(inner) => match take_arguments(inner) {
+                Some(inner) => match take_arguments(inner, search)? {
                     Some((arguments, behind)) => (Some(arguments), behind),
                     None if own(name, None)?.is_none() && own(name, Some(&[]))?.is_none() => (None, after),
                     None => {
@@ -96,14 +157,19 @@ pub fn expand_with(
         rest = &rest[1..];
     }
     out.push_str(rest);
+    check_expanded(out.len())?;
     Ok(out)
 }
 
 /// The arguments before the parenthesis that closes those in `text`, and what follows it; `None` if there is none.
-fn take_arguments(text: &str) -> Option<(Vec<&str>, &str)> {
+///
+/// # Errors
+/// Those of [`Search::look`].
+fn take_arguments<'t>(text: &'t str, search: &mut Search) -> Result<Option<(Vec<&'t str>, &'t str)>> {
     let mut arguments = Vec::new();
     let (mut depth, mut begin, mut quote) = (0_usize, 0, None);
     for (at, c) in text.char_indices() {
+        search.look(c.len_utf8())?;
         match (quote, c) {
             (Some(open), _) if open == c => quote = None,
             (Some(_), _) => {}
@@ -119,18 +185,19 @@ fn take_arguments(text: &str) -> Option<(Vec<&str>, &str)> {
                 if !(last.is_empty() && arguments.is_empty()) {
                     arguments.push(last);
                 }
-                return Some((arguments, &text[at + 1..]));
+                return Ok(Some((arguments, &text[at + 1..])));
             }
             (None, _) => {}
         }
     }
-    None
+    Ok(None)
 }
 
 /// The macro name at the start of `text` (which begins with `$`) and what follows it.
 fn take_name(text: &str) -> Option<(&str, &str)> {
     if let Some(inner) = text.strip_prefix("${") {
-        let end = inner.find('}')?;
+        let near = &inner.as_bytes()[..inner.len().min(MAX_NAME_BYTES)];
+        let end = near.iter().position(|byte| *byte == b'}')?;
         return Some((&inner[..end], &inner[end + 1..]));
     }
     let inner = &text[1..];
@@ -243,7 +310,64 @@ mod tests {
     fn an_unknown_format_is_named() {
         let error = expand("${__from:date:YYYY}", &VALUES, str::to_owned).unwrap_err();
         assert!(error.to_string().contains("date:YYYY"), "{error}");
-        let long = format!("${{__from:{}}}", "x".repeat(10_000));
+        let long = format!("${{__from:{}}}", "x".repeat(200));
         assert!(expand(&long, &VALUES, str::to_owned).unwrap_err().to_string().len() < 400);
+        let no_macro = format!("${{__from:{}}}", "x".repeat(10_000));
+        assert_eq!(expanded(&no_macro), no_macro);
+    }
+
+    /// What a viewer could send to keep a processor busy: each text for a number of repetitions.
+    fn hostile_texts(repeated: usize) -> Vec<String> {
+        let of = |unit: &str| unit.repeat(repeated);
+        vec![
+            of("${"),
+            of("${") + "}",
+            of("${__from:"),
+            of("$a("),
+            of("$("),
+            of("$a('") + "'",
+            of("$__timeFilter("),
+            of("$a(") + &of(")"),
+            of("$__group(") + &of(")"),
+            of("$__group(a, b) "),
+            of("((") + &of("$a(x"),
+            of("$"),
+        ]
+    }
+
+    #[test]
+    fn work_is_in_proportion_to_the_text() {
+        let own = |name: &str, _: Option<&[&str]>| Ok((name == "__group").then(|| "x".to_owned()));
+        let steps = |text: &str| {
+            let mut search = Search::in_text(text);
+            let _ = expand_searching(text, &VALUES, str::to_owned, own, &mut search);
+            search.looked_at
+        };
+        for (short, long) in hostile_texts(10_000).iter().zip(&hostile_texts(20_000)) {
+            let (once, twice) = (steps(short), steps(long));
+            let begin = shortened(short, 20);
+            assert!(
+                twice as f64 <= 2.2 * once as f64,
+                "{begin}: {once} steps, and {twice} for twice the text"
+            );
+            assert!(once <= 17 * short.len(), "{begin}: {once} steps");
+        }
+    }
+
+    #[test]
+    fn nested_macros_are_replaced_within_reason() {
+        let own = |name: &str, _: Option<&[&str]>| Ok((name == "known").then(|| "x".to_owned()));
+        let nested = |depth: usize| "$f(".repeat(depth) + "$known()" + &")".repeat(depth);
+        let expanded = |text: &str| expand_with(text, &VALUES, str::to_owned, own);
+        assert_eq!(expanded(&nested(10)).unwrap(), "$f(".repeat(10) + "x" + &")".repeat(10));
+        let error = expanded(&nested(10_000)).unwrap_err();
+        assert!(error.category() == Category::Query && error.to_string().contains("nested"), "{error}");
+    }
+
+    #[test]
+    fn what_comes_out_is_bounded() {
+        let own = |_: &str, _: Option<&[&str]>| Ok(Some("x".repeat(50_000)));
+        let error = expand_with(&"$f ".repeat(20_000), &VALUES, str::to_owned, own).unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
     }
 }

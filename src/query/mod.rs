@@ -8,6 +8,7 @@ mod duration;
 mod filter;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod length;
 mod macros;
 mod options;
 
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 
 pub use duration::DurationMs;
 pub use filter::{AdhocFilter, FilterOperator};
+pub(crate) use macros::check_expanded;
 pub use macros::{MacroValues, expand, expand_with};
 pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
 
@@ -232,8 +234,8 @@ impl Query {
     /// Understands the saved JSON of one query; `{}`, `null` and nothing at all are the default query.
     ///
     /// # Errors
-    /// [`Category::Query`] naming the option, what is wrong with it and what is allowed. The JSON itself is never
-    /// repeated in the message.
+    /// [`Category::Query`] naming the option, what is wrong with it and what is allowed, [`Category::Limit`] if it is too
+    /// long. The JSON itself is never repeated in the message.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let text = json.trim_ascii();
         let value = if text.is_empty() {
@@ -251,7 +253,9 @@ impl Query {
                 .hint("open the query in the editor and save it again")
             })?
         };
-        let wire: WireQuery = parse_options("", &migrate(value)?)?;
+        let value = migrate(value)?;
+        length::check(&value)?;
+        let wire: WireQuery = parse_options("", &value)?;
         wire.validate()
     }
 }

@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -323,7 +323,8 @@ impl HttpClient {
     /// The request that a redirect asks for, if it stays on the host.
     ///
     /// The headers, credentials among them, go along, so "the host" is strict: same scheme, host and port, or the
-    /// same host by https instead of http. Methods change as in the Fetch standard: 307 and 308 keep them, after any
+    /// same host by https instead of http where both have the port that is usual for them: another port is another host.
+    /// With credentials the path of the settings is kept to as well, since others may be served beside it. Methods change as in the Fetch standard: 307 and 308 keep them, after any
     /// other status a POST becomes a GET.
     fn redirected(
         &self,
@@ -338,8 +339,7 @@ impl HttpClient {
         };
         let location = location.to_str().map_err(|_| unreadable())?;
         let mut url = from.join(location).map_err(|_| unreadable())?;
-        let upgrade = from.scheme() == "http" && url.scheme() == "https";
-        if url.origin() != from.origin() && !(upgrade && url.host() == from.host()) {
+        if url.origin() != from.origin() && !is_upgrade(from, &url) {
             let target = self.secrets.quote(&url.origin().ascii_serialization(), QUOTED_CHARS);
             return Err(Error::new(
                 Category::Protocol,
@@ -350,6 +350,16 @@ impl HttpClient {
                 ),
             )
             .hint("if that is where the data lives, make it the URL in the data source settings"));
+        }
+        let has_credentials = self.authenticates || self.headers.keys().any(|name| name != ACCEPT);
+        if has_credentials && !self.base.is_above(&url) {
+            return Err(Error::new(
+                Category::Protocol,
+                format!("{} redirected to a path outside of the data source's URL", self.base.origin()),
+            )
+            .hint(
+                "credentials go along, so if that is where the data lives, make it the URL in the settings",
+            ));
         }
         // Never fails: the URL is http or https and has a host.
         let _ = url.set_username("");
@@ -408,6 +418,12 @@ impl HttpClient {
     }
 }
 
+/// Whether `to` is `from` by https instead of http, as servers redirect to themselves.
+fn is_upgrade(from: &Url, to: &Url) -> bool {
+    let usual = |url: &Url, scheme: &str| url.scheme() == scheme && url.port().is_none();
+    usual(from, "http") && usual(to, "https") && from.host() == to.host()
+}
+
 fn redirect_location(response: &reqwest::Response) -> Option<&HeaderValue> {
     let redirects = matches!(
         response.status(),
@@ -418,4 +434,60 @@ fn redirect_location(response: &reqwest::Response) -> Option<&HeaderValue> {
             | StatusCode::PERMANENT_REDIRECT
     );
     response.headers().get(LOCATION).filter(|_| redirects)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a request to `path` is sent on to, if it is.
+    fn redirected(settings: &Settings, path: &str, location: &str) -> Result<String> {
+        let client = HttpClient::new(settings)?;
+        let location = HeaderValue::from_str(location).unwrap();
+        let next = client.redirected(client.get(path, &[])?, StatusCode::FOUND, &location)?;
+        Ok(next.url.to_string())
+    }
+
+    fn at(url: &str) -> Settings {
+        Settings { source: "http-json".into(), url: url.into(), ..Settings::default() }
+    }
+
+    #[test]
+    fn another_port_is_another_host_by_https_too() {
+        for (url, location, followed) in [
+            ("http://h/", "https://h/x", true),
+            ("http://h:80/", "https://h:443/x", true),
+            ("http://h:8080/", "http://h:8080/x", true),
+            ("http://h/", "https://h:8443/x", false),
+            ("http://h:8080/", "https://h/x", false),
+            ("http://h:8080/", "https://h:8080/x", false),
+            ("http://h/", "https://other/x", false),
+            ("https://h/", "http://h/x", false),
+        ] {
+            assert_eq!(redirected(&at(url), "/query", location).is_ok(), followed, "{url} to {location}");
+        }
+    }
+
+    #[test]
+    fn credentials_do_not_leave_the_path_of_the_settings() {
+        let header = || Settings { headers: vec![("X-Key".into(), "k".into())], ..at("http://h/sub") };
+        let token = || Settings { auth: Auth::Bearer("t".into()), ..at("http://h/sub/") };
+        for (location, followed) in [
+            ("/sub/other", true),
+            ("other", true),
+            ("/sub", true),
+            ("/", false),
+            ("/subway", false),
+            ("/sub/../x", false),
+            ("/sub/%2e%2e/x", false),
+            ("/sub/..%2fx", false),
+            ("/sub/%252e%252e/x", false),
+            ("//h/x", false),
+        ] {
+            assert!(redirected(&at("http://h/sub"), "/query", location).is_ok(), "{location}");
+            for settings in [header(), token()] {
+                assert_eq!(redirected(&settings, "/query", location).is_ok(), followed, "{location}");
+            }
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod http_json;
 mod influxdb;
 mod json;
 mod prometheus;
+mod redact;
 mod simple_json;
 mod sql;
 mod time;
@@ -365,7 +366,7 @@ const fn entry<S: Source>() -> SourceEntry {
         kind: S::KIND,
         label: S::LABEL,
         description: S::DESCRIPTION,
-        connect: |settings| Ok(Arc::new(S::connect(settings)?)),
+        connect: |settings| Ok(redact::Redacted::of(Arc::new(S::connect(settings)?), settings)),
     }
 }
 

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,18 +17,35 @@ import (
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
+	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
 
-var handshakeLine = regexp.MustCompile(`^1\|2\|tcp\|127\.0\.0\.1:([0-9]+)\|grpc$`)
+var (
+	socketLine = regexp.MustCompile(`^1\|2\|unix\|(/[^|]+)\|grpc$`)
+	portLine   = regexp.MustCompile(`^1\|2\|tcp\|127\.0\.0\.1:([0-9]+)\|grpc$`)
+)
+
+// listenTCP is what the operator sets to have the plugin listen on a port.
+const listenTCP = "GF_PLUGIN_LISTEN_TCP=true"
+
+// handshakeSocket is the path of the socket in a handshake line.
+func handshakeSocket(t *testing.T, line string) string {
+	t.Helper()
+	match := socketLine.FindStringSubmatch(line)
+	if match == nil {
+		t.Fatalf("handshake line %q, want 1|2|unix|PATH|grpc", line)
+	}
+	return match[1]
+}
 
 // handshakePort is the port in a handshake line.
 func handshakePort(t *testing.T, line string) uint {
 	t.Helper()
-	match := handshakeLine.FindStringSubmatch(line)
+	match := portLine.FindStringSubmatch(line)
 	if match == nil {
 		t.Fatalf("handshake line %q, want 1|2|tcp|127.0.0.1:PORT|grpc", line)
 	}
@@ -36,10 +56,14 @@ func handshakePort(t *testing.T, line string) uint {
 	return uint(port)
 }
 
-// work makes a plugin on a port answer, and fail, a few calls.
-func work(t *testing.T, port uint) {
+// atSocket and atPort are what gRPC calls the places of a plugin.
+func atSocket(path string) string { return "unix://" + path }
+func atPort(port uint) string     { return fmt.Sprintf("passthrough:///127.0.0.1:%d", port) }
+
+// work makes a plugin at a place answer, and fail, a few calls.
+func work(t *testing.T, target string) {
 	t.Helper()
-	connection, err := grpc.NewClient(fmt.Sprintf("passthrough:///127.0.0.1:%d", port), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +80,7 @@ func work(t *testing.T, port uint) {
 func TestHandshakeIsTheOnlyLineOnStdout(t *testing.T) {
 	p := launchRaw(t, append(handshakeEnv(), GrafanaEnv("RUST_LOG=trace")...))
 	line := p.handshake(t)
-	work(t, handshakePort(t, line))
+	work(t, atSocket(handshakeSocket(t, line)))
 	p.signal(t, syscall.SIGTERM)
 	p.exitCode(t, Patience)
 	if all := p.Stdout.String(); all != line+"\n" {
@@ -69,7 +93,7 @@ func TestHandshakePortIsWithinTheRangeGiven(t *testing.T) {
 	if first > 65_000 {
 		first = 65_000
 	}
-	bounds := []string{fmt.Sprintf("PLUGIN_MIN_PORT=%d", first), fmt.Sprintf("PLUGIN_MAX_PORT=%d", first+100)}
+	bounds := []string{listenTCP, fmt.Sprintf("PLUGIN_MIN_PORT=%d", first), fmt.Sprintf("PLUGIN_MAX_PORT=%d", first+100)}
 	port := handshakePort(t, launchRaw(t, handshakeEnv(bounds...)).handshake(t))
 	if port < first || port > first+100 {
 		t.Errorf("port %d, want one in %v", port, bounds)
@@ -91,18 +115,186 @@ func TestHandshakePassesOverPortsThatAreTaken(t *testing.T) {
 		return err == nil
 	})
 	defer taken.Close()
-	env := handshakeEnv(fmt.Sprintf("PLUGIN_MIN_PORT=%d", first), fmt.Sprintf("PLUGIN_MAX_PORT=%d", first+1))
+	env := handshakeEnv(listenTCP, fmt.Sprintf("PLUGIN_MIN_PORT=%d", first), fmt.Sprintf("PLUGIN_MAX_PORT=%d", first+1))
 	if port := handshakePort(t, launchRaw(t, env).handshake(t)); port != first+1 {
 		t.Errorf("port %d, want %d, the only free one in the range", port, first+1)
 	}
 }
 
 func TestHandshakeWithoutAPortRange(t *testing.T) {
-	work(t, handshakePort(t, launchRaw(t, handshakeEnv()).handshake(t)))
+	work(t, atPort(handshakePort(t, launchRaw(t, handshakeEnv(listenTCP)).handshake(t))))
 }
 
-func TestListensOnTheLoopbackInterfaceOnly(t *testing.T) {
-	p := launchRaw(t, handshakeEnv())
+// TestListensOnNoPort: whoever reaches the plugin reads with its rights, and a port has no owner.
+func TestListensOnNoPort(t *testing.T) {
+	p := launch(t, Options{})
+	p.healthy(t)
+	inodes := map[string]bool{}
+	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, descriptor := range descriptors {
+		target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", p.PID(), descriptor.Name()))
+		if inode, isSocket := strings.CutPrefix(target, "socket:["); isSocket {
+			inodes[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		lines, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", p.PID(), table))
+		if err != nil {
+			continue // a kernel without IPv6
+		}
+		const inode = 9
+		for line := range strings.Lines(string(lines)) {
+			if fields := strings.Fields(line); len(fields) > inode && inodes[fields[inode]] {
+				t.Errorf("the plugin has a socket in %s: %s", table, line)
+			}
+		}
+	}
+}
+
+// socketGuards fails unless nobody but the owner reaches the socket.
+func socketGuards(t *testing.T, socket string) {
+	t.Helper()
+	for path, want := range map[string]os.FileMode{socket: 0o600, filepath.Dir(socket): 0o700} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o, want %o", path, info.Mode().Perm(), want)
+		}
+	}
+}
+
+func TestSocketIsItsOwnersAlone(t *testing.T) {
+	socketGuards(t, handshakeSocket(t, launchRaw(t, handshakeEnv()).handshake(t)))
+}
+
+func TestSocketDirectoryOfTheHostIsTaken(t *testing.T) {
+	folder := t.TempDir()
+	line := launchRaw(t, handshakeEnv(goplugin.EnvUnixSocketDir+"="+folder)).handshake(t)
+	socket := handshakeSocket(t, line)
+	if !strings.HasPrefix(socket, folder+"/") {
+		t.Errorf("socket %s, want one in %s", socket, folder)
+	}
+	socketGuards(t, socket)
+	work(t, atSocket(socket))
+}
+
+func TestSocketGroupOfTheHostIsLetIn(t *testing.T) {
+	group := strconv.Itoa(os.Getgid())
+	socket := handshakeSocket(t, launchRaw(t, handshakeEnv(goplugin.EnvUnixSocketGroup+"="+group)).handshake(t))
+	for path, want := range map[string]os.FileMode{socket: 0o660, filepath.Dir(socket): 0o710} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gid := info.Sys().(*syscall.Stat_t).Gid; info.Mode().Perm() != want || strconv.Itoa(int(gid)) != group {
+			t.Errorf("%s has mode %o and group %d, want %o and %s", path, info.Mode().Perm(), gid, want, group)
+		}
+	}
+}
+
+// TestSocketIsGoneAfterwards: at the end of the process, and where it had none, at the next start.
+func TestSocketIsGoneAfterwards(t *testing.T) {
+	gone := func(path string) bool {
+		_, err := os.Lstat(filepath.Dir(path))
+		return os.IsNotExist(err)
+	}
+	folder := t.TempDir()
+	env := handshakeEnv(goplugin.EnvUnixSocketDir + "=" + folder)
+	t.Run("after SIGTERM", func(t *testing.T) {
+		p := launchRaw(t, env)
+		socket := handshakeSocket(t, p.handshake(t))
+		p.signal(t, syscall.SIGTERM)
+		p.exitCode(t, Patience)
+		if !gone(socket) {
+			t.Errorf("%s is left", socket)
+		}
+	})
+	t.Run("after the host has ended it", func(t *testing.T) {
+		own := t.TempDir()
+		p := launch(t, Options{Env: []string{goplugin.EnvUnixSocketDir + "=" + own}})
+		p.healthy(t)
+		p.Client.Kill()
+		if entries, _ := os.ReadDir(own); len(entries) != 0 {
+			t.Errorf("%v is left", entries)
+		}
+	})
+	t.Run("at the next start after SIGKILL", func(t *testing.T) {
+		alive, dead := launchRaw(t, env), launchRaw(t, env)
+		living, left := handshakeSocket(t, alive.handshake(t)), handshakeSocket(t, dead.handshake(t))
+		dead.signal(t, syscall.SIGKILL)
+		dead.exitCode(t, Patience)
+		if gone(left) {
+			t.Fatal("a killed process cleared up after itself: nothing to test")
+		}
+		next := handshakeSocket(t, launchRaw(t, env).handshake(t))
+		if !gone(left) && next != left {
+			t.Errorf("%s is left", left)
+		}
+		work(t, atSocket(living))
+		work(t, atSocket(next))
+		if entries, _ := os.ReadDir(folder); len(entries) != 2 {
+			t.Errorf("%v, want the two folders of the plugins that live", entries)
+		}
+	})
+}
+
+// TestAnotherUserCannotConnect reads nothing but the refusal. Only root can become another user.
+func TestAnotherUserCannotConnect(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	socket := handshakeSocket(t, launchRaw(t, handshakeEnv()).handshake(t))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := PluginPath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// From a folder that the other user can run it in.
+	folder, err := os.MkdirTemp("", "stranger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := filepath.Join(folder, "stranger")
+	if err := os.WriteFile(stranger, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for who, credential := range map[string]*syscall.Credential{
+		"the owner":  nil,
+		"a stranger": {Uid: 65534, Gid: 65534},
+	} {
+		command := exec.Command(stranger)
+		command.Dir = "/"
+		command.Env = []string{PluginEnv + "=" + path, helperEnv + "=connect", "SOCKET=" + socket}
+		command.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+		said, _ := command.CombinedOutput()
+		want := "connected"
+		if credential != nil {
+			want = "permission denied"
+		}
+		if !strings.Contains(string(said), want) {
+			t.Errorf("%s is told %q, want %q", who, said, want)
+		}
+	}
+}
+
+func TestPortIsOfTheLoopbackInterfaceOnly(t *testing.T) {
+	p := launchRaw(t, handshakeEnv(listenTCP))
 	port := handshakePort(t, p.handshake(t))
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -125,7 +317,7 @@ func TestStderrIsLogLinesThatGoPluginReads(t *testing.T) {
 	for _, level := range []string{"info", "debug", "trace"} {
 		t.Run(level, func(t *testing.T) {
 			p := launchRaw(t, append(handshakeEnv(), GrafanaEnv("RUST_LOG="+level)...))
-			work(t, handshakePort(t, p.handshake(t)))
+			work(t, atSocket(handshakeSocket(t, p.handshake(t))))
 			p.signal(t, syscall.SIGTERM)
 			p.exitCode(t, Patience)
 			lines := strings.Split(strings.TrimSuffix(p.Stderr.String(), "\n"), "\n")

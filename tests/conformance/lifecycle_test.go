@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -15,11 +16,19 @@ import (
 )
 
 // helperEnv makes the test binary act as a host: "idle" launches the plugin and prints its process
-// id, "busy" does so once the plugin computes.
+// id, "busy" does so once the plugin computes; "connect" opens $SOCKET and says how that went.
 const helperEnv = "OUTRIDER_CONFORMANCE_HELPER"
 
-// runHelper never returns unless it fails; the test that started it kills it.
+// runHelper as a host never returns unless it fails; the test that started it kills it.
 func runHelper(role string) error {
+	if role == "connect" {
+		connection, err := net.Dial("unix", os.Getenv("SOCKET"))
+		if err != nil {
+			return err
+		}
+		fmt.Println("connected")
+		return connection.Close()
+	}
 	p, err := Launch(Options{})
 	if err != nil {
 		return err

@@ -196,7 +196,8 @@ async fn the_plugin_judges_what_another_data_source_has() {
 #[tokio::test]
 async fn users_get_what_they_may_see_and_nothing_of_each_other() {
     let server = Upstream::answering(grafana).await;
-    let plugin = plugin(&[]).await;
+    // A path of its own: what counts is scheme, host and port.
+    let plugin = plugin(&[("GF_PLUGIN_GRAFANA_URL", &format!("{}/grafana/", server.url))]).await;
     let ours = data_source(&server.url, "");
     let (one, two) = (("Authorization", "Bearer user-one-token"), ("Cookie", "proxy=user-two-cookie"));
     let three = ("Authorization", "Bearer user-three-token");
@@ -240,6 +241,43 @@ async fn users_get_what_they_may_see_and_nothing_of_each_other() {
     assert_eq!(server.seen().len(), before);
 }
 
+/// Whoever may edit a data source could collect the identities of all who look at it otherwise.
+#[tokio::test]
+async fn who_a_user_is_is_told_to_grafana_only() {
+    let (own, elsewhere) = (Upstream::answering(grafana).await, Upstream::answering(grafana).await);
+    let identity = [
+        ("Authorization", "Bearer user-one-token"),
+        ("X-Grafana-Id", "user-one-id"),
+        ("X-ID-Token", "user-one-id-token"),
+        ("Cookie", "proxy=user-two-cookie"),
+    ];
+    let of_known_grafana = plugin(&[("GF_PLUGIN_GRAFANA_URL", &own.url)]).await;
+    // Without a word of the operator nobody knows what is Grafana.
+    let of_unknown_grafana = plugin(&[]).await;
+    for plugin in [&of_known_grafana, &of_unknown_grafana] {
+        let context = data_source(&elsewhere.url, "");
+        let error = ask_as(plugin, &context, &identity).await.error.unwrap();
+        assert!(error.starts_with("[auth] ") && error.contains("grafana_url"), "{error}");
+        assert!(!plugin.check_health(context).await.unwrap().is_ok);
+    }
+    for seen in elsewhere.seen() {
+        let headers = format!("{:?}", seen.headers);
+        assert!(!headers.contains("user-one") && !headers.contains("user-two"), "{headers}");
+    }
+    // Nor where Grafana redirects to.
+    let target = elsewhere.url.clone();
+    let redirecting = Upstream::answering(move |seen| {
+        (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("{target}{}", seen.uri.path()))])
+            .into_response()
+    })
+    .await;
+    let plugin = plugin(&[("GF_PLUGIN_GRAFANA_URL", &redirecting.url)]).await;
+    let before = elsewhere.seen().len();
+    let error = ask_as(&plugin, &data_source(&redirecting.url, ""), &identity[..1]).await.error.unwrap();
+    assert!(error.contains("redirected to another host"), "{error}");
+    assert_eq!(elsewhere.seen().len(), before);
+}
+
 #[tokio::test]
 async fn the_plugins_own_token_goes_to_its_grafana_and_nowhere_else() {
     let (own, elsewhere) = (Upstream::answering(grafana).await, Upstream::answering(grafana).await);
@@ -249,6 +287,54 @@ async fn the_plugins_own_token_goes_to_its_grafana_and_nowhere_else() {
     let error = ask_as(&plugin, &data_source(&elsewhere.url, ""), &[]).await.error.unwrap();
     assert!(error.starts_with("[auth] "), "{error}");
     assert_eq!(elsewhere.seen().len(), 0);
+    // What was entered for this data source is narrower, or it would not have been.
+    let error = ask_as(&plugin, &data_source("", "narrower"), &[]).await.error.unwrap();
+    assert!(error.starts_with("[auth] Grafana refused"), "{error}");
+    assert_eq!(header_of(queries(&own).last().unwrap(), "authorization"), "Bearer narrower");
+}
+
+/// Grafana makes the plugin's account in one organisation, and refuses its token where a request names another one.
+#[tokio::test]
+async fn the_plugins_own_token_counts_in_its_organisation_only() {
+    let server = Upstream::answering(|seen| match header_of(seen, "x-grafana-org-id") {
+        "1" => grafana(seen),
+        _ => json_of(
+            StatusCode::UNAUTHORIZED,
+            &json!({"message": "API key does not belong to the requested organization"}),
+        ),
+    })
+    .await;
+    let plugin = plugin(&[("GF_APP_URL", &server.url), ("GF_PLUGIN_APP_CLIENT_SECRET", "right")]).await;
+    let ours = data_source("", "");
+    assert_eq!(numbers(&ask_as(&plugin, &ours, &[]).await)[..30], expected(0.0));
+    let of_another = PluginContext { org_id: 2, ..ours.clone() };
+    let error = ask_as(&plugin, &of_another, &[]).await.error.unwrap();
+    assert!(error.contains("does not belong to the requested organization"), "{error}");
+    assert!(error.contains("service account token"), "{error}");
+    let asked = server.seen().len();
+    let error = ask_as(&plugin, &PluginContext { org_id: 0, ..ours }, &[]).await.error.unwrap();
+    assert!(error.starts_with("[auth] there is nothing to identify with"), "{error}");
+    assert_eq!(server.seen().len(), asked);
+}
+
+#[tokio::test]
+async fn only_data_sources_that_the_settings_list_are_asked() {
+    let server = Upstream::answering(grafana).await;
+    let plugin = plugin(&[]).await;
+    let allowing = |uids: &[&str]| {
+        context(&json!({
+            "url": server.url, "jsonData": {"source": "grafana", "retries": 0, "allowedUids": uids},
+            "secureJsonData": {"serviceAccountToken": "right"},
+        }))
+    };
+    let error = ask_as(&plugin, &allowing(&["many"]), &[]).await.error.unwrap();
+    assert!(error.starts_with("[auth] ") && error.contains("allowedUids"), "{error}");
+    assert_eq!(server.seen().len(), 0);
+    assert_eq!(numbers(&ask_as(&plugin, &allowing(&["many", "prom"]), &[]).await)[..30], expected(0.0));
+    let reached = plugin.check_health(allowing(&["many"])).await.unwrap();
+    assert!(reached.message.ends_with("; 0 other data sources can be asked"), "{}", reached.message);
+    let open = plugin.check_health(allowing(&[])).await.unwrap();
+    assert!(open.details.to_string().contains("allowedUids"), "{}", open.details);
 }
 
 /// The failures of Grafana, and of the other data source. There are no databases to choose: the uid of the other data

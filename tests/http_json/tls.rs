@@ -108,13 +108,15 @@ async fn speaking_the_wrong_protocol_is_told() {
     refused(&settings(&tls.url.replace("https:", "http:")), Category::Protocol).await;
 }
 
+/// Where both have their usual ports, which no test can have: `src/source/http.rs` tests that.
 #[tokio::test]
-async fn a_redirect_may_lead_to_https_and_never_back() {
+async fn a_redirect_does_not_lead_to_another_port_nor_back_from_https() {
     let authority = Authority::named("authority");
     let secure = TlsUpstream::sending(answer(), &authority.identity(HOST), None).await;
     let target = format!("{}/query", secure.url);
     let plain = Upstream::answering(move |_| redirect(301, &target)).await;
-    ask(&trusting(&plain.url, authority.pem()), json!({})).await.unwrap();
+    let error = refused(&trusting(&plain.url, authority.pem()), Category::Protocol).await;
+    assert!(error.message().contains("redirected to another host"), "{error}");
 
     let back = format!("HTTP/1.1 302 Found\r\nlocation: {}/\r\ncontent-length: 0\r\n\r\n", plain.url);
     let secure = TlsUpstream::sending(back.into_bytes(), &authority.identity(HOST), None).await;

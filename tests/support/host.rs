@@ -20,8 +20,10 @@ use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
 use grafana_plugin_sdk::pluginv2::{
     self, CheckHealthRequest, DataQuery, PluginContext, QueryDataRequest, TimeRange,
 };
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tonic::codec::ProstCodec;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -67,8 +69,14 @@ impl Plugin {
             .await
             .map_err(|_| "no handshake within 30 s")??
             .ok_or("the plugin ended without a handshake")?;
-        let address = handshake.split('|').nth(3).ok_or_else(|| format!("no address in {handshake:?}"))?;
-        let channel = Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
+        let parts: Vec<&str> = handshake.split('|').collect();
+        let channel = match parts[..] {
+            [_, _, "unix", path, _] => connect(path.to_owned()).await?,
+            [_, _, "tcp", address, _] => {
+                Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?
+            }
+            _ => return Err(format!("no address in {handshake:?}").into()),
+        };
         Ok(Self { child, channel, handshake, stdout, stderr })
     }
 
@@ -145,6 +153,15 @@ impl Plugin {
             .await
             .map_err(|_| "the plugin still runs two seconds after shutdown")??)
     }
+}
+
+/// A connection to a unix socket. The endpoint's own address is never asked.
+async fn connect(path: String) -> Result<Channel, Error> {
+    let connector = tower::service_fn(move |_| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    Ok(Endpoint::from_static("http://plugin").connect_with_connector(connector).await?)
 }
 
 /// What "Save & test" was answered with.

@@ -38,20 +38,31 @@ export function GrafanaSettings(props: SettingsEditorProps) {
         <SecretField
           {...bindSecret(props, 'serviceAccountToken', ids.serviceAccountToken)}
           label="Service account token"
-          tooltip="Whoever may query this data source gets what this account may query. Needed for alert rules. Stored encrypted. Default: none."
+          tooltip="Whoever may query this data source gets what this account may query, unless the allowed data sources below narrow it. Goes before a token that Grafana gave the plugin. Needed for alert rules. Stored encrypted. Default: none."
           placeholder="glsa_…"
           width={WIDE}
+        />
+        <TextField
+          {...COMMON}
+          testId={ids.allowedUids}
+          rows={3}
+          label="Allowed data sources"
+          tooltip="Uids of the only data sources that may be asked, with commas or line breaks between. Default: all that the token, or else the user, may query. With a token that is every data source of its organisation that its account may query, for everyone who may query this one."
+          placeholder="all"
+          width={WIDE}
+          value={(settings.jsonData.allowedUids ?? []).join('\n')}
+          onCommit={(text) => onChange(setJson(settings, 'allowedUids', listed(text)))}
         />
         <SwitchField
           {...bindFlag(props, 'oauthPassThru')}
           label="Forward OAuth identity"
-          tooltip="Where there is no token, ask with the OAuth identity of who looks at the dashboard, if Grafana accepts it at its own API. Default: off."
+          tooltip="Where there is no token, ask with the OAuth identity of who looks at the dashboard, if Grafana accepts it at its own API. Sent to Grafana's own address only. Default: off."
         />
         <TextField
           {...COMMON}
           testId={ids.keepCookies}
           label="Forward cookies"
-          tooltip="Where there is no token, ask with these cookies of who looks at the dashboard: names with commas between. Grafana never forwards its own login cookie. Default: none."
+          tooltip="Where there is no token, ask with these cookies of who looks at the dashboard: names with commas between. Sent to Grafana's own address only. Grafana never forwards its own login cookie. Default: none."
           placeholder="none"
           value={(settings.jsonData.keepCookies ?? []).join(', ')}
           onCommit={(text) => onChange(setJson(settings, 'keepCookies', listed(text)))}

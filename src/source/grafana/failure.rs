@@ -22,7 +22,7 @@ pub(super) fn explain(status: StatusCode, body: &str, target: &Target) -> Option
     match status {
         StatusCode::UNAUTHORIZED => Some(
             Error::new(Category::Auth, format!("Grafana refused the credentials: \"{message}\""))
-                .hint("enter a service account token that is still valid in the data source settings"),
+                .hint("enter a service account token of this organisation that is still valid in the data source settings"),
         ),
         StatusCode::FORBIDDEN => Some(
             Error::new(
@@ -55,7 +55,7 @@ pub(super) fn explain_list(status: StatusCode, body: &str) -> Option<Error> {
     match status {
         StatusCode::UNAUTHORIZED => Some(
             Error::new(Category::Auth, format!("Grafana refused the credentials: \"{message}\""))
-                .hint("enter a service account token that is still valid in the data source settings"),
+                .hint("enter a service account token of this organisation that is still valid in the data source settings"),
         ),
         StatusCode::FORBIDDEN => Some(
             Error::new(Category::Auth, format!("Grafana does not let data sources be listed: \"{message}\""))

@@ -7,7 +7,7 @@ use crate::settings::SecretString;
 
 /// Grafana's own address. From Grafana itself, where it made a service account for the plugin (`GF_APP_URL`), or from
 /// `grafana_url` in the section `[plugin.outrider-outliers-datasource]` of its configuration, which wins: the public
-/// address need not be one that this machine can reach.
+/// address need not be one that this machine can reach. Both are Grafana's own.
 const ADDRESSES: [&str; 2] = ["GF_PLUGIN_GRAFANA_URL", "GF_APP_URL"];
 /// The token of the service account that Grafana made for the plugin; the name is older than such accounts.
 const TOKEN: &str = "GF_PLUGIN_APP_CLIENT_SECRET";
@@ -15,7 +15,8 @@ const TOKEN: &str = "GF_PLUGIN_APP_CLIENT_SECRET";
 /// The Grafana that runs this process.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Host {
-    pub(super) url: Option<String>,
+    /// Grafana's own addresses, the one to ask first.
+    pub(super) urls: Vec<String>,
     pub(super) token: Option<SecretString>,
 }
 
@@ -24,7 +25,10 @@ impl Host {
         let var = |name: &str| {
             std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
         };
-        Self { url: ADDRESSES.iter().find_map(|name| var(name)), token: var(TOKEN).map(SecretString::from) }
+        Self {
+            urls: ADDRESSES.iter().filter_map(|name| var(name)).collect(),
+            token: var(TOKEN).map(SecretString::from),
+        }
     }
 
     /// Where to ask: the URL of the settings, or Grafana's own.
@@ -35,7 +39,7 @@ impl Host {
         if !of_settings.is_empty() {
             return Ok(of_settings.to_owned());
         }
-        self.url.clone().ok_or_else(|| {
+        self.urls.first().cloned().ok_or_else(|| {
             Error::new(Category::Config, "the data source has no URL, and Grafana does not tell its own")
                 .hint("enter the URL of this Grafana in the data source settings, such as http://localhost:3000")
         })
@@ -44,13 +48,21 @@ impl Host {
     /// The plugin's token, but for Grafana's own address only: whoever may edit a data source could have it sent
     /// elsewhere otherwise.
     pub(super) fn token_for(&self, url: &str) -> Option<SecretString> {
-        let same = |own: &str| Some(plain(own)? == plain(url)?);
-        self.url.as_deref().and_then(same).filter(|same| *same).and(self.token.clone())
+        let own = |url: &str| Some(Url::parse(url).ok()?.as_str().trim_end_matches('/').to_owned());
+        self.has(url, own).then(|| self.token.clone()).flatten()
     }
-}
 
-fn plain(url: &str) -> Option<String> {
-    Some(Url::parse(url).ok()?.as_str().trim_end_matches('/').to_owned())
+    /// Whether `url` is of the scheme, host and port of Grafana itself, so that it may learn who a user is: Grafana
+    /// knows that already, and nobody else shall.
+    pub(super) fn is_own_origin(&self, url: &str) -> bool {
+        self.has(url, |url| Some(Url::parse(url).ok()?.origin()).filter(url::Origin::is_tuple))
+    }
+
+    /// Whether one of Grafana's own addresses is the same as `url` in what `part` takes of both.
+    fn has<T: PartialEq>(&self, url: &str, part: impl Fn(&str) -> Option<T>) -> bool {
+        let wanted = part(url);
+        wanted.is_some() && self.urls.iter().any(|own| part(own) == wanted)
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_plugins_token_is_for_grafanas_own_address_only() {
-        let host = Host { url: Some("https://g.example/sub/".into()), token: Some("t".into()) };
+        let host = Host { urls: vec!["https://g.example/sub/".into()], token: Some("t".into()) };
         let token = |url: &str| host.token_for(url).map(|token| token.expose_secret().to_owned());
         for own in ["https://g.example/sub/", "https://g.example/sub", "https://G.example:443/sub"] {
             assert_eq!(token(own).as_deref(), Some("t"), "{own}");
@@ -74,12 +86,41 @@ mod tests {
         ] {
             assert_eq!(token(other), None, "{other}");
         }
-        assert!(Host { url: None, ..host }.token_for("https://g.example/sub/").is_none());
+        assert!(Host { urls: vec![], ..host }.token_for("https://g.example/sub/").is_none());
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let host = Host {
+            urls: vec!["http://localhost:3000/sub".into(), "https://g.example".into()],
+            ..Host::default()
+        };
+        for own in ["http://localhost:3000", "http://LOCALHOST:3000/x", "https://g.example:443/other"] {
+            assert!(host.is_own_origin(own), "{own}");
+        }
+        for other in [
+            "https://localhost:3000",
+            "http://localhost:3001",
+            "http://localhost",
+            "http://localhost.:3000",
+            "http://127.0.0.1:3000",
+            "https://g.example.evil.example",
+            "https://g.example@evil.example",
+            "http://g.example:443",
+            "data:,https://g.example",
+            "g.example",
+            "",
+        ] {
+            assert!(!host.is_own_origin(other), "{other}");
+        }
+        let opaque = Host { urls: vec!["data:,x".into(), "no url".into()], ..Host::default() };
+        assert!(!opaque.is_own_origin("data:,x") && !opaque.is_own_origin("no url"));
+        assert!(!Host::default().is_own_origin("http://localhost:3000"));
     }
 
     #[test]
     fn the_settings_come_first_and_something_must_be_there() {
-        let host = Host { url: Some("http://own".into()), token: None };
+        let host = Host { urls: vec!["http://own".into(), "http://public".into()], token: None };
         assert_eq!(host.address("http://typed").unwrap(), "http://typed");
         assert_eq!(host.address("").unwrap(), "http://own");
         assert_eq!(Host::default().address("").unwrap_err().category(), Category::Config);

@@ -13,6 +13,8 @@ mod host;
 mod request;
 mod target;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::Utc;
 use reqwest::header::HeaderName;
@@ -42,6 +44,29 @@ pub struct Grafana {
     client: HttpClient,
     own_uid: String,
     access: Access,
+    /// Whether the URL is Grafana's own, so that it may be told who asks.
+    is_own_origin: bool,
+    allowed: Arc<Allowed>,
+}
+
+/// What only this kind knows of the data source settings. The doc comments are the user documentation.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnSettings {
+    /// Uids of the only data sources that may be asked. Default none listed: every one that the token or the user may
+    /// query.
+    allowed_uids: Allowed,
+}
+
+/// The data sources that may be asked, by uid; all of them if none is listed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+struct Allowed(Vec<String>);
+
+impl Allowed {
+    fn allows(&self, uid: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|allowed| allowed.trim() == uid)
+    }
 }
 
 /// With whose rights Grafana is asked.
@@ -96,7 +121,8 @@ impl Source for Grafana {
             )
             .hint("choose another data source in the query: one that is not Outrider"));
         }
-        let Some(identity) = caller.identity.as_ref().filter(|_| self.access == Access::Nobody) else {
+        let takes_identity = self.access == Access::Nobody && self.is_own_origin;
+        let Some(identity) = caller.identity.as_ref().filter(|_| takes_identity) else {
             return Ok(None);
         };
         let mut headers: Vec<(HeaderName, SecretString)> = Vec::new();
@@ -109,7 +135,13 @@ impl Source for Grafana {
             headers.push((ORG_ID_HEADER, identity.org_id().to_string().into()));
         }
         let client = self.client.with_identity(&headers)?;
-        Ok(Some(Self { client, own_uid: self.own_uid.clone(), access: Access::User }))
+        Ok(Some(Self {
+            client,
+            own_uid: self.own_uid.clone(),
+            access: Access::User,
+            is_own_origin: true,
+            allowed: Arc::clone(&self.allowed),
+        }))
     }
 
     /// What a user may see ends when Grafana says so: it is asked every time.
@@ -123,6 +155,7 @@ impl Source for Grafana {
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
         let target = Target::of(options, &self.own_uid)?;
+        self.must_be_allowed(&target)?;
         self.must_have_access()?;
         let Some(asked) = request::query(options, &target, request, Utc::now().timestamp_millis()) else {
             let executed = "nothing: the range has no whole step yet".to_owned();
@@ -174,7 +207,13 @@ impl Source for Grafana {
                 "with the rights of each user; alert rules need a service account token"
             }
         };
-        Ok(Reached { message: format!("{reached}; {listed}"), details: details.to_owned() })
+        let details = match (self.access, &self.allowed.0[..]) {
+            (Access::Plugin | Access::ServiceAccount, []) => format!(
+                "{details}: whoever may query this data source sees what that account may query; allowedUids narrows it"
+            ),
+            _ => details.to_owned(),
+        };
+        Ok(Reached { message: format!("{reached}; {listed}"), details })
     }
 
     async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
@@ -215,29 +254,60 @@ impl Grafana {
             .hint("remove them, and enter a service account token (serviceAccountToken) instead"));
         }
         let url = host.address(&settings.url)?;
+        let OwnSettings { allowed_uids } = settings.own.parse()?;
         let service_account = settings.own.secret("serviceAccountToken").cloned();
-        let (token, access) = match (host.token_for(&url), service_account) {
-            (Some(token), _) => (Some(token), Access::Plugin),
-            (None, Some(token)) => (Some(token), Access::ServiceAccount),
+        // The plugin's own account may query everything in its organisation. What an administrator narrowed down for this
+        // data source goes before it, and a data source of no known organisation does not get it.
+        let of_plugin = host.token_for(&url).filter(|_| settings.org_id > 0);
+        let (token, access) = match (service_account, of_plugin) {
+            (Some(token), _) => (Some(token), Access::ServiceAccount),
+            (None, Some(token)) => (Some(token), Access::Plugin),
             (None, None) => (None, Access::Nobody),
         };
         let auth = token.map_or(Auth::None, Auth::Bearer);
+        let is_own_origin = host.is_own_origin(&url);
         let client = HttpClient::new(&Settings { url, auth, ..settings.clone() })?;
-        Ok(Self { client, own_uid: settings.uid.clone(), access })
+        let client = match access {
+            // Grafana refuses a token that belongs to another organisation than the one named.
+            Access::Plugin => {
+                client.with_secret_header(ORG_ID_HEADER, &settings.org_id.to_string().into())?
+            }
+            _ => client,
+        };
+        let allowed = Arc::new(allowed_uids);
+        Ok(Self { client, own_uid: settings.uid.clone(), access, is_own_origin, allowed })
+    }
+
+    fn must_be_allowed(&self, target: &Target) -> Result<()> {
+        if self.allowed.allows(&target.uid) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Category::Auth,
+            format!("the data source settings do not let the data source \"{}\" be asked", target.uid),
+        )
+        .hint("choose one that they list, or have its uid added to allowedUids in the data source settings"))
     }
 
     fn must_have_access(&self) -> Result<()> {
         if self.access != Access::Nobody {
             return Ok(());
         }
-        Err(Error::new(
-            Category::Auth,
-            "there is nothing to identify with to Grafana: no token is set, and the request does not say who asks",
-        )
-        .hint(
-            "enter a service account token in the data source settings; alert rules always need one, and Grafana \
-             says who a user is only if its administrator makes it",
-        ))
+        let (what, hint) = if self.is_own_origin {
+            (
+                "no token is set, and the request does not say who asks",
+                "enter a service account token in the data source settings; alert rules always need one, and Grafana \
+                 says who a user is only if its administrator makes it",
+            )
+        } else {
+            (
+                "no token is set, and who asks is told to Grafana's own address only, which the URL is not known to be",
+                "enter a service account token in the data source settings, or set grafana_url in the section \
+                 [plugin.outrider-outliers-datasource] of grafana.ini to the URL",
+            )
+        };
+        Err(Error::new(Category::Auth, format!("there is nothing to identify with to Grafana: {what}"))
+            .hint(hint))
     }
 
     /// The other data sources, as far as they can be asked.
@@ -247,7 +317,8 @@ impl Grafana {
         let listed: Vec<Listed> = read(&bytes)?;
         let others = listed
             .into_iter()
-            .filter(|Listed { uid, r#type, .. }| target::refusal(uid, r#type, &self.own_uid).is_none());
+            .filter(|Listed { uid, r#type, .. }| target::refusal(uid, r#type, &self.own_uid).is_none())
+            .filter(|Listed { uid, .. }| self.allowed.allows(uid));
         Ok(others
             .map(|Listed { uid, name, r#type }| Choice { value: uid, label: name, description: r#type })
             .collect())

@@ -2,13 +2,13 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::series::{Labels, Series};
+use crate::series::{Labels, Series, TimeRange};
 use crate::settings::{Limits, OwnSettings};
 use crate::source::Identity;
 use crate::source::http::Secrets;
 
 fn layout() -> Layout {
-    Layout { last_ms: i64::MAX, step_ms: 60_000, secrets: std::sync::Arc::new(Secrets::default()) }
+    Layout { last_ms: i64::MAX, step_ms: 60_000, secrets: Arc::new(Secrets::default()) }
 }
 
 fn decode_bytes(bytes: &[u8]) -> Result<Decoded> {
@@ -222,8 +222,10 @@ fn settings(secrets: &[(&str, &str)]) -> Settings {
     let secrets =
         secrets.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect();
     Settings {
+        org_id: 3,
         uid: "me".into(),
         url: "http://127.0.0.1:1".into(),
+        limits: Limits { retries: 0, ..Limits::default() },
         own: OwnSettings::new(Map::new(), secrets),
         ..Settings::default()
     }
@@ -238,19 +240,18 @@ fn caller() -> Caller {
 
 #[test]
 fn credentials_are_taken_in_their_order() {
-    let host = Host { url: Some("http://127.0.0.1:1/".into()), token: Some("plugin".into()) };
+    let own = Host { urls: vec!["http://127.0.0.1:1/".into()], token: Some("plugin".into()) };
+    let without_token = Host { token: None, ..own.clone() };
+    let elsewhere = Host { urls: vec!["http://else".into()], ..own.clone() };
     let token = [("serviceAccountToken", "sa")];
     for (host, secrets, access, asks_as_the_user) in [
-        (&host, &token[..], Access::Plugin, false),
-        (&host, &[], Access::Plugin, false),
-        (&Host::default(), &token, Access::ServiceAccount, false),
-        (
-            &Host { url: Some("http://else".into()), token: Some("plugin".into()) },
-            &token,
-            Access::ServiceAccount,
-            false,
-        ),
-        (&Host::default(), &[], Access::Nobody, true),
+        (&own, &token[..], Access::ServiceAccount, false),
+        (&own, &[], Access::Plugin, false),
+        (&without_token, &token, Access::ServiceAccount, false),
+        (&without_token, &[], Access::Nobody, true),
+        (&elsewhere, &token, Access::ServiceAccount, false),
+        (&elsewhere, &[], Access::Nobody, false),
+        (&Host::default(), &[], Access::Nobody, false),
     ] {
         let source = Grafana::new(&settings(secrets), host).unwrap();
         assert_eq!(source.access, access);
@@ -259,6 +260,38 @@ fn credentials_are_taken_in_their_order() {
         assert_eq!(own.as_ref().map(|own| own.access), asks_as_the_user.then_some(Access::User));
         assert!(own.is_none_or(|own| !own.worth_keeping()));
         assert!(source.for_caller(&Caller::default()).unwrap().is_none());
+    }
+    // Nobody knows whether the token belongs to it.
+    let of_no_organisation = Settings { org_id: 0, ..settings(&[]) };
+    assert_eq!(Grafana::new(&of_no_organisation, &own).unwrap().access, Access::Nobody);
+    let contradicting = Settings { headers: vec![("X-Grafana-Org-Id".into(), "1".into())], ..settings(&[]) };
+    assert_eq!(Grafana::new(&contradicting, &own).unwrap_err().category(), Category::Config);
+}
+
+#[tokio::test]
+async fn only_allowed_data_sources_are_asked() {
+    let with = |allowed: Value| {
+        let json = Map::from_iter([("allowedUids".to_owned(), allowed)]);
+        let token = [("serviceAccountToken".to_owned(), "sa".into())].into();
+        let settings = Settings { own: OwnSettings::new(json, token), ..settings(&[]) };
+        Grafana::new(&settings, &Host::default())
+    };
+    let request = FetchRequest { range: TimeRange { from_ms: 0, to_ms: 600_000 }, step_ms: 60_000 };
+    // Nothing listens at the URL: what is allowed fails there, and what is not before.
+    for (allowed, uid, category) in [
+        (json!([]), "b", Category::Connection),
+        (json!(["a", " b "]), "b", Category::Connection),
+        (json!(["a"]), "b", Category::Auth),
+        (json!(["b"]), "B", Category::Auth),
+        (json!([""]), "b", Category::Auth),
+    ] {
+        let options: Options = serde_json::from_value(json!({"datasourceUid": uid})).unwrap();
+        let error = with(allowed.clone()).unwrap().fetch(&options, &request).await.unwrap_err();
+        assert_eq!(error.category(), category, "{allowed}: {error}");
+    }
+    // A list that cannot be read is not an empty one.
+    for unreadable in [json!("a, b"), json!({"a": true}), json!(null), json!([1])] {
+        assert_eq!(with(unreadable.clone()).unwrap_err().category(), Category::Config, "{unreadable}");
     }
 }
 

@@ -2,7 +2,12 @@
 
 use url::Url;
 
-use crate::error::{Category, Error, Result};
+use crate::error::{Category, Error, Result, shortened};
+
+/// Longest path, in bytes: longer ones are refused by most servers (nginx and Apache take 8 KiB of a request line).
+const MAX_PATH_BYTES: usize = 8_192;
+/// How much of a path is quoted.
+const QUOTED_CHARS: usize = 200;
 
 /// The URL of the settings: http or https, and nothing but scheme, host, port and path.
 #[derive(Debug, Clone)]
@@ -61,6 +66,11 @@ impl BaseUrl {
         }
     }
 
+    /// Whether the path of `url` is this one or below it, however servers decode it.
+    pub(super) fn is_above(&self, url: &Url) -> bool {
+        is_below(self.0.path().trim_end_matches('/'), url.path()) && !climbs(&fully_decoded(url.path()))
+    }
+
     /// `path` below this URL, with `params` as its query. A leading `/` of the path means this URL, not the root of
     /// the host; an empty path means this URL itself.
     ///
@@ -68,7 +78,7 @@ impl BaseUrl {
     /// [`Category::Query`] if the path is more than a path, or leads out of this URL.
     pub(super) fn below(&self, path: &str, params: &[(String, String)]) -> Result<Url> {
         if let Some(what) = trouble_with(path) {
-            return Err(Error::new(Category::Query, format!("the path {path:?} {what}"))
+            return Err(Error::new(Category::Query, format!("the path {:?} {what}", quoted(path)))
                 .hint("write a path below the data source's URL, such as /query"));
         }
         let mut url = self.0.clone();
@@ -82,17 +92,19 @@ impl BaseUrl {
         let stays = url.origin() == self.0.origin()
             && url.username().is_empty()
             && url.password().is_none()
-            && url
-                .path()
-                .strip_prefix(directory)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            && is_below(directory, url.path());
         if stays {
             Ok(url)
         } else {
-            Err(Error::new(Category::Query, format!("the path {path:?} leads out of the data source's URL"))
+            let what = format!("the path {:?} leads out of the data source's URL", quoted(path));
+            Err(Error::new(Category::Query, what)
                 .hint("write a path below the data source's URL, such as /query"))
         }
     }
+}
+
+fn quoted(path: &str) -> String {
+    shortened(path, QUOTED_CHARS)
 }
 
 /// The URL standard reads `http:host` and `http:\host` as `http://host`; here that is taken for a typing error.
@@ -102,6 +114,9 @@ fn has_two_slashes(text: &str) -> bool {
 
 /// What is wrong with `path`, if anything. Strict, because servers and proxies disagree about what a path means.
 fn trouble_with(path: &str) -> Option<&'static str> {
+    if path.len() > MAX_PATH_BYTES {
+        return Some("is longer than 8192 bytes, more than servers take");
+    }
     if path.contains(['?', '#']) {
         return Some("holds a \"?\" or \"#\", which belong into params or nowhere");
     }
@@ -115,45 +130,44 @@ fn trouble_with(path: &str) -> Option<&'static str> {
     if first.contains(':') {
         return Some("looks like a URL with a scheme");
     }
-    let decoded = fully_decoded(path);
-    // Some servers cut parameters off a segment ("..;x") before they look at it.
-    let climbs = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    if decoded.split(['/', '\\']).any(climbs) {
+    if climbs(&fully_decoded(path)) {
         return Some("holds a \".\" or \"..\" segment");
     }
     None
 }
 
-/// `text` with every `%xx` decoded, again and again until nothing changes: `%252e` is a dot in disguise, too.
-fn fully_decoded(text: &str) -> String {
-    let mut text = text.to_owned();
-    loop {
-        let decoded = decoded_once(&text);
-        if decoded == text {
-            return text;
-        }
-        text = decoded;
-    }
+fn is_below(directory: &str, path: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn decoded_once(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match (byte, digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(*byte);
-                at += 1;
-            }
+/// Whether a decoded path holds a segment that leads elsewhere. Some servers cut parameters off a segment (`..;x`) before
+/// they look at it.
+fn climbs(decoded: &str) -> bool {
+    decoded.split(['/', '\\']).any(|segment| matches!(segment.split(';').next(), Some("." | "..")))
+}
+
+/// `text` with every `%xx` decoded, those that decoding brings about included: `%252e` is a dot in disguise, too.
+fn fully_decoded(text: &str) -> String {
+    String::from_utf8_lossy(&decoded_stepwise(text.as_bytes(), &mut || ())).into_owned()
+}
+
+/// One pass, however deeply `%` is nested: what is decoded becomes the end of the output, where only it can complete
+/// another `%xx`. `step` is called for every byte looked at.
+fn decoded_stepwise(text: &[u8], step: &mut impl FnMut()) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut out: Vec<u8> = Vec::with_capacity(text.len());
+    for byte in text {
+        out.push(*byte);
+        step();
+        while let [.., b'%', high, low] = out[..]
+            && let (Some(high), Some(low)) = (digit(high), digit(low))
+        {
+            out.truncate(out.len() - 3);
+            out.push((high * 16 + low) as u8);
+            step();
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 #[cfg(test)]
@@ -221,6 +235,51 @@ mod tests {
         }
     }
 
+    /// Pass after pass until nothing changes, as some server may do it.
+    fn decoded_in_passes(mut bytes: Vec<u8>) -> Vec<u8> {
+        loop {
+            let (mut out, mut rest) = (Vec::new(), &bytes[..]);
+            while let Some((first, after)) = rest.split_first() {
+                let byte = after.get(..2).filter(|_| *first == b'%').and_then(|digits| {
+                    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16)
+                        .ok()
+                        .filter(|_| digits.iter().all(u8::is_ascii_hexdigit))
+                });
+                out.push(byte.unwrap_or(*first));
+                rest = if byte.is_some() { &after[2..] } else { after };
+            }
+            if out == bytes {
+                return out;
+            }
+            bytes = out;
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_server_takes_is_refused_in_few_words() {
+        let error = below("http://h/api", &"/x".repeat(5_000)).unwrap_err();
+        assert!(error.message().contains("8192") && error.message().len() < 400, "{error}");
+    }
+
+    #[test]
+    fn nested_percent_signs_take_one_pass() {
+        let steps = |text: &str| {
+            let mut steps = 0_u64;
+            let decoded = decoded_stepwise(text.as_bytes(), &mut || steps += 1);
+            (decoded, steps)
+        };
+        // Each of them a tower that needs as many passes as it is high.
+        for (unit, foot) in [("25", "2e"), ("25", "41"), ("%25", "%25")] {
+            let tower = |height: usize| format!("%{}{foot}", unit.repeat(height));
+            let (decoded, once) = steps(&tower(20_000));
+            let (_, twice) = steps(&tower(40_000));
+            assert!(twice as f64 <= 2.2 * once as f64, "{unit}: {once} steps, then {twice}");
+            assert!(decoded.len() <= 20_003, "{} bytes are left", decoded.len());
+        }
+        assert_eq!(decoded_stepwise(b"%252525252e", &mut || ()), b".");
+        assert_eq!(decoded_stepwise(b"%2%352%65", &mut || ()), b".");
+    }
+
     #[test]
     fn a_base_that_cannot_work_is_refused_without_repeating_it() {
         for (base, says) in [
@@ -249,6 +308,12 @@ mod tests {
                 prop_assert!(url == "http://h:1/sub/" || url.starts_with("http://h:1/sub/"), "{url}");
                 prop_assert!(!fully_decoded(&url[7..]).contains("/../"));
             }
+        }
+
+        #[test]
+        fn one_pass_decodes_as_many_do(text in "[%2561eE.x]{0,40}") {
+            let once = decoded_stepwise(text.as_bytes(), &mut || ());
+            prop_assert_eq!(once, decoded_in_passes(text.into_bytes()));
         }
 
         #[test]

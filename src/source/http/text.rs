@@ -1,6 +1,8 @@
 //! What may be quoted of an upstream's words: one short line, and nothing secret.
 
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::settings::{Auth, ExposeSecret, SecretString, Settings};
 
@@ -35,8 +37,34 @@ impl Secrets {
         Self { needles: needles.into_iter().map(SecretString::from).collect() }
     }
 
+    /// The secrets of `settings`, and what basic authentication makes of them.
+    pub(in crate::source) fn of_settings(settings: &Settings) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Auth::Basic { user, password } = &settings.auth {
+            let made = BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+            headers.extend(HeaderValue::try_from(format!("Basic {made}")).map(|made| (AUTHORIZATION, made)));
+        }
+        Self::of(settings, &headers)
+    }
+
+    /// Those of them with at least so many bytes.
+    pub(in crate::source) fn of_length(mut self, min_bytes: usize) -> Self {
+        self.needles.retain(|needle| needle.expose_secret().len() >= min_bytes);
+        self
+    }
+
+    /// Whether there are none.
+    pub(in crate::source) fn is_empty(&self) -> bool {
+        self.needles.is_empty()
+    }
+
+    /// Whether one of them is in `text`.
+    pub(in crate::source) fn are_in(&self, text: &str) -> bool {
+        self.needles.iter().any(|needle| text.contains(needle.expose_secret()))
+    }
+
     /// These and the values of headers that say who a user is, of which each part may be echoed.
-    pub(super) fn and<'a>(&self, values: impl Iterator<Item = &'a SecretString>) -> Self {
+    pub(in crate::source) fn and<'a>(&self, values: impl Iterator<Item = &'a SecretString>) -> Self {
         // What is shorter is no secret, but a preference; hiding it everywhere would spoil messages.
         const SHORTEST: usize = 8;
         let part = |text: &'a str| {
@@ -118,8 +146,6 @@ pub(super) fn first_line(text: &str, max_chars: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
-
     use super::*;
 
     fn secrets(password: &str) -> Secrets {

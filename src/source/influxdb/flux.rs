@@ -11,9 +11,9 @@ use super::options::{Language, Options};
 use super::quote;
 use super::rows::{Layout, MAX_COLUMNS, Role, Rows, Table};
 use super::window::{Steps, Window};
-use super::{failure, sql};
+use super::{failure, flux_guard, sql};
 use crate::error::{Category, Error, Result};
-use crate::query::{AdhocFilter, FilterOperator, expand_with};
+use crate::query::{AdhocFilter, FilterOperator, check_expanded, expand_with};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::FetchRequest;
@@ -36,7 +36,7 @@ pub(super) struct Place<'a> {
 /// The text of `options`, macros replaced; `None` if there is no whole step to ask for.
 ///
 /// # Errors
-/// [`Category::Query`] if there is none, or a macro cannot be replaced.
+/// [`Category::Query`] if there is none, it does more than read, or a macro cannot be replaced.
 pub(super) fn query(
     options: &Options,
     request: &FetchRequest,
@@ -44,6 +44,8 @@ pub(super) fn query(
     now_ms: i64,
 ) -> Result<Option<String>> {
     let text = sql::text_of(options, Language::Flux)?;
+    // Before macros are replaced: what they become is quoted, and may hold any word.
+    flux_guard::check(text)?;
     // A text that names the step aggregates by it.
     let aggregates =
         ["v.windowPeriod", "$__interval", "${__interval", "$interval"].iter().any(|word| text.contains(word));
@@ -79,11 +81,15 @@ pub(super) fn query(
         ("v.bucket", quote::flux(place.bucket)),
         ("v.organization", quote::flux(place.organization)),
     ];
-    Ok(Some(values.iter().fold(text, |text, (name, value)| replace_word(&text, name, value))))
+    let text = values.iter().try_fold(text, |text, (name, value)| replace_word(&text, name, value))?;
+    Ok(Some(text))
 }
 
 /// `text` with `value` for every `name` that is not a part of a longer one.
-fn replace_word(text: &str, name: &str, value: &str) -> String {
+///
+/// # Errors
+/// [`Category::Limit`] if it becomes too long.
+fn replace_word(text: &str, name: &str, value: &str) -> Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -92,10 +98,11 @@ fn replace_word(text: &str, name: &str, value: &str) -> String {
         out.push_str(&rest[..at]);
         let whole = !out.ends_with(in_word) && !after.starts_with(|c: char| c != '.' && in_word(c));
         out.push_str(if whole { value } else { name });
+        check_expanded(out.len())?;
         rest = after;
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
 /// Conditions on a row `r`.

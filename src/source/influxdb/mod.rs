@@ -12,6 +12,7 @@ mod csv;
 mod discover;
 mod failure;
 mod flux;
+mod flux_guard;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::source) mod fuzzing;
 mod influxql;

@@ -16,7 +16,7 @@ pub(in crate::source) fn answer(data: &[u8]) {
     let (choice, rest) = choice_of(data);
     let legend = ["", "{{job}}", "of {{ instance }}{{__name__}}"][choice % 3];
     let naming = Naming {
-        legend: Legend::from(legend.to_owned()),
+        legend: Legend::try_from(legend.to_owned()).unwrap_or_default(),
         fallback: "value".to_owned(),
         unit: "bytes".to_owned(),
     };

@@ -2,11 +2,17 @@
 
 use serde::Deserialize;
 
+use crate::error::shortened;
 use crate::series::Labels;
 
-/// A name with places for labels. Wire: text; empty says nothing.
+/// Longest text of a legend, in bytes.
+const MAX_BYTES: usize = 1_000;
+/// Longest name that one makes.
+const MAX_NAME_CHARS: usize = 1_000;
+
+/// A name with places for labels. Wire: text of at most 1,000 bytes; empty says nothing. Longer names are cut off.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 pub(super) struct Legend {
     parts: Vec<Part>,
 }
@@ -18,8 +24,13 @@ enum Part {
     Label(String),
 }
 
-impl From<String> for Legend {
-    fn from(text: String) -> Self {
+impl TryFrom<String> for Legend {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len() > MAX_BYTES {
+            return Err(format!("expected at most {MAX_BYTES} bytes, got {}", text.len()));
+        }
         let mut parts = Vec::new();
         let mut rest = text.as_str();
         while let Some((before, label, after)) = next_label(rest) {
@@ -29,7 +40,7 @@ impl From<String> for Legend {
         }
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| *part != Part::Text(String::new()));
-        Self { parts }
+        Ok(Self { parts })
     }
 }
 
@@ -43,22 +54,28 @@ fn next_label(text: &str) -> Option<(&str, &str, &str)> {
 impl Legend {
     /// The name of a series with these labels; `None` where the legend says nothing of it.
     pub(super) fn name(&self, labels: &Labels) -> Option<String> {
-        let name: String = self
-            .parts
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text.as_str(),
+        let mut name = String::new();
+        for part in &self.parts {
+            name.push_str(match part {
+                Part::Text(text) => text,
                 Part::Label(label) => labels.get(label).map_or("", String::as_str),
-            })
-            .collect();
+            });
+            if name.len() > 4 * MAX_NAME_CHARS {
+                break;
+            }
+        }
         let name = name.trim();
-        (!name.is_empty()).then(|| name.to_owned())
+        (!name.is_empty()).then(|| shortened(name, MAX_NAME_CHARS))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn legend_of(text: &str) -> Legend {
+        Legend::try_from(text.to_owned()).unwrap()
+    }
 
     #[test]
     fn labels_take_their_places() {
@@ -72,7 +89,15 @@ mod tests {
             ("{{host", Some("{{host")),
             ("}} {{host}}", Some("}} web-1")),
         ] {
-            assert_eq!(Legend::from(legend.to_owned()).name(&labels).as_deref(), name, "{legend}");
+            assert_eq!(legend_of(legend).name(&labels).as_deref(), name, "{legend}");
         }
+    }
+
+    #[test]
+    fn neither_legend_nor_name_is_longer_than_a_name_may_be() {
+        let labels = Labels::from([("a".into(), "ä".repeat(100_000))]);
+        let name = legend_of(&"{{a}}".repeat(200)).name(&labels).unwrap();
+        assert_eq!(name.chars().count(), MAX_NAME_CHARS + 1);
+        assert!(Legend::try_from("x".repeat(MAX_BYTES + 1)).unwrap_err().contains("1000 bytes"));
     }
 }

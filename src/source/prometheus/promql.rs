@@ -9,7 +9,7 @@
 //! Source: "Querying Prometheus" of the Prometheus documentation, and its lexer's notion of words and strings.
 
 use crate::error::{Category, Error, Result};
-use crate::query::FilterOperator;
+use crate::query::{FilterOperator, check_expanded};
 
 /// `text` as a PromQL string. Quotes are written as `\x22`, so that the text cannot end the string in any of PromQL's
 /// two kinds of quotes, whoever reads it.
@@ -89,7 +89,7 @@ pub(super) fn selector(metric: &str, matchers: &[String]) -> String {
 /// `expr` with `matchers` in each of its selectors.
 ///
 /// # Errors
-/// [`Category::Query`] if it cannot be told for sure where its selectors are.
+/// [`Category::Query`] if it cannot be told for sure where its selectors are; [`Category::Limit`] if it becomes too long.
 pub(super) fn with_matchers(expr: &str, matchers: &[String]) -> Result<String> {
     if matchers.is_empty() {
         return Ok(expr.to_owned());
@@ -97,7 +97,9 @@ pub(super) fn with_matchers(expr: &str, matchers: &[String]) -> Result<String> {
     let tokens = tokens(expr)?;
     let places = Selectors { expr, tokens: &tokens, at: 0, places: Vec::new() }.find()?;
     let matchers = matchers.join(",");
-    let mut out = String::with_capacity(expr.len() + places.len() * (matchers.len() + 2));
+    let length = places.len().saturating_mul(matchers.len() + 2).saturating_add(expr.len());
+    check_expanded(length)?;
+    let mut out = String::with_capacity(length);
     let mut copied = 0;
     for (at, place) in places {
         out.push_str(&expr[copied..at]);

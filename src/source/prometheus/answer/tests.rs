@@ -4,8 +4,11 @@ use serde_json::{Value as Json, json};
 use super::*;
 
 fn read_as(legend: &str, answer: &[u8]) -> Result<(Vec<Series>, Vec<String>)> {
-    let naming =
-        Naming { legend: Legend::from(legend.to_owned()), fallback: "value".into(), unit: "bytes".into() };
+    let naming = Naming {
+        legend: Legend::try_from(legend.to_owned()).unwrap(),
+        fallback: "value".into(),
+        unit: "bytes".into(),
+    };
     decode(answer, &naming, &Limits::default(), &Secrets::default())
 }
 
