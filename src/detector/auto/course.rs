@@ -63,8 +63,8 @@ impl<'a> Course<'a> {
     }
 
     /// The rises per second, NaN where the value before is further back than `most_ms`, and where the counter restarted
-    /// and too little is known of its rise.
-    pub(super) fn of_rises(points: Points<'a>, most_ms: Option<i64>) -> Self {
+    /// and too little is known of its rise. The points by which it is known to rise evenly lie within `even_ms`.
+    pub(super) fn of_rises(points: Points<'a>, most_ms: Option<i64>, even_ms: Option<i64>) -> Self {
         let mut rises = rises(points);
         keep_known(&mut rises);
         if let Some(most_ms) = most_ms {
@@ -73,7 +73,7 @@ impl<'a> Course<'a> {
         }
         let values: Vec<f64> =
             rises.iter().map(|rise| rise.map_or(f64::NAN, |rise| rise.per_second)).collect();
-        let (values, late) = even_out(&values);
+        let (values, late) = even_out(points.times, &values, even_ms);
         Self { times: points.times, values: Cow::Owned(values), rises: Some(rises), late }
     }
 
@@ -108,7 +108,8 @@ impl<'a> Course<'a> {
 
 /// The same rises, but for those that are no more than [`LATE`] from the median of the [`EVEN_POINTS`] before them where
 /// [`EVEN_SHARE`] of those are the same: these are that. And how far each may be from the median, 0 elsewhere.
-fn even_out(rises: &[f64]) -> (Vec<f64>, Vec<f64>) {
+fn even_out(times: &[i64], rises: &[f64], even_ms: Option<i64>) -> (Vec<f64>, Vec<f64>) {
+    let is_near = |first: usize, index: usize| even_ms.is_none_or(|ms| times[index] - times[first] <= ms);
     let usual = |before: &[f64]| {
         let mut sorted = before.to_vec();
         let usual = median(&mut sorted)?;
@@ -116,7 +117,8 @@ fn even_out(rises: &[f64]) -> (Vec<f64>, Vec<f64>) {
         (usual > 0.0 && same as f64 >= EVEN_SHARE * before.len() as f64).then_some(usual)
     };
     let even = |(index, rise): (usize, &f64)| {
-        let before = index.checked_sub(EVEN_POINTS).and_then(|first| usual(&rises[first..index]));
+        let before = index.checked_sub(EVEN_POINTS).filter(|first| is_near(*first, index));
+        let before = before.and_then(|first| usual(&rises[first..index]));
         let Some(usual) = before else { return (*rise, 0.0) };
         let late = LATE * usual;
         (if (rise - usual).abs() <= late { usual } else { *rise }, late)
@@ -132,9 +134,12 @@ mod tests {
     fn late_samples_of_what_rises_evenly_are_even() {
         let mut rises = vec![1.0; 40];
         (rises[30], rises[31], rises[35], rises[38]) = (1.3, 0.7, 0.2, f64::NAN);
+        let times: Vec<i64> = (0..40).collect();
+        let even_out = |rises: &[f64]| even_out(&times, rises, Some(EVEN_POINTS as i64));
         let (even, late) = even_out(&rises);
         assert_eq!((even[30], even[31], even[35], even[38].is_nan()), (1.0, 1.0, 0.2, true));
         assert_eq!((late[10], late[30]), (0.0, 0.5));
+        assert_eq!(super::even_out(&times, &rises, Some(EVEN_POINTS as i64 - 1)).0[30], 1.3);
         // Too little is known.
         rises[10] = 1.3;
         assert_eq!(even_out(&rises).0[10], 1.3);
@@ -159,7 +164,7 @@ mod tests {
     #[test]
     fn what_was_expected_of_a_rise_is_a_value_again() {
         let (times, values) = ([0, 10_000, 20_000, 50_000, 60_000], [5.0, 8.0, 4.0, f64::NAN, 14.0]);
-        let course = Course::of_rises(Points { times: &times, values: &values }, Some(30_000));
+        let course = Course::of_rises(Points { times: &times, values: &values }, Some(30_000), None);
         assert_eq!(course.points().values[1..3], [0.3, 0.4]);
         let mut judgement = Judgement::default();
         for value in course.points().values {
@@ -179,7 +184,7 @@ mod tests {
     fn a_restart_is_never_low() {
         let times = [0, 10_000, 20_000, 30_000, 40_000, 50_000];
         let values = [0.0, 10.0, 5.0, 15.0, 12.0, 22.0];
-        let course = Course::of_rises(Points { times: &times, values: &values }, None);
+        let course = Course::of_rises(Points { times: &times, values: &values }, None, None);
         // The first restart may have risen by as much as any other step, the second has risen by more.
         assert!(course.points().values[2].is_nan());
         assert_eq!(course.points().values[4], 1.2);

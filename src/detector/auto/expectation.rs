@@ -92,6 +92,8 @@ impl Forecasts {
                         return (weeks.low, weeks.high);
                     }
                     3.. => weeks.nearest,
+                    // Of two that are unlike each other the mean is neither.
+                    2 if weeks.high - weeks.low > near => self.day[index].clamp(weeks.low, weeks.high),
                     _ => forecast,
                 }
             }
@@ -249,8 +251,7 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f
 /// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
 /// than three. Nothing before `reach_ms` before a point is looked at.
 ///
-/// What was an incident in one of two cycles would be expected next time, or half of it. So where `other`, another forecast, is given,
-/// it decides between two cycles. What the cycles were is returned too.
+/// What the cycles were at each point is returned too, and which was nearest to `other`, another forecast.
 fn seasonal(
     times: &[i64],
     filled: &[f64],
@@ -291,13 +292,7 @@ fn seasonal(
         medians.next();
         all.push(cycles);
     }
-    let mut medians = medians.finish();
-    for ((median, cycles), other) in medians.iter_mut().zip(&all).zip(other.unwrap_or_default()) {
-        if cycles.count == 2 && !median.is_nan() && !other.is_nan() {
-            *median = cycles.clamp(*other);
-        }
-    }
-    (medians, all)
+    (medians.finish(), all)
 }
 
 /// What past cycles of a season were at one time.
@@ -324,10 +319,5 @@ impl Cycles {
         if self.nearest.is_nan() || (value - other).abs() < (self.nearest - other).abs() {
             self.nearest = value;
         }
-    }
-
-    /// What is nearest to `value` between the lowest and the highest of them.
-    fn clamp(self, value: f64) -> f64 {
-        if self.count == 0 { value } else { value.clamp(self.low, self.high) }
     }
 }

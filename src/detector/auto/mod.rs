@@ -200,9 +200,9 @@ impl Detector for Auto {
             lookback_ms: expectation::LOOKBACK_MS
                 .min(points(MAX_LOOKBACK_POINTS))
                 .saturating_add(normal::lookback_ms(step_ms))
-                .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS + course::EVEN_POINTS))
+                .saturating_add(points(ROLLING_POINTS + BLOCK_POINTS))
                 .max(points(LOOKBACK_POINTS))
-                .saturating_add(points(CARRIED_POINTS))
+                .saturating_add(points(CARRIED_POINTS + course::EVEN_POINTS))
                 .min(MAX_LOOKBACK_MS),
             // A point may belong to an incident whose onset was above all alarms of the refractory time before it.
             run_in_ms: points(
@@ -224,7 +224,9 @@ impl Detector for Auto {
         let most_ms = timing.points_ms(CARRIED_POINTS);
         let observe = |course| Observed::new(course, blocks, self.zone, timing);
         let values = LazyCell::new(|| observe(Course::of_values(points)));
-        let rises = LazyCell::new(|| observe(Course::of_rises(points, most_ms)));
+        let rises = LazyCell::new(|| {
+            observe(Course::of_rises(points, most_ms, timing.points_ms(course::EVEN_POINTS)))
+        });
         let (mut of_values, mut of_rises) = (None, None);
         let mut events = Events {
             alarms: Incidents::new(THRESHOLD - self.eased, self.refractory, timing.step_ms),

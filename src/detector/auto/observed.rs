@@ -12,7 +12,7 @@ use super::normal::Normal;
 use super::statistics::{self, Kind, Sights, Statistic};
 use super::step;
 use super::surprise::JUMPS;
-use super::{CARRIED_POINTS, ROLLING_POINTS, normal, shift, windows};
+use super::{CARRIED_POINTS, ROLLING_POINTS, course, normal, shift, windows};
 
 /// What leaves no more than this share of a change unexplained foresees it.
 const FORESEEN_SHARE: f64 = 0.5;
@@ -144,7 +144,7 @@ impl Timing {
 
     /// How far back values may be looked at. What is further back can still be carried on by a gap.
     fn lookback_ms(self) -> Option<i64> {
-        let carried_ms = self.points_ms(CARRIED_POINTS).unwrap_or(0);
+        let carried_ms = self.points_ms(CARRIED_POINTS + course::EVEN_POINTS).unwrap_or(0);
         self.lookback_ms.map(|ms| ms.saturating_sub(carried_ms).max(0))
     }
 

@@ -305,7 +305,7 @@ impl Calibration {
             seen.beyond_doubt =
                 Some("it was one of a few values all through the training window, and is none of them");
         }
-        if past.is_some_and(|past| self.is_frozen(series, past, index)) {
+        if past.is_some_and(|past| self.frozen_for(series, past, index).is_some()) {
             seen.beyond_doubt = Some("it has never stayed the same for so long");
         }
         if seen.beyond_doubt.is_some() {
@@ -314,24 +314,23 @@ impl Calibration {
         seen
     }
 
-    /// Whether the value is frozen at `index`.
-    fn is_frozen(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> bool {
+    /// For how many points the value has been frozen at `index`; `None` if it is not, or for so long that it is normal.
+    fn frozen_for(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> Option<usize> {
         let flat = series.flat.get(index).copied().unwrap_or(0.0);
         if self.lowest == self.highest || flat < self.measures.frozen_from {
-            return false;
+            return None;
         }
         // Where it has often been, it may rest.
         let often = past.count(series.points.values[index]) as f64 > flat + 1.0 + FROZEN_BEFORE as f64;
-        !often || flat >= RESTING_POINTS.max(FROZEN_FACTOR * self.measures.longest_flat)
+        let is_frozen = !often || flat >= RESTING_POINTS.max(FROZEN_FACTOR * self.measures.longest_flat);
+        let points = (flat as usize + 1).saturating_sub(self.measures.frozen_from as usize);
+        (is_frozen && points <= past.longest()).then_some(points)
     }
 
     /// What is wrong beyond doubt at `index`, and for how long.
     pub(super) fn lasting(&self, series: &Watch<'_>, past: &Past<'_>, index: usize) -> Option<Lasting> {
         past.lasting(index).or_else(|| {
-            let flat = series.flat.get(index).copied().unwrap_or(0.0);
-            let points = (flat as usize + 1).saturating_sub(self.measures.frozen_from as usize);
-            let lasts = self.is_frozen(series, past, index) && points <= past.longest();
-            lasts.then(|| Lasting {
+            self.frozen_for(series, past, index).map(|points| Lasting {
                 points,
                 is_high: series.points.values[index] >= series.expectation.expected[index] + self.usual_error,
                 is_first_ever: false,
