@@ -40,28 +40,16 @@ fn hold(prefix: &str) {
 }
 
 /// Situations whose bar is not met yet. Each must miss it, so that none stays here longer than it has to.
-const OPEN: [&str; 32] = [
-    "level-shift",
+const OPEN: [&str; 19] = [
     "level-shift/down",
-    "holiday/1h",
-    "daily/half",
     "unrest-doubled",
     "minus-15/white",
     "growing",
     "office-halved/counts",
-    "generator",
     "quiet/poisson-50",
     "quiet/log-normal-.8",
     "quiet/mostly-zero",
-    "repeat/15m/drop60",
-    "repeat/15m/mixed",
-    "repeat/1h/flat",
-    "repeat/1h/mixed",
-    "repeat/1h/night",
-    "repeat/next-days/flat",
     "repeat/ar.99/drop60",
-    "repeat/ar.99/mixed",
-    "repeat/ar.99/night",
     "repeat/latency/zero",
     "repeat/latency/drop60",
     "repeat/latency/spike3",
@@ -69,7 +57,6 @@ const OPEN: [&str; 32] = [
     "repeat/latency/flat",
     "repeat/latency/mixed",
     "repeat/latency/night",
-    "repeat/uneven-days/flat",
     "repeat/uneven-days/night",
     "repeat/1m/flat",
     "repeat/no-week/flat",

@@ -482,7 +482,7 @@ async fn auto_looks_back_no_further_than_it_says() {
         (r#""trainingWindow":"3d","refitInterval":"1h","step":"5m""#, r#""refractory":40,"sensitivity":0.8"#),
         (
             r#""trainingWindow":"2d","refitInterval":"1d","step":"15m","transform":"rate""#,
-            r#""refractory":20"#,
+            r#""refractory":20,"sensitivity":0.8"#,
         ),
     ] {
         let json = format!(r#"{{{training},"detector":{{"kind":"auto",{options}}}}}"#);

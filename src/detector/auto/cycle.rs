@@ -4,11 +4,6 @@
 //! Analysis: Forecasting and Control*, 1970, §2.1), of values clipped at four robust standard deviations, so that a few
 //! outliers do not hide it. It is looked for once in 288 points.
 
-#![expect(
-    clippy::needless_range_loop,
-    reason = "plain loops over lanes become vector instructions in every build; chains of iterators do not in some"
-)]
-
 use std::ops::RangeInclusive;
 
 use multiversion::multiversion;
