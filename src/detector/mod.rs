@@ -148,6 +148,15 @@ impl Verdict {
     }
 }
 
+/// What is out of the ordinary at a point that itself may lie within its band.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// In a word or two, such as "frozen".
+    pub what: &'static str,
+    /// Time of the first of the points that it is about.
+    pub since_ms: i64,
+}
+
 /// The verdict on a run of points; every vector is as long as the points judged.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judgement {
@@ -166,6 +175,8 @@ pub struct Judgement {
     pub series_scores: Vec<f64>,
     /// For each flagged point its index and, in plain words, why; ascending.
     pub reasons: Vec<(usize, String)>,
+    /// For each flagged point whose reason is not its value its index and what the reason is about; ascending.
+    pub abouts: Vec<(usize, About)>,
     /// Why nothing could be judged, if so.
     pub shortage: Option<String>,
     /// Why points have scores but none could be flagged, if so.
@@ -175,11 +186,12 @@ pub struct Judgement {
 impl Judgement {
     /// Whether it is one of `len` points.
     pub(crate) fn fits(&self, len: usize) -> bool {
-        let Self { verdicts, scores, expected, lower, upper, series_scores, reasons, .. } = self;
+        let Self { verdicts, scores, expected, lower, upper, series_scores, reasons, abouts, .. } = self;
         verdicts.len() == len
             && (series_scores.is_empty() || series_scores.len() == len)
             && [scores, expected, lower, upper].iter().all(|column| column.len() == len)
             && reasons.iter().all(|(row, _)| *row < len)
+            && abouts.iter().all(|(row, _)| *row < len)
     }
 
     /// No verdict on `len` points, but for the gaps among `values`, and the reason why.
@@ -197,6 +209,7 @@ impl Judgement {
             upper: nothing,
             series_scores: Vec::new(),
             reasons: Vec::new(),
+            abouts: Vec::new(),
             shortage: Some(shortage),
             unflagged: None,
         }
@@ -207,6 +220,7 @@ impl Judgement {
         self.verdicts[row] = Verdict::NotJudged;
         self.scores[row] = f64::NAN;
         self.reasons.retain(|(other, _)| *other != row);
+        self.abouts.retain(|(other, _)| *other != row);
     }
 
     /// Appends the verdicts on the points after these.
@@ -218,6 +232,7 @@ impl Judgement {
         self.lower.extend(next.lower);
         self.upper.extend(next.upper);
         self.reasons.extend(next.reasons.into_iter().map(|(row, reason)| (first + row, reason)));
+        self.abouts.extend(next.abouts.into_iter().map(|(row, about)| (first + row, about)));
         self.series_scores.extend(next.series_scores);
         self.shortage = self.shortage.take().or(next.shortage);
         self.unflagged = self.unflagged.take().or(next.unflagged);

@@ -370,6 +370,7 @@ impl Panel {
                 upper: numbers(),
                 series_scores: Vec::new(),
                 reasons: BTreeMap::new(),
+                abouts: BTreeMap::new(),
                 forecast: Forecast::default(),
             },
             shortage: None,
@@ -420,6 +421,8 @@ impl Verdicts {
         }
         let reasons = judgement.reasons.iter().filter(|(row, _)| seen.contains(row));
         all.reasons.extend(reasons.map(|(row, reason)| (first + row - seen.start, reason.clone())));
+        let abouts = judgement.abouts.iter().filter(|(row, _)| seen.contains(row));
+        all.abouts.extend(abouts.map(|(row, about)| (first + row - seen.start, *about)));
         if self.shortage.is_none() {
             self.shortage.clone_from(&judgement.shortage);
         }
@@ -446,6 +449,7 @@ impl Judged {
                 + member.times.len() * (columns * 8 + 1)
                 + member.forecast.len() * 4 * 8
                 + reasons
+                + size_of_val(member.judgement.abouts.as_slice())
         };
         size_of::<Self>() + self.members.iter().map(of_member).sum::<usize>()
     }

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use crate::detector::{self, AnyDetector, Built, Forecast, Verdict};
+use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
 use crate::error::{Result, list_names};
 use crate::query::{Query, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
@@ -74,6 +74,8 @@ pub struct Detection {
     pub series_scores: Vec<f64>,
     /// Why, for each flagged point, by its index.
     pub reasons: BTreeMap<usize, String>,
+    /// What the reason is about where it is not the value, by the index of the flagged point.
+    pub abouts: BTreeMap<usize, About>,
     /// What is expected in the part of the visible range that is yet to come, after the last point. Nothing there is
     /// judged.
     pub forecast: Forecast,

@@ -46,7 +46,7 @@ pub(super) fn inline_annotations(named: &[Named<'_>], shown_ms: i64) -> Option<F
     let mut meta = Map::new();
     meta.insert("dataTopic".into(), "annotations".into());
     let is_region = |event: &Event<'_>| {
-        event.end() > event.start() && event.end() - event.start() >= shown_ms / REGION_SHARE
+        event.end() > event.begin() && event.end() - event.begin() >= shown_ms / REGION_SHARE
     };
     let mut fields = fields(&events);
     for field in &mut fields {
@@ -70,7 +70,7 @@ fn escaped(text: &str) -> String {
 
 fn all_events<'a>(named: &'a [Named<'a>]) -> Vec<Event<'a>> {
     let mut events: Vec<Event<'a>> = named.iter().flat_map(events_of).collect();
-    events.sort_by_key(Event::start);
+    events.sort_by_key(Event::begin);
     events
 }
 
@@ -98,6 +98,18 @@ fn events_of<'a>(named: &'a Named<'a>) -> Vec<Event<'a>> {
 impl Event<'_> {
     fn start(&self) -> i64 {
         self.named.detection.series.times[self.first]
+    }
+
+    /// When it began: with the first of the points that one of the reasons is about.
+    fn begin(&self) -> i64 {
+        let abouts = self.named.detection.abouts.range(self.first..=self.last);
+        abouts.map(|(_, about)| about.since_ms).min().unwrap_or(i64::MAX).min(self.start())
+    }
+
+    fn title(&self) -> String {
+        let what = self.named.detection.abouts.get(&self.worst);
+        let what = what.map_or(String::new(), |about| format!(" ({})", about.what));
+        format!("{}: {} outlier{what}", self.named.title, self.side())
     }
 
     fn end(&self) -> i64 {
@@ -161,14 +173,13 @@ fn fields(events: &[Event<'_>]) -> Vec<Field> {
         Field::new(name, values).config(json!({"displayNameFromDS": title}))
     };
     let unit = common_unit(events).map_or(json!({}), |unit| json!({"unit": unit}));
-    let title = |event: &Event<'_>| format!("{}: {} outlier", event.named.title, event.side());
     let value = numbers(events, |detection| &detection.series.values);
     let expected = numbers(events, |detection| &detection.expected);
     let score = numbers(events, |detection| &detection.scores);
     vec![
-        shown("time", "Begin", times(events, Event::start)),
+        shown("time", "Begin", times(events, Event::begin)),
         shown("timeEnd", "End", times(events, Event::end)),
-        shown("title", "Event", texts(events, title)),
+        shown("title", "Event", texts(events, Event::title)),
         shown("text", "Reason", texts(events, Event::text)).config(json!({"custom": {"width": 480}})),
         Field::new("tags", texts(events, |event| event.tags().join(","))),
         Field::new("id", texts(events, Event::id)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::detector::{Forecast, Verdict};
+use crate::detector::{About, Forecast, Verdict};
 use crate::engine::Detection;
 use crate::series::Series;
 
@@ -35,6 +35,7 @@ fn detection(name: &str, labels: &[(&str, &str)]) -> Detection {
             .into_iter()
             .map(|(row, text)| (row, text.to_owned()))
             .collect(),
+        abouts: [].into(),
         forecast: Forecast::default(),
         series_scores: Vec::new(),
     }
@@ -333,6 +334,21 @@ fn inline_annotations_are_html_and_tables_are_not() {
     assert_eq!(cell("title"), "a<b> & c: low outlier");
     assert_eq!(cell("text"), "1 is low, <5 & \"odd\"");
     assert_eq!(cell("tags"), "outlier,low");
+}
+
+#[test]
+fn an_event_that_is_about_more_than_its_values_begins_with_what_it_is_about_and_says_so() {
+    let mut seen = detection("requests", &[]);
+    seen.abouts.insert(6, About { what: "frozen", since_ms: 180_000 });
+    let column = |name| inline(vec![seen.clone()], name);
+    let titles = ["requests: high outlier", "requests: low outlier (frozen)"].map(str::to_owned);
+    assert_eq!(column("title"), Values::Text(titles.to_vec()));
+    assert_eq!(column("time"), Values::Time(vec![120_000, 180_000]));
+    assert_eq!(column("timeEnd"), Values::Time(vec![180_000, 360_000]));
+    assert_eq!(column("isRegion"), Values::Flag(vec![true, true]));
+    // The name of the event stays the same.
+    let id = column("id");
+    assert_eq!(id, inline(vec![detection("requests", &[])], "id"));
 }
 
 #[test]

@@ -46,7 +46,7 @@ use self::observed::{Observed, Watch};
 use self::statistics::LOOKBACK_POINTS;
 use self::surprise::{Calibration, Calibrator, MIN_FLAGGING_POINTS, Usual};
 use super::wall_clock::time_zone;
-use super::{Block, Detector, Judgement, Points, Reach, Timing, Verdict};
+use super::{About, Block, Detector, Judgement, Points, Reach, Timing, Verdict};
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
@@ -321,20 +321,29 @@ impl Auto {
             let is_jump = wanted(jump.1) && !series.foresees(index);
             let (jump_part, _) = events.jumps.next(time, jump.0, is_jump, lasts);
             let apart = [
-                (shift_part, shift.1, "the level of the last 12 points shifted by more than noise explains"),
+                (
+                    shift_part,
+                    shift.1,
+                    "the level of the last 12 points shifted by more than noise explains",
+                    ("level", 12),
+                ),
                 (
                     step_part,
                     step.1,
                     "the level of the last 15 points is further from that before than their noise explains",
+                    ("level", step::POINTS),
                 ),
-                (jump_part, jump.1, "hardly any jump was ever as large"),
+                (jump_part, jump.1, "hardly any jump was ever as large", ("jump", 2)),
             ];
             // Of what is beyond doubt the training window holds no other, so it has not been told.
             let told = if part != Part::Quiet || is_beyond_doubt && wanted(seen.is_high) {
                 true
-            } else if let Some((_, is_high, why)) = apart.iter().find(|(part, ..)| *part != Part::Quiet) {
+            } else if let Some((_, is_high, why, about)) =
+                apart.iter().find(|(part, ..)| *part != Part::Quiet)
+            {
                 seen.is_high = *is_high;
                 seen.beyond_doubt = Some(why);
+                seen.about = Some(*about);
                 true
             } else {
                 false
@@ -398,6 +407,11 @@ impl Auto {
                 }
             } else if wanted(seen.is_high) {
                 score = score.min(MAX_UNFLAGGED_SCORE);
+            }
+            if verdict.is_outlier() && band.0 <= value && value <= band.1 {
+                let (what, points) = seen.about(series, index);
+                let since_ms = series.points.times[(index + 1).saturating_sub(points)];
+                judgement.abouts.push((judgement.verdicts.len(), About { what, since_ms }));
             }
             if verdict.is_outlier() {
                 judgement.reasons.push((judgement.verdicts.len(), seen.reason(series, index, calibration)));

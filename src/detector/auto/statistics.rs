@@ -114,6 +114,22 @@ impl Kind {
         )
     }
 
+    /// What is out of the ordinary if this is, in a word or two, and of how many points; `value` is that of the statistic.
+    pub(super) fn about(self, value: f64) -> (&'static str, usize) {
+        match self {
+            Self::Residual(1) | Self::Value(1) => ("value", 1),
+            Self::Residual(points)
+            | Self::Value(points)
+            | Self::Level(points)
+            | Self::ResidualLevel(points) => ("level", points),
+            Self::Jump(_) | Self::Line(_) | Self::Change => ("jump", 2),
+            Self::LogSpread(points) | Self::Movement(points) => ("spread", points),
+            Self::Flat => ("frozen", value as usize + 1),
+            Self::Repeats(points) => ("repeats", points),
+            Self::Discord(points) | Self::ShapeDiscord(points) => ("shape", points),
+        }
+    }
+
     /// What its `value`, which is unusually high or else unusually low, says, in plain words: of a mean over a window no
     /// more than that it is one, and of a change only what `value` bears out.
     pub(super) fn words(self, high: bool, value: f64) -> String {

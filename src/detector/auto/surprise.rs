@@ -37,6 +37,9 @@ const FROZEN_BEFORE: usize = 6;
 /// The same where a series has often been before.
 const RESTING_POINTS: f64 = 12.0;
 
+/// Why a frozen value is wrong.
+const FROZEN: &str = "it has never stayed the same for so long";
+
 /// Runs as long that the training window has by chance, at most.
 const FROZEN_BY_CHANCE: f64 = 1e-3;
 
@@ -244,6 +247,7 @@ impl Calibration {
             outside: None,
             drivers: [(0.0, Kind::Flat, true, 0.0); 2],
             beyond_doubt: None,
+            about: None,
             usual: self.usual(series, found, index),
             strength: found.filter(|found| found.is_beyond).map(|found| found.strength),
         };
@@ -306,7 +310,7 @@ impl Calibration {
                 Some("it was one of a few values all through the training window, and is none of them");
         }
         if past.is_some_and(|past| self.frozen_for(series, past, index).is_some()) {
-            seen.beyond_doubt = Some("it has never stayed the same for so long");
+            seen.beyond_doubt = Some(FROZEN);
         }
         if seen.beyond_doubt.is_some() {
             seen.alarm = seen.alarm.max(NEVER_BEFORE_ALARM);
@@ -334,7 +338,7 @@ impl Calibration {
                 points,
                 is_high: series.points.values[index] >= series.expectation.expected[index] + self.usual_error,
                 is_first_ever: false,
-                why: "it has never stayed the same for so long",
+                why: FROZEN,
             })
         })
     }
@@ -422,6 +426,8 @@ pub(super) struct Seen {
     drivers: [(f64, Kind, bool, f64); 2],
     /// Why it is an outlier, whatever the other statistics say.
     pub(super) beyond_doubt: Option<&'static str>,
+    /// What that is about, and how many points, if it is not the value.
+    pub(super) about: Option<(&'static str, usize)>,
     pub(super) usual: Usual,
     /// How many times as far from what is normal it is as the limit, if it is beyond.
     strength: Option<f64>,
@@ -442,6 +448,17 @@ impl Seen {
             self.drivers = [(weighted, kind, is_high, value), self.drivers[0]];
         } else if weighted > self.drivers[1].0 {
             self.drivers[1] = (weighted, kind, is_high, value);
+        }
+    }
+
+    /// What is out of the ordinary beside the value, and of how many points.
+    pub(super) fn about(&self, series: &Watch<'_>, index: usize) -> (&'static str, usize) {
+        let flat = series.flat.get(index).copied().unwrap_or(0.0);
+        match (self.about, self.beyond_doubt) {
+            (Some(about), _) => about,
+            (None, Some(FROZEN)) => Kind::Flat.about(flat),
+            (None, Some(_)) => ("value", 1),
+            (None, None) => self.drivers[0].1.about(self.drivers[0].3),
         }
     }
 

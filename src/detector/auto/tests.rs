@@ -498,6 +498,26 @@ fn what_is_wrong_beyond_doubt_is_flagged_until_it_ends_and_no_longer() {
 }
 
 #[test]
+fn what_is_told_within_the_band_says_what_it_is_about_and_since_when() {
+    let at = 15 * DAY_POINTS + 100;
+    let frozen = daily(16)[at];
+    let judgement = changed(16, at..at + 12, |_| frozen);
+    let rows: Vec<usize> = judgement.abouts.iter().map(|(row, _)| *row).collect();
+    let within = |row: &usize| {
+        judgement.verdicts[*row].is_outlier()
+            && (judgement.lower[*row]..=judgement.upper[*row]).contains(&frozen)
+    };
+    assert!(
+        !rows.is_empty() && rows.iter().all(|row| (at + 4..at + 12).contains(row) && within(row)),
+        "{rows:?}"
+    );
+    let since_ms = BEGIN + at as i64 * STEP;
+    assert!(judgement.abouts.iter().all(|(_, about)| *about == About { what: "frozen", since_ms }));
+    // Far outside of it the picture says enough.
+    assert!(changed(16, at..at + 12, |_| 0.0).abouts.is_empty());
+}
+
+#[test]
 fn an_outage_shows_the_same_wherever_blocks_begin() {
     for shift in 0..12 {
         let at = 15 * DAY_POINTS + shift;
