@@ -52,8 +52,8 @@ const WANDERING: f64 = 2.0;
 /// Share of the mean error that is added to the median one, so that forecasts of series that hardly ever change differ.
 const MEAN_SHARE: f64 = 0.1;
 
-/// Values are skewed if the highest of a cell is so much further from its median than the lowest is, as a share of the distance of both;
-/// the share of cells that may have one that is not positive, and that of the usual value that counts as the least.
+/// Values are skewed if the highest of a cell is so much further from its median than the lowest is, as a share of the
+/// distance of both; the share of cells that may have one that is not positive, and the least ratio that is told from less.
 const SKEWED: f64 = 0.15;
 const NOT_POSITIVE: f64 = 0.05;
 const LEAST: f64 = 0.01;
@@ -180,41 +180,23 @@ impl Normal {
         self.models[measure.place()].get_or_init(|| Model::new(self, measure))
     }
 
-    /// By what the points of a cell are measured that are low, or high.
-    fn measure(&self, number: usize, is_high: bool) -> Measure {
-        Measure { basis: self.bases[number], is_ratio: !is_high && self.scalings[number].is_skewed }
+    /// By what a point of a cell is measured that is low, or high.
+    fn measure(&self, number: usize, is_high: bool, forecast: f64) -> Measure {
+        let is_ratio = !is_high && self.scalings[number].is_skewed && forecast > 0.0;
+        Measure { basis: self.bases[number], is_ratio }
     }
 
     /// How much less and more than the forecast may be expected at `index`, in the unit of residuals.
-    fn around(&self, measure: Measure, number: usize, index: usize, scale: f64) -> (f64, f64) {
+    fn around(&self, measure: Measure, index: usize, scale: f64) -> (f64, f64) {
         let forecast = self.forecasts.of(measure.basis)[index];
-        let at = |off: f64| self.value_at(measure, number, forecast, off);
+        let at = |off: f64| measure.value_at(forecast, off);
         let near = (at(UNISON * scale) - at(0.0)).abs();
         let (low, high) = self.forecasts.range(measure.basis, index, near);
         if low == high {
             return (0.0, 0.0);
         }
-        let off = |value: f64| self.residual(measure, number, value, forecast);
+        let off = |value: f64| measure.residual(value, forecast);
         (off(low), off(high))
-    }
-
-    /// How far `value` is from its forecast: the difference, or the logarithm of the ratio.
-    fn residual(&self, measure: Measure, number: usize, value: f64, forecast: f64) -> f64 {
-        if measure.is_ratio {
-            let least = self.scalings[number].least;
-            (value.max(least) / forecast.max(least)).ln()
-        } else {
-            value - forecast
-        }
-    }
-
-    /// The value that is so far from its forecast.
-    fn value_at(&self, measure: Measure, number: usize, forecast: f64, residual: f64) -> f64 {
-        if measure.is_ratio {
-            forecast.max(self.scalings[number].least) * residual.exp()
-        } else {
-            forecast + residual
-        }
     }
 
     /// The smallest residual that is told from none: less is rounding, or a sample that was late.
@@ -301,6 +283,21 @@ impl Measure {
     fn place(self) -> usize {
         2 * self.basis as usize + usize::from(self.is_ratio)
     }
+
+    /// How far `value` is from its forecast: the difference, or the logarithm of the ratio.
+    fn residual(self, value: f64, forecast: f64) -> f64 {
+        match self.is_ratio {
+            false => value - forecast,
+            // Depends on nothing but the two, so that no more of the past is looked at.
+            true if forecast > 0.0 && !value.is_nan() => (value / forecast).max(LEAST).ln(),
+            true => f64::NAN,
+        }
+    }
+
+    /// The value that is so far from its forecast.
+    fn value_at(self, forecast: f64, residual: f64) -> f64 {
+        if self.is_ratio { forecast * residual.exp() } else { forecast + residual }
+    }
 }
 
 /// How values are distributed in the time before a cell.
@@ -309,8 +306,6 @@ struct Scaling {
     /// Whether high ones are much further from the usual ones than low ones are, so that ratios are the better measure.
     is_skewed: bool,
     usual: f64,
-    /// What is less counts as this.
-    least: f64,
 }
 
 /// The distribution of values before each cell.
@@ -341,7 +336,7 @@ fn scalings(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<Scaling> {
             let (skewness, usual) = (middle(|of| of.0), middle(|of| of.1));
             let not_positive = before.iter().map(|of| of.2).sum::<f64>() / before.len() as f64;
             let is_skewed = skewness >= SKEWED && usual > 0.0 && not_positive <= NOT_POSITIVE;
-            Scaling { is_skewed, usual, least: LEAST * usual }
+            Scaling { is_skewed, usual }
         })
         .collect()
 }
@@ -414,10 +409,12 @@ fn side(is_high: bool) -> usize {
 
 impl Model {
     fn new(normal: &Normal, measure: Measure) -> Self {
-        let Normal { cells, filled, cell_of, .. } = normal;
+        let Normal { cells, filled, .. } = normal;
         let forecast = normal.forecasts.of(measure.basis);
-        let residuals: Vec<f64> = (0..filled.len())
-            .map(|index| normal.residual(measure, cell_of[index] as usize, filled[index], forecast[index]))
+        let residuals: Vec<f64> = filled
+            .iter()
+            .zip(forecast)
+            .map(|(value, forecast)| measure.residual(*value, *forecast))
             .collect();
         let levels = levels(normal, &residuals);
         let size = |(cell, levels): (&Cell, &Levels)| {
@@ -430,9 +427,9 @@ impl Model {
         let sizes: Vec<f64> = cells.iter().zip(&levels).map(size).collect();
         let scales = scales(normal, measure, &sizes);
         let mut off = vec![f64::NAN; filled.len()];
-        for (number, ((cell, levels), scale)) in cells.iter().zip(&levels).zip(&scales).enumerate() {
+        for ((cell, levels), scale) in cells.iter().zip(&levels).zip(&scales) {
             for index in cell.points.clone() {
-                let around = normal.around(measure, number, index, *scale);
+                let around = normal.around(measure, index, *scale);
                 off[index] = levels.around(around).off(residuals[index]) / scale;
             }
         }
@@ -639,16 +636,16 @@ impl Limits<'_> {
     fn end(&self, index: usize, is_high: bool, further: f64) -> Option<End<'_>> {
         let normal = self.normal;
         let number = normal.cell_of[index] as usize;
-        let measure = normal.measure(number, is_high);
-        let forecast = normal.forecasts.of(measure.basis)[index];
+        let forecast = normal.forecasts.of(normal.bases[number])[index];
+        let measure = normal.measure(number, is_high, forecast);
         let model = normal.model(measure);
         let (scale, off) = (model.scales[number], model.off[index]);
         if !forecast.is_finite() || !off.is_finite() {
             return None;
         }
-        let levels = model.levels[number].around(normal.around(measure, number, index, scale));
+        let levels = model.levels[number].around(normal.around(measure, index, scale));
         let Ends { band, limit, is_restless } = self.ends(measure, is_high)?;
-        let at = |residual: f64| normal.value_at(measure, number, forecast, residual);
+        let at = |residual: f64| measure.value_at(forecast, residual);
         let out = |scales: f64| {
             let off = scales * scale * further;
             at(if is_high { levels.high + off } else { levels.low - off })

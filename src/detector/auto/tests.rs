@@ -259,7 +259,14 @@ fn what_lies_before_the_reach_changes_no_bit() {
         let sparse = |time: i64| (time > BEGIN - 200 * step || (time / step) % 11 == 0).then(|| value(time));
         let count = |time: i64| (2 * (time / MINUTE) % 30_011) as f64 + 0.9 * noise((time / MINUTE) as usize);
         let counter = |time: i64| hole(time).map(|_| 1.0 + count(time));
-        let series: [(&str, Series<'_>); 5] = [
+        // Some of its points are missing for long, some are low.
+        let skewed = |time: i64| {
+            let slot = time / step;
+            let value = 40.0 * noise((time / MINUTE) as usize).exp().powi(2);
+            (slot % 900 > 350).then_some(if slot % 50 == 0 { value / 50.0 } else { value })
+        };
+        let series: [(&str, Series<'_>); 6] = [
+            ("skewed", &skewed),
             ("whole", &|time| Some(value(time))),
             ("nulls", &nulls),
             ("hole", &hole),
@@ -515,6 +522,25 @@ fn what_is_told_within_the_band_says_what_it_is_about_and_since_when() {
     assert!(judgement.abouts.iter().all(|(_, about)| *about == About { what: "frozen", since_ms }));
     // Far outside of it the picture says enough.
     assert!(changed(16, at..at + 12, |_| 0.0).abouts.is_empty());
+}
+
+#[test]
+fn low_is_a_ratio_where_values_are_skewed() {
+    let mut values: Vec<f64> =
+        (0..21 * DAY_POINTS).map(|index| 100.0 * (0.35 * gaussian(index)).exp()).collect();
+    // At different times, so that none is a habit.
+    let outages = [16 * DAY_POINTS + 100, 18 * DAY_POINTS + 150, 20 * DAY_POINTS + 200].map(|at| at..at + 12);
+    for outage in &outages {
+        values[outage.clone()].fill(0.5);
+    }
+    let judgement = judge(&values);
+    for outage in outages {
+        let told = outage.clone().filter(|index| judgement.verdicts[*index] == Verdict::Low).count();
+        assert!(told >= 11, "{told} of {outage:?}");
+    }
+    // Half of what is usual is not rare.
+    let lowest = judgement.lower[20 * DAY_POINTS];
+    assert!((10.0..60.0).contains(&lowest), "{lowest}");
 }
 
 #[test]
