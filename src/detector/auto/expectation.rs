@@ -160,11 +160,11 @@ impl Expectation {
         // What is compared must itself have been forecast, from what lies further back.
         let compared_ms = COMPARED_MS.min(lookback_ms / 3);
         let reach_ms = lookback_ms - compared_ms;
-        let level = levels(times, filled, LEVEL_MS.min(reach_ms), reach_ms);
+        let recent = recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)));
+        let level = levels(times, filled, LEVEL_MS.min(reach_ms), &recent);
         let (day, _) = seasonal(times, filled, &SEASONS[0], zone, reach_ms, None);
         let (week, weeks) = seasonal(times, filled, &SEASONS[1], zone, reach_ms, Some(&day));
         let cycle = cycle::forecast(times, filled, step_ms, reach_ms);
-        let recent = recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)));
         let mut expectation =
             Self { expected: Vec::with_capacity(times.len()), basis: Vec::with_capacity(times.len()) };
         let errors: Vec<[Error; 3]> = blocks
@@ -224,11 +224,9 @@ impl Error {
     }
 }
 
-/// The median of the values in `length_ms` before each point; before there are enough, that of the last few in
-/// `reach_ms`.
-fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f64> {
+/// The median of the values in `length_ms` before each point; before there are enough, that of the last few, `recent`.
+fn levels(times: &[i64], filled: &[f64], length_ms: i64, recent: &[f64]) -> Vec<f64> {
     let mut past = SortedRange::new(filled);
-    let mut recent: Option<Vec<f64>> = None;
     let (mut from, mut near) = (0, 0);
     (0..filled.len())
         .map(|index| {
@@ -239,9 +237,6 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f
             if past.len() >= MIN_LEVEL_POINTS {
                 past.nth_near(past.len() / 2, &mut near)
             } else {
-                let recent = recent.get_or_insert_with(|| {
-                    recent_medians(filled, RECENT_POINTS, &sights(times, filled, Some(reach_ms)))
-                });
                 recent[index]
             }
         })
@@ -251,7 +246,7 @@ fn levels(times: &[i64], filled: &[f64], length_ms: i64, reach_ms: i64) -> Vec<f
 /// The median of the points at the same local time in past cycles, and of their neighbours; NaN where there are fewer
 /// than three. Nothing before `reach_ms` before a point is looked at.
 ///
-/// What the cycles were at each point is returned too, and which was nearest to `other`, another forecast.
+/// Where there is an `other` forecast, what the cycles were at each point is returned too, and which was nearest to it.
 fn seasonal(
     times: &[i64],
     filled: &[f64],
@@ -265,10 +260,9 @@ fn seasonal(
     // Where each past cycle has got to; it only moves forward, but for an hour where clocks are set back.
     let mut places = vec![0_usize; usize::try_from(season.cycles).unwrap_or(0)];
     let mut medians = Medians::new(times.len(), 3);
-    let mut all = Vec::with_capacity(times.len());
+    let mut all = Vec::with_capacity(other.map_or(0, <[f64]>::len));
     for index in 0..times.len() {
         let furthest = times[index].saturating_sub(reach_ms);
-        let other = other.map_or(f64::NAN, |other| other[index]);
         let mut cycles = Cycles::new();
         for (cycle, place) in (1..).zip(&mut places) {
             let before = times[index].saturating_sub(cycle * season.days * DAY_MS);
@@ -286,11 +280,15 @@ fn seasonal(
                 let near = place.saturating_sub(1)..(*place + 2).min(index);
                 let near = near.filter(|near| times[*near] >= furthest).map(|near| filled[near]);
                 near.filter(|value| !value.is_nan()).for_each(|value| medians.add(value));
-                cycles.add(filled[*place], other);
+                if let Some(other) = other {
+                    cycles.add(filled[*place], other[index]);
+                }
             }
         }
         medians.next();
-        all.push(cycles);
+        if other.is_some() {
+            all.push(cycles);
+        }
     }
     (medians.finish(), all)
 }

@@ -118,6 +118,8 @@ pub(super) struct Normal {
     cells: Vec<Cell>,
     /// The cell of each point.
     cell_of: Vec<u32>,
+    /// Of each cell, the first one of the past in which forecasts are compared and scales are measured.
+    measured_from: Vec<usize>,
     filled: Vec<f64>,
     forecasts: Forecasts,
     /// Of each cell, the forecast that was best before it, and how far apart neighbouring points usually were.
@@ -158,14 +160,16 @@ impl Normal {
             }
             cell_of.push((cells.len() - 1) as u32);
         }
-        let bases = bases(&cells, filled, &forecasts, measured_ms(cell_ms));
-        let changes = changes(&cells, filled, measured_ms(cell_ms));
-        let scalings = scalings(&cells, filled, measured_ms(cell_ms));
+        let measured_from = first_since(&cells, measured_ms(cell_ms));
+        let bases = bases(&cells, filled, &forecasts, &measured_from);
+        let changes = changes(&cells, filled, &measured_from);
+        let scalings = scalings(&cells, filled, &measured_from);
         Self {
             step_ms,
             cell_ms,
             cells,
             cell_of,
+            measured_from,
             filled: filled.to_vec(),
             forecasts,
             bases,
@@ -234,7 +238,7 @@ impl Normal {
 }
 
 /// The forecast that each cell believes.
-fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_ms: i64) -> Vec<Basis> {
+fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_from: &[usize]) -> Vec<Basis> {
     let errors = Basis::ALL.map(|basis| {
         let forecast = forecasts.of(basis);
         let error = |cell: &Cell| {
@@ -247,12 +251,12 @@ fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_ms: i64
         };
         cells.iter().map(error).collect::<Vec<f64>>()
     });
-    let mut from = 0;
     (0..cells.len())
         .map(|number| {
-            from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
             let of = |basis: Basis| {
-                let errors = errors[basis as usize][from..number].iter().filter(|error| !error.is_nan());
+                let errors = errors[basis as usize][measured_from[number]..number]
+                    .iter()
+                    .filter(|error| !error.is_nan());
                 let (sum, count) = errors.fold((0.0, 0), |(sum, count), error| (sum + error, count + 1));
                 (if count == 0 { f64::INFINITY } else { sum / f64::from(count) }, count)
             };
@@ -309,7 +313,7 @@ struct Scaling {
 }
 
 /// The distribution of values before each cell.
-fn scalings(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<Scaling> {
+fn scalings(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<Scaling> {
     let mut values = Vec::new();
     let of_cell = |cell: &Cell| {
         values.clear();
@@ -323,11 +327,9 @@ fn scalings(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<Scaling> {
     };
     let of_cells: Vec<(f64, f64, f64)> = cells.iter().map(of_cell).collect();
     let mut near = Vec::new();
-    let mut from = 0;
     (0..cells.len())
         .map(|number| {
-            from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
-            let before = &of_cells[from..number];
+            let before = &of_cells[measured_from[number]..number];
             let mut middle = |of: fn(&(f64, f64, f64)) -> f64| {
                 near.clear();
                 near.extend(before.iter().map(of).filter(|number| number.is_finite()));
@@ -342,7 +344,7 @@ fn scalings(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<Scaling> {
 }
 
 /// How far apart neighbouring points usually were before each cell: the median, or the mean where most are equal.
-fn changes(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<f64> {
+fn changes(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<f64> {
     let mut near = Vec::new();
     let mut usual_and_mean = |changes: &mut dyn Iterator<Item = f64>| {
         near.clear();
@@ -355,15 +357,23 @@ fn changes(cells: &[Cell], filled: &[f64], measured_ms: i64) -> Vec<f64> {
         usual_and_mean(&mut points.map(|index| (filled[index] - filled[index - 1]).abs()))
     };
     let of_cells: Vec<(f64, f64)> = cells.iter().map(of_cell).collect();
-    let mut from = 0;
     (0..cells.len())
         .map(|number| {
-            from += count_before(&cells[from..], cells[number].from_ms.saturating_sub(measured_ms));
-            let before = &of_cells[from..number];
+            let before = &of_cells[measured_from[number]..number];
             let (usual, _) = usual_and_mean(&mut before.iter().map(|(usual, _)| *usual));
             if usual > 0.0 { usual } else { usual_and_mean(&mut before.iter().map(|(_, mean)| *mean)).1 }
         })
         .collect()
+}
+
+/// For each cell the first one that begins no more than `past_ms` before it.
+fn first_since(cells: &[Cell], past_ms: i64) -> Vec<usize> {
+    let mut first = 0;
+    let of_cell = |cell: &Cell| {
+        first += count_before(&cells[first..], cell.from_ms.saturating_sub(past_ms));
+        first
+    };
+    cells.iter().map(of_cell).collect()
 }
 
 /// How many of the cells begin before `ms`, one after the other.
@@ -447,16 +457,14 @@ impl Model {
 fn levels(normal: &Normal, residuals: &[f64]) -> Vec<Levels> {
     let cells = &normal.cells;
     let mut recent = Vec::new();
-    let mut from = 0;
-    let mut offset = |number: usize| {
-        let cell: &Cell = &cells[number];
-        from += count_before(&cells[from..], cell.from_ms.saturating_sub(offset_ms(normal.step_ms)));
+    let offset = |(cell, from): (&Cell, usize)| {
         recent.clear();
         let before = &residuals[cells[from].points.start..cell.points.start];
         recent.extend(before.iter().copied().filter(|residual| residual.is_finite()));
         if recent.len() < MIN_OFFSET_POINTS { 0.0 } else { median(&mut recent).unwrap_or(0.0) }
     };
-    let offsets: Vec<f64> = (0..cells.len()).map(&mut offset).collect();
+    let offset_from = first_since(cells, offset_ms(normal.step_ms));
+    let offsets: Vec<f64> = cells.iter().zip(offset_from).map(offset).collect();
     let errors = |(cell, offset): (&Cell, &f64)| {
         [0.0, *offset].map(|offset| {
             let mut off: Vec<f64> =
@@ -470,11 +478,10 @@ fn levels(normal: &Normal, residuals: &[f64]) -> Vec<Levels> {
         errors[cells].iter().fold([0.0; 2], |total, errors| [total[0] + errors[0], total[1] + errors[1]])
     };
     let proof_ms = proof_ms(normal.step_ms);
-    let mut from = 0;
+    let proof_from = first_since(cells, proof_ms);
     (0..cells.len())
         .map(|number| {
-            let since = cells[number].from_ms.saturating_sub(proof_ms);
-            from += count_before(&cells[from..], since);
+            let (from, since) = (proof_from[number], cells[number].from_ms.saturating_sub(proof_ms));
             let offset = offsets[number];
             let [old, new] = total(from..number);
             if cells[from].from_ms <= since.saturating_add(2 * normal.cell_ms) && PROOF * new < old {
@@ -499,11 +506,11 @@ fn scales(normal: &Normal, measure: Measure, sizes: &[f64]) -> Vec<f64> {
     let measured_ms = measured_ms(normal.cell_ms);
     let has_days = normal.cell_ms <= DAY_MS / 8;
     let mut places = vec![0; if has_days { (measured_ms / DAY_MS) as usize } else { 0 }];
-    let (mut from, mut everywhere, mut here) = (0, Vec::new(), Vec::new());
+    let (mut everywhere, mut here) = (Vec::new(), Vec::new());
     (0..cells.len())
         .map(|number| {
             let cell = &cells[number];
-            from += count_before(&cells[from..], cell.from_ms.saturating_sub(measured_ms));
+            let from = normal.measured_from[number];
             everywhere.clear();
             // The newest one would look ahead.
             let before = &around[from..number.saturating_sub(1).max(from)];
