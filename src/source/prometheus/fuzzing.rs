@@ -73,6 +73,7 @@ fn filters_change_nothing_else(expr: &str) {
 /// `filtered` without what was put into `expr`.
 fn without(filtered: &str, expr: &str) -> Option<String> {
     let alone = format!("{{{FIRST}}}");
+    let apart = format!(" {FIRST}");
     let mut out = String::new();
     let mut rest = filtered;
     loop {
@@ -80,7 +81,11 @@ fn without(filtered: &str, expr: &str) -> Option<String> {
         let own_braces = expr[out.len()..].starts_with('{');
         if let Some(after) = rest.strip_prefix(&alone).filter(|_| !own_braces) {
             rest = after;
-        } else if let Some(after) = rest.strip_prefix(FIRST) {
+        } else if let Some(after) = rest
+            .strip_prefix(FIRST)
+            // A space keeps it from the word before it, unless the expression has one of its own.
+            .or_else(|| rest.strip_prefix(&apart).filter(|_| !expr[out.len()..].starts_with(' ')))
+        {
             rest = after.strip_prefix(',').unwrap_or(after);
         } else {
             let Some(c) = rest.chars().next() else { return Some(out) };

@@ -104,6 +104,10 @@ pub(super) fn with_matchers(expr: &str, matchers: &[String]) -> Result<String> {
     for (at, place) in places {
         out.push_str(&expr[copied..at]);
         copied = at;
+        // `{a="b" or"c d"="e"}`: what ended with a quote must not join the word before it.
+        if place != Place::Braces && out.ends_with(is_word_char) {
+            out.push(' ');
+        }
         match place {
             Place::Braces => out.push_str(&format!("{{{matchers}}}")),
             Place::Only => out.push_str(&matchers),
@@ -435,6 +439,10 @@ mod tests {
         assert_eq!(
             filtered("{\"a b\"=\"c\" or d=\"e\"}").unwrap(),
             "{f=\"v\",\"a b\"=\"c\" or f=\"v\",d=\"e\"}"
+        );
+        assert_eq!(
+            filtered("{a=\"b\"or\"c d\"=\"e\"}").unwrap(),
+            "{f=\"v\",a=\"b\"or f=\"v\",\"c d\"=\"e\"}"
         );
     }
 
