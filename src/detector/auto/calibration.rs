@@ -337,14 +337,28 @@ impl<'a> SortedRange<'a> {
         self.nth_near(rank, &mut (begun - 1))
     }
 
+    /// The median; the mean of the middle two where their number is even, and `None` where there are none.
+    pub(super) fn median(&self) -> Option<f64> {
+        if self.len == 0 {
+            return None;
+        }
+        let upper = self.nth(self.len / 2);
+        if self.len % 2 == 1 {
+            return Some(upper);
+        }
+        // Halved first: the sum of two large values could overflow.
+        Some(self.nth(self.len / 2 - 1) / 2.0 + upper / 2.0)
+    }
+
     /// How many values are lower than `value`.
     pub(super) fn rank(&self, value: f64) -> usize {
-        let (mut low, mut high) = (0, self.len);
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if self.nth(middle) < value { low = middle + 1 } else { high = middle }
-        }
-        low
+        let place = self.sorted.partition_point(|other| *other < value);
+        let (word, bit) = (place / 64, place % 64);
+        let group = word / WORDS;
+        let Some(before) = self.before.get(group) else { return self.len };
+        let in_group = self.present[group * WORDS..word].iter().map(|bits| bits.count_ones());
+        let in_word = self.present.get(word).map_or(0, |bits| (bits & ((1 << bit) - 1)).count_ones());
+        before + (in_group.sum::<u32>() + in_word) as usize
     }
 
     /// The same, found faster where it is near what was found last with the same `group`, which is 0 at first.

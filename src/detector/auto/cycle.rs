@@ -24,6 +24,16 @@ const CYCLES: usize = 5;
 /// Robust standard deviations beyond which values are clipped.
 const CLIPPED: f64 = 4.0;
 
+/// Values are whole numbers of so many to a standard deviation: products of those are summed without rounding, so in any
+/// order, and many at once.
+const UNIT: f64 = 128.0;
+const SUMMED: usize = 1_024;
+
+const _: () = assert!(
+    4.0 * CLIPPED * CLIPPED * UNIT * UNIT * (SUMMED as f64) < 2_147_483_647.0,
+    "the mean may be as far off as the values, so that the numbers are twice as large"
+);
+
 /// Autocorrelation below which values are unlike, which a cycle begins with, and that of a cycle.
 const UNLIKE: f64 = 0.2;
 const ALIKE: f64 = 0.5;
@@ -81,11 +91,11 @@ fn length(values: &[f64]) -> Option<usize> {
     }
     let standard = |value: &f64| {
         let off = (value - centre) / sigma;
-        if off.is_nan() { 0.0 } else { off.clamp(-CLIPPED, CLIPPED) as f32 }
+        if off.is_nan() { 0.0 } else { UNIT * off.clamp(-CLIPPED, CLIPPED) }
     };
-    let clipped: Vec<f32> = values.iter().map(standard).collect();
-    let mean = clipped.iter().sum::<f32>() / clipped.len() as f32;
-    let centred: Vec<f32> = clipped.iter().map(|value| value - mean).collect();
+    let clipped: Vec<f64> = values.iter().map(standard).collect();
+    let mean = clipped.iter().sum::<f64>() / clipped.len() as f64;
+    let centred: Vec<i16> = clipped.iter().map(|value| (value - mean).round() as i16).collect();
     let whole = covariance(&centred, 0);
     if whole <= 0.0 {
         return None;
@@ -106,18 +116,19 @@ fn length(values: &[f64]) -> Option<usize> {
 }
 
 /// The mean product of values so many points apart.
-#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-fn covariance(values: &[f32], lag: usize) -> f64 {
-    const LANES: usize = 64;
-    let (early, _) = values[..values.len() - lag].as_chunks::<LANES>();
-    let (late, _) = values[lag..].as_chunks::<LANES>();
-    let mut sums = [0.0_f32; LANES];
-    for (early, late) in early.iter().zip(late) {
-        for lane in 0..LANES {
-            sums[lane] += early[lane] * late[lane];
+#[multiversion(targets("x86_64+avx512f+avx512bw", "x86_64+avx2"))]
+fn covariance(values: &[i16], lag: usize) -> f64 {
+    let (early, late) = (&values[..values.len() - lag], &values[lag..]);
+    let mut total = 0_i64;
+    for (early, late) in early.chunks(SUMMED).zip(late.chunks(SUMMED)) {
+        let late = &late[..early.len()];
+        let mut sum = 0_i32;
+        for place in 0..early.len() {
+            sum += i32::from(early[place]) * i32::from(late[place]);
         }
+        total += i64::from(sum);
     }
-    f64::from(sums.iter().sum::<f32>()) / (early.len().min(late.len()) * LANES).max(1) as f64
+    total as f64 / early.len().max(1) as f64
 }
 
 #[cfg(test)]

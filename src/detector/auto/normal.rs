@@ -15,12 +15,13 @@
 //! series is, and no incidents (`tail`). Nor is what recurs at its own time of the day or of the week.
 
 use std::array;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 use super::super::robust::median;
+use super::calibration::SortedRange;
 use super::expectation::{Basis, DAY_MS, Forecasts};
-use super::tail::Tail;
+use super::tail::{Ranked, Tail};
 
 /// Points of a cell; its shortest length, and the longest of one with so many points, which holds at least
 /// [`MIN_CELL_POINTS`].
@@ -239,33 +240,38 @@ impl Normal {
 
 /// The forecast that each cell believes.
 fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_from: &[usize]) -> Vec<Basis> {
-    let errors = Basis::ALL.map(|basis| {
-        let forecast = forecasts.of(basis);
-        let error = |cell: &Cell| {
-            let mut off: Vec<f64> =
-                cell.points.clone().map(|index| (filled[index] - forecast[index]).abs()).collect();
-            off.retain(|off| off.is_finite());
-            let mean = off.iter().sum::<f64>() / off.len() as f64;
-            // The root, so that one bad hour does not outweigh all others.
-            median(&mut off).map_or(f64::NAN, |median| (median + MEAN_SHARE * mean).sqrt())
-        };
-        cells.iter().map(error).collect::<Vec<f64>>()
-    });
+    let forecasts = Basis::ALL.map(|basis| forecasts.of(basis));
+    let mut off = Vec::new();
+    let mut error = |cell: &Cell, forecast: &[f64]| {
+        off.clear();
+        off.extend(cell.points.clone().map(|index| (filled[index] - forecast[index]).abs()));
+        off.retain(|off| off.is_finite());
+        let mean = off.iter().sum::<f64>() / off.len() as f64;
+        // The root, so that one bad hour does not outweigh all others.
+        median(&mut off).map_or(f64::NAN, |median| (median + MEAN_SHARE * mean).sqrt())
+    };
+    let errors: Vec<[f64; Basis::ALL.len()]> =
+        cells.iter().map(|cell| forecasts.map(|forecast| error(cell, forecast))).collect();
     (0..cells.len())
         .map(|number| {
+            let (mut sums, mut counts) = ([0.0; Basis::ALL.len()], [0.0; Basis::ALL.len()]);
+            for errors in &errors[measured_from[number]..number] {
+                for ((sum, count), error) in sums.iter_mut().zip(&mut counts).zip(errors) {
+                    let is_known = !error.is_nan();
+                    *sum += if is_known { *error } else { 0.0 };
+                    *count += f64::from(u8::from(is_known));
+                }
+            }
             let of = |basis: Basis| {
-                let errors = errors[basis as usize][measured_from[number]..number]
-                    .iter()
-                    .filter(|error| !error.is_nan());
-                let (sum, count) = errors.fold((0.0, 0), |(sum, count), error| (sum + error, count + 1));
-                (if count == 0 { f64::INFINITY } else { sum / f64::from(count) }, count)
+                let (sum, count) = (sums[basis as usize], counts[basis as usize]);
+                (if count == 0.0 { f64::INFINITY } else { sum / count }, count)
             };
             let level = of(Basis::Level);
             let mut best = (Basis::Level, level.0);
             for basis in [Basis::Day, Basis::Week, Basis::Cycle] {
                 let (error, count) = of(basis);
                 // A season must have been tried for half of the cells that the level was.
-                if 2 * count > level.1 && error < best.1 {
+                if 2.0 * count > level.1 && error < best.1 {
                     best = (basis, error);
                 }
             }
@@ -326,44 +332,53 @@ fn scalings(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<Scal
         (skewness, usual, f64::from(u8::from(low <= 0.0)))
     };
     let of_cells: Vec<(f64, f64, f64)> = cells.iter().map(of_cell).collect();
-    let mut near = Vec::new();
+    let every = |of: fn(&(f64, f64, f64)) -> f64| of_cells.iter().map(of).collect::<Vec<f64>>();
+    let not_positive = every(|cell| cell.2);
+    let skewnesses = medians_before(&every(|cell| cell.0), measured_from);
+    let usual = medians_before(&every(|cell| cell.1), measured_from);
     (0..cells.len())
         .map(|number| {
-            let before = &of_cells[measured_from[number]..number];
-            let mut middle = |of: fn(&(f64, f64, f64)) -> f64| {
-                near.clear();
-                near.extend(before.iter().map(of).filter(|number| number.is_finite()));
-                median(&mut near).unwrap_or(f64::NAN)
-            };
-            let (skewness, usual) = (middle(|of| of.0), middle(|of| of.1));
-            let not_positive = before.iter().map(|of| of.2).sum::<f64>() / before.len() as f64;
-            let is_skewed = skewness >= SKEWED && usual > 0.0 && not_positive <= NOT_POSITIVE;
+            let before = &not_positive[measured_from[number]..number];
+            let not_positive = before.iter().sum::<f64>() / before.len() as f64;
+            let usual = usual[number];
+            let is_skewed = skewnesses[number] >= SKEWED && usual > 0.0 && not_positive <= NOT_POSITIVE;
             Scaling { is_skewed, usual }
         })
         .collect()
 }
 
+/// The median of the finite values before each cell, from the cell `from` on; NaN where there are none.
+fn medians_before(of_cells: &[f64], from: &[usize]) -> Vec<f64> {
+    let mut range = SortedRange::new(of_cells);
+    let before = |(number, from): (usize, &usize)| {
+        range.move_to(*from, number);
+        range.median().unwrap_or(f64::NAN)
+    };
+    from.iter().enumerate().map(before).collect()
+}
+
 /// How far apart neighbouring points usually were before each cell: the median, or the mean where most are equal.
 fn changes(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<f64> {
     let mut near = Vec::new();
-    let mut usual_and_mean = |changes: &mut dyn Iterator<Item = f64>| {
+    let of_cell = |cell: &Cell| {
+        let points = cell.points.start.max(1)..cell.points.end;
         near.clear();
-        near.extend(changes.filter(|change| change.is_finite()));
+        near.extend(points.map(|index| (filled[index] - filled[index - 1]).abs()));
+        near.retain(|change| change.is_finite());
         let mean = near.iter().sum::<f64>() / near.len().max(1) as f64;
         (median(&mut near).unwrap_or(0.0), mean)
     };
-    let of_cell = |cell: &Cell| {
-        let points = cell.points.start.max(1)..cell.points.end;
-        usual_and_mean(&mut points.map(|index| (filled[index] - filled[index - 1]).abs()))
+    let (medians, means): (Vec<f64>, Vec<f64>) = cells.iter().map(of_cell).unzip();
+    let usual = medians_before(&medians, measured_from);
+    let usual_or_mean = |(number, usual): (usize, f64)| {
+        if usual > 0.0 {
+            return usual;
+        }
+        let before = means[measured_from[number]..number].iter().filter(|mean| mean.is_finite());
+        let (sum, count) = before.fold((0.0, 0), |(sum, count), mean| (sum + mean, count + 1));
+        sum / f64::from(count.max(1))
     };
-    let of_cells: Vec<(f64, f64)> = cells.iter().map(of_cell).collect();
-    (0..cells.len())
-        .map(|number| {
-            let before = &of_cells[measured_from[number]..number];
-            let (usual, _) = usual_and_mean(&mut before.iter().map(|(usual, _)| *usual));
-            if usual > 0.0 { usual } else { usual_and_mean(&mut before.iter().map(|(_, mean)| *mean)).1 }
-        })
-        .collect()
+    usual.into_iter().enumerate().map(usual_or_mean).collect()
 }
 
 /// For each cell the first one that begins no more than `past_ms` before it.
@@ -390,6 +405,7 @@ struct Model {
     off: Vec<f64>,
     /// The highest of each cell, and the highest of the negative ones.
     maxima: [Vec<f64>; 2],
+    ranked: [RefCell<Ranked>; 2],
 }
 
 /// The offsets that are normal in a cell.
@@ -427,12 +443,15 @@ impl Model {
             .map(|(value, forecast)| measure.residual(*value, *forecast))
             .collect();
         let levels = levels(normal, &residuals);
+        let mut near: Vec<f64> = Vec::new();
         let size = |(cell, levels): (&Cell, &Levels)| {
-            let mut off: Vec<f64> =
-                cell.points.clone().map(|index| (residuals[index] - levels.drawn).abs()).collect();
-            off.retain(|off| off.is_finite());
-            let second = off.len().checked_sub(1 + off.len() / 6);
-            second.map_or(f64::NAN, |rank| *off.select_nth_unstable_by(rank, f64::total_cmp).1)
+            near.clear();
+            near.extend(
+                residuals[cell.points.clone()].iter().map(|residual| (residual - levels.drawn).abs()),
+            );
+            near.retain(|off| off.is_finite());
+            let second = near.len().checked_sub(1 + near.len() / 6);
+            second.map_or(f64::NAN, |rank| *near.select_nth_unstable_by(rank, f64::total_cmp).1)
         };
         let sizes: Vec<f64> = cells.iter().zip(&levels).map(size).collect();
         let scales = scales(normal, measure, &sizes);
@@ -449,28 +468,27 @@ impl Model {
             };
             cells.iter().map(of).collect()
         });
-        Self { levels, scales, off, maxima }
+        Self { levels, scales, off, maxima, ranked: Default::default() }
     }
 }
 
 /// The offsets that are normal in each cell.
 fn levels(normal: &Normal, residuals: &[f64]) -> Vec<Levels> {
     let cells = &normal.cells;
-    let mut recent = Vec::new();
+    let mut recent = SortedRange::new(residuals);
     let offset = |(cell, from): (&Cell, usize)| {
-        recent.clear();
-        let before = &residuals[cells[from].points.start..cell.points.start];
-        recent.extend(before.iter().copied().filter(|residual| residual.is_finite()));
-        if recent.len() < MIN_OFFSET_POINTS { 0.0 } else { median(&mut recent).unwrap_or(0.0) }
+        recent.move_to(cells[from].points.start, cell.points.start);
+        if recent.len() < MIN_OFFSET_POINTS { 0.0 } else { recent.median().unwrap_or(0.0) }
     };
     let offset_from = first_since(cells, offset_ms(normal.step_ms));
     let offsets: Vec<f64> = cells.iter().zip(offset_from).map(offset).collect();
+    let mut near: Vec<f64> = Vec::new();
     let errors = |(cell, offset): (&Cell, &f64)| {
         [0.0, *offset].map(|offset| {
-            let mut off: Vec<f64> =
-                residuals[cell.points.clone()].iter().map(|residual| (residual - offset).abs()).collect();
-            off.retain(|off| off.is_finite());
-            median(&mut off).unwrap_or(0.0)
+            near.clear();
+            near.extend(residuals[cell.points.clone()].iter().map(|residual| (residual - offset).abs()));
+            near.retain(|off| off.is_finite());
+            median(&mut near).unwrap_or(0.0)
         })
     };
     let errors: Vec<[f64; 2]> = cells.iter().zip(&offsets).map(errors).collect();
@@ -506,18 +524,19 @@ fn scales(normal: &Normal, measure: Measure, sizes: &[f64]) -> Vec<f64> {
     let measured_ms = measured_ms(normal.cell_ms);
     let has_days = normal.cell_ms <= DAY_MS / 8;
     let mut places = vec![0; if has_days { (measured_ms / DAY_MS) as usize } else { 0 }];
-    let (mut everywhere, mut here) = (Vec::new(), Vec::new());
+    let (mut everywhere, mut here) = (SortedRange::new(&around), Vec::new());
     (0..cells.len())
         .map(|number| {
             let cell = &cells[number];
             let from = normal.measured_from[number];
-            everywhere.clear();
             // The newest one would look ahead.
-            let before = &around[from..number.saturating_sub(1).max(from)];
-            everywhere.extend(before.iter().copied().filter(|size| !size.is_nan()));
-            let mean = everywhere.iter().sum::<f64>() / everywhere.len() as f64;
-            let usual = median(&mut everywhere).unwrap_or(f64::NAN);
-            let usual = if usual > 0.0 { usual } else { mean };
+            let before = from..number.saturating_sub(1).max(from);
+            everywhere.move_to(before.start, before.end);
+            let mut usual = everywhere.median().unwrap_or(f64::NAN);
+            if usual == 0.0 {
+                let known = around[before].iter().filter(|size| !size.is_nan());
+                usual = known.sum::<f64>() / everywhere.len() as f64;
+            }
             here.clear();
             for (day, place) in (1..).zip(&mut places) {
                 let then = cell.from_ms.saturating_sub(day * DAY_MS);
@@ -595,8 +614,9 @@ impl Limits<'_> {
     fn ends(&self, measure: Measure, is_high: bool) -> Option<Ends> {
         *self.tails[measure.place()][side(is_high)].get_or_init(|| {
             let Rates { limit_cells, band_cells } = self.rates;
-            let maxima = &self.normal.model(measure).maxima[side(is_high)][self.cells.clone()];
-            let tail = Tail::before_lasting(maxima, limit_cells)?;
+            let (model, side) = (self.normal.model(measure), side(is_high));
+            let ranked = &mut model.ranked[side].borrow_mut();
+            let tail = Tail::before_lasting(&model.maxima[side], self.cells.clone(), ranked, limit_cells)?;
             let limit = tail.limit(limit_cells);
             let band = tail.reached_in(band_cells).max(limit / 2.0);
             Some(Ends { band, limit, is_restless: tail.is_restless })

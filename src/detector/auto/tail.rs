@@ -3,6 +3,8 @@
 //! It is extrapolated from the highest values of the cells of the training window (`normal`) by a power law, but not from those
 //! of its [`TRIMMED`] largest episodes, which may have been incidents: see there.
 
+use std::ops::Range;
+
 /// Episodes of a training window that may be incidents, and the fewest cells for each of them.
 const TRIMMED: usize = 6;
 const CELLS_PER_TRIMMED: usize = 15;
@@ -58,50 +60,86 @@ pub(super) struct Tail {
     pub(super) is_restless: bool,
 }
 
+/// A moving range of cells by their highest values, the highest first.
+#[derive(Debug, Default)]
+pub(super) struct Ranked {
+    /// Whole numbers that are ordered as the values are, the highest first, with their cells in the lowest bits.
+    keys: Vec<u64>,
+    cells: Range<usize>,
+}
+
+impl Ranked {
+    /// Makes it the cells `range` of `maxima`, which are the same each time. Costs a search for each cell that comes or goes.
+    fn move_to(&mut self, maxima: &[f64], range: Range<usize>) {
+        let Range { start, end } = self.cells;
+        if (start..end).contains(&range.start) && end <= range.end {
+            for key in (start..range.start).filter_map(|cell| key(maxima, cell)) {
+                if let Ok(place) = self.keys.binary_search(&key) {
+                    self.keys.remove(place);
+                }
+            }
+            for key in (end..range.end).filter_map(|cell| key(maxima, cell)) {
+                self.keys.insert(self.keys.partition_point(|other| *other < key), key);
+            }
+        } else {
+            self.keys.clear();
+            self.keys.extend(range.clone().filter_map(|cell| key(maxima, cell)));
+            self.keys.sort_unstable();
+        }
+        self.cells = range;
+    }
+
+    fn of(maxima: &[f64], range: Range<usize>) -> Self {
+        let mut ranked = Self::default();
+        ranked.move_to(maxima, range);
+        ranked
+    }
+
+    /// The cell of the one at `place`.
+    fn cell(&self, place: usize) -> usize {
+        let first = self.cells.start;
+        first + ((self.keys[place] as usize).wrapping_sub(first) & CELL_MASK)
+    }
+}
+
 impl Tail {
-    /// The same as [`Tail::of`], without the newest cells while an incident lasts, which must not raise its own limit.
-    pub(super) fn before_lasting(maxima: &[f64], limit_cells: f64) -> Option<Self> {
-        if maxima.len() >= 4 * NEWEST_CELLS {
-            let (early, newest) = maxima.split_at(maxima.len() - NEWEST_CELLS);
-            let least = newest[NEWEST_CELLS - LASTING_CELLS..].iter().copied().fold(f64::INFINITY, f64::min);
+    /// From the highest values of the cells `range` of all `maxima`, of which a limit is to be passed by one in
+    /// `limit_cells`; without the newest of them while an incident lasts, which must not raise its own limit. `None` if
+    /// they are too few. `ranked` is that of the range before.
+    pub(super) fn before_lasting(
+        maxima: &[f64],
+        range: Range<usize>,
+        ranked: &mut Ranked,
+        limit_cells: f64,
+    ) -> Option<Self> {
+        let range = range.start.max(range.end.saturating_sub(CELL_MASK + 1))..range.end;
+        if range.len() >= 4 * NEWEST_CELLS {
+            let newest = &maxima[range.end - LASTING_CELLS..range.end];
+            let least = newest.iter().copied().fold(f64::INFINITY, f64::min);
             // No limit is lower.
             if least > MIN_LIMIT {
-                let early = Self::of(early, limit_cells).filter(|early| least > early.limit(limit_cells));
+                let early = Ranked::of(maxima, range.start..range.end - NEWEST_CELLS);
+                let early =
+                    Self::of(maxima, &early, limit_cells).filter(|early| least > early.limit(limit_cells));
                 if early.is_some() {
                     return early;
                 }
             }
         }
-        Self::of(maxima, limit_cells)
+        ranked.move_to(maxima, range);
+        Self::of(maxima, ranked, limit_cells)
     }
 
-    /// From the highest values of the cells, of which a limit is to be passed by one in `limit_cells`; `None` if they are too few.
-    fn of(maxima: &[f64], limit_cells: f64) -> Option<Self> {
-        // From whole numbers that are ordered as the values are, the highest first, with their cells in the lowest bits.
-        let maxima = &maxima[maxima.len().saturating_sub(1 << CELL_BITS)..];
-        let of_cell = |(cell, value): (u64, &f64)| value.is_finite().then(|| descending(*value) | cell);
-        let mut highest: Vec<u64> = (0..).zip(maxima).filter_map(of_cell).collect();
-        let count = highest.len();
+    fn of(maxima: &[f64], ranked: &Ranked, limit_cells: f64) -> Option<Self> {
+        let count = ranked.keys.len();
         if count < MIN_CELLS {
             return None;
         }
-        let cell_of = |key: u64| (key & ((1 << CELL_BITS) - 1)) as usize;
         let in_tail = ((count as f64 * TAIL_SHARE) as usize).max(MIN_TAIL).min(count - 1);
         let most = (in_tail + 1 + TRIMMED_CELLS.min(count / CELLS_PER_TRIMMED_CELL)).min(count);
-        let (higher, usual, _) = highest.select_nth_unstable(count / 2);
-        let usual = maxima[cell_of(*usual)].max(MIN_USUAL);
-        if most < higher.len() {
-            higher.select_nth_unstable(most);
-        }
-        highest.truncate(most);
-        highest.sort_unstable();
-        let highest: Vec<(f64, usize)> = highest
-            .into_iter()
-            .map(|key| {
-                let cell = cell_of(key);
-                (maxima[cell], cell)
-            })
-            .collect();
+        let usual = maxima[ranked.cell(count / 2)].max(MIN_USUAL);
+        let highest: Vec<(f64, usize)> =
+            (0..most).map(|place| ranked.cell(place)).map(|cell| (maxima[cell], cell)).collect();
         let is_one = |cell: usize, other: usize| {
             cell.abs_diff(other) <= 1
                 || cell.abs_diff(other) <= MAX_EPISODE_CELLS
@@ -154,15 +192,17 @@ impl Tail {
     }
 }
 
-/// Bits for the number of a cell: no training window has more.
-const CELL_BITS: u32 = 20;
+/// The bits for the number of a cell: no training window has more of them.
+const CELL_MASK: usize = (1 << 20) - 1;
 
-/// The highest bits of a value, as a number that is the lower the higher the value is.
-fn descending(value: f64) -> u64 {
+/// The number of a cell by which it is ranked: the lower the higher its value is.
+fn key(maxima: &[f64], cell: usize) -> Option<u64> {
+    let value = maxima[cell];
     let bits = value.to_bits().cast_signed();
     // Of negative numbers all bits but the sign are inverted, and then the sign of all.
     let ascending = (bits ^ ((bits >> 63) & i64::MAX)) ^ i64::MIN;
-    !ascending.cast_unsigned() & !((1 << CELL_BITS) - 1)
+    let mask = CELL_MASK as u64;
+    value.is_finite().then_some(!ascending.cast_unsigned() & !mask | cell as u64 & mask)
 }
 
 #[cfg(test)]
@@ -179,15 +219,38 @@ mod tests {
     }
 
     fn limit(maxima: &[f64]) -> f64 {
-        Tail::before_lasting(maxima, LIMIT_CELLS).unwrap().limit(LIMIT_CELLS)
+        let all = 0..maxima.len();
+        Tail::before_lasting(maxima, all, &mut Ranked::default(), LIMIT_CELLS).unwrap().limit(LIMIT_CELLS)
+    }
+
+    fn tail(maxima: &[f64]) -> Option<Tail> {
+        Tail::of(maxima, &Ranked::of(maxima, 0..maxima.len()), LIMIT_CELLS)
+    }
+
+    #[test]
+    fn a_range_that_moves_is_ranked_as_one_that_is_new() {
+        let mut maxima = cells(400);
+        maxima[7] = f64::NEG_INFINITY;
+        maxima[50] = maxima[51];
+        let mut moving = Ranked::default();
+        for range in [0..100, 3..101, 8..260, 200..300, 290..400, 20..60, 55..70] {
+            moving.move_to(&maxima, range.clone());
+            let new = Ranked::of(&maxima, range.clone());
+            assert_eq!(moving.keys, new.keys, "{range:?}");
+            let ranked: Vec<f64> = (0..new.keys.len()).map(|place| maxima[new.cell(place)]).collect();
+            let mut sorted: Vec<f64> =
+                maxima[range].iter().copied().filter(|value| value.is_finite()).collect();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            assert!(ranked.iter().zip(&sorted).all(|(a, b)| (a - b).abs() <= 1e-9), "{ranked:?} {sorted:?}");
+        }
     }
 
     #[test]
     fn the_limit_of_normal_noise_is_about_where_one_value_in_so_many_lies() {
         // One of 72,000 is beyond 4.2.
         assert!((3.8..5.0).contains(&limit(&cells(336))), "{}", limit(&cells(336)));
-        assert_eq!(Tail::of(&cells(9), LIMIT_CELLS), None);
-        assert_eq!(Tail::of(&[f64::NEG_INFINITY; 300], LIMIT_CELLS), None);
+        assert_eq!(tail(&cells(9)), None);
+        assert_eq!(tail(&[f64::NEG_INFINITY; 300]), None);
     }
 
     #[test]
@@ -207,7 +270,7 @@ mod tests {
         let mut maxima = cells(336);
         let alone = limit(&maxima);
         maxima[100] = 1.2 * alone;
-        let tail = Tail::of(&maxima, LIMIT_CELLS).unwrap();
+        let tail = tail(&maxima).unwrap();
         assert!(tail.is_restless && tail.limit(LIMIT_CELLS) > 1.2 * alone);
     }
 
