@@ -107,7 +107,7 @@ const BEYOND_SCORE: f64 = 0.17;
 /// Decades by which limits are passed more often by chance, for each unit by which the thresholds are eased.
 const RARER_REACH: f64 = 1.8;
 
-/// Standard deviations from what is normal that an alarm needs within the band.
+/// Standard deviations from what is normal that an alarm needs.
 const MIN_OFF: f64 = 6.0;
 
 /// And a step.
@@ -356,9 +356,12 @@ impl Auto {
             let least = if first_below { 0.0 } else { f64::NEG_INFINITY };
             let (expected, band) = (expected.max(least), (band.0.max(least), band.1.max(least)));
             let off = (value - expected).abs();
-            // Within the band only the begin is told, and only of what is far out by the measure of the noise.
+            // Within the band only the begin is told. An alarm tells what is far out by the measure of the noise, unless a
+            // point is half an hour or more.
             let is_outside = found.is_none_or(|found| found.is_outside);
-            let is_off = found.is_none_or(|found| found.is_outside || found.off >= MIN_OFF);
+            let is_off = found.is_none_or(|found| {
+                found.off >= MIN_OFF || found.is_outside && limits.is_each_point_telling()
+            });
             // Noise may hide the begin of a step.
             let is_onset = [part, shift_part, jump_part].contains(&Part::Onset) || step_part != Part::Quiet;
             let is_habit = found.is_some_and(|found| found.is_habit && !found.is_beyond);

@@ -623,6 +623,11 @@ impl Limits<'_> {
         })
     }
 
+    /// Whether points are so far apart that one alone says enough.
+    pub(super) fn is_each_point_telling(&self) -> bool {
+        self.normal.step_ms >= TELLING_MS
+    }
+
     /// What is found at the point `index`; `None` if too little is known.
     pub(super) fn look(&self, index: usize) -> Option<Found> {
         let normal = self.normal;
@@ -639,7 +644,7 @@ impl Limits<'_> {
         let is_confirmed = || {
             let before = index.checked_sub(1).map_or(0.0, |before| own.model.off[before]);
             !own.is_restless
-                || normal.step_ms >= TELLING_MS
+                || self.is_each_point_telling()
                 || strength >= CLEAR
                 || (if is_high { before } else { -before }) * strength >= own.off.abs()
         };
