@@ -59,7 +59,6 @@ const OPEN: [&str; 19] = [
     "repeat/latency/night",
     "repeat/uneven-days/night",
     "repeat/1m/flat",
-    "repeat/no-week/flat",
 ];
 
 #[test]
