@@ -172,6 +172,7 @@ fn fields(events: &[Event<'_>]) -> Vec<Field> {
     let shown = |name: &str, title: &str, values: Values| {
         Field::new(name, values).config(json!({"displayNameFromDS": title}))
     };
+    let hidden = json!({"custom": {"hidden": true}});
     let unit = common_unit(events).map_or(json!({}), |unit| json!({"unit": unit}));
     let value = numbers(events, |detection| &detection.series.values);
     let expected = numbers(events, |detection| &detection.expected);
@@ -181,8 +182,9 @@ fn fields(events: &[Event<'_>]) -> Vec<Field> {
         shown("timeEnd", "End", times(events, Event::end)),
         shown("title", "Event", texts(events, Event::title)),
         shown("text", "Reason", texts(events, Event::text)).config(json!({"custom": {"width": 480}})),
-        Field::new("tags", texts(events, |event| event.tags().join(","))),
-        Field::new("id", texts(events, Event::id)),
+        // For annotations, and for what tells events apart; tables of people have columns that say more.
+        Field::new("tags", texts(events, |event| event.tags().join(","))).config(hidden.clone()),
+        Field::new("id", texts(events, Event::id)).config(hidden),
         shown("series", "Series", texts(events, |event| event.named.title.clone())),
         shown("value", "Value", value).config(unit.clone()),
         shown("expected", "Expected", expected).config(unit),

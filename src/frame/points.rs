@@ -10,6 +10,7 @@ use crate::series::{Labels, thin};
 
 /// Values, band, flags and score of every series.
 pub(super) fn all_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
+    let is_alone = named.len() == 1;
     named
         .iter()
         .map(|named| {
@@ -18,13 +19,13 @@ pub(super) fn all_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
             let mut values = series.values.clone();
             values.resize(series.len() + forecast.len(), f64::NAN);
             let is_outlier = |row: usize| verdicts.get(row).is_some_and(|verdict| verdict.is_outlier());
-            series_frame(named, all_fields(named, &thin(&values, max_points, is_outlier)))
+            series_frame(named, all_fields(named, &thin(&values, max_points, is_outlier), is_alone))
         })
         .collect()
 }
 
-/// The fields of `rows`: of the points, and after them of the forecast.
-fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
+/// The fields of `rows`: of the points, and after them of the forecast; `is_alone` says that the query has no other series.
+fn all_fields(named: &Named<'_>, rows: &[usize], is_alone: bool) -> Vec<Field> {
     let detection = named.detection;
     let Detection { series, forecast, .. } = detection;
     let with_forecast = |name: &str, values: &[f64], ahead: &[f64], config: Value| {
@@ -40,6 +41,13 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
         }
         config
     };
+    // Of several series the legend names each once.
+    let helper = |mut config: Value| {
+        if !is_alone && let Some(custom) = config.get_mut("custom") {
+            merge(custom, json!({"hideFrom": out_of_the_legend()}));
+        }
+        config
+    };
     let known = |values: &[f64], ahead: &[f64]| values.iter().chain(ahead).any(|value| value.is_finite());
 
     let times: Vec<i64> = series.times.iter().chain(&forecast.times).copied().collect();
@@ -50,14 +58,14 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
     if known(&detection.expected, &forecast.expected) {
         let config = json!({
             "displayNameFromDS": called("expected"),
-            "color": {"mode": "fixed", "fixedColor": "super-light-blue"},
-            "custom": {"lineStyle": {"fill": "dash", "dash": [8, 8]}, "lineWidth": 1},
+            "color": {"mode": "fixed", "fixedColor": "semi-dark-blue"},
+            "custom": {"lineStyle": {"fill": "dash", "dash": [8, 8]}, "lineWidth": 1, "showPoints": "never"},
         });
+        let config = helper(config);
         fields.push(with_forecast("expected", &detection.expected, &forecast.expected, unit(config)));
     }
     let edge = |suffix: &str, custom: Value| {
-        let mut hidden =
-            json!({"lineWidth": 0, "hideFrom": {"legend": true, "tooltip": false, "viz": false}});
+        let mut hidden = json!({"lineWidth": 0, "showPoints": "never", "hideFrom": out_of_the_legend()});
         merge(&mut hidden, custom);
         unit(json!({
             "displayNameFromDS": called(suffix),
@@ -89,7 +97,7 @@ fn all_fields(named: &Named<'_>, rows: &[usize]) -> Vec<Field> {
         "color": {"mode": "fixed", "fixedColor": "red"},
         "custom": {"drawStyle": "points", "pointSize": 8, "showPoints": "always"},
     });
-    fields.push(column("anomaly", &anomalies, unit(config)));
+    fields.push(column("anomaly", &anomalies, unit(helper(config))));
     let config = json!({
         "displayNameFromDS": called("outlier"),
         "custom": hidden_in_graphs(),
@@ -243,8 +251,13 @@ pub(super) fn states(detection: &Detection) -> Vec<f64> {
     detection.verdicts.iter().map(state).collect()
 }
 
+/// A field that is hidden would still have an axis of its own.
 fn hidden_in_graphs() -> Value {
-    json!({"hideFrom": {"viz": true, "legend": true, "tooltip": true}})
+    json!({"axisPlacement": "hidden", "hideFrom": {"viz": true, "legend": true, "tooltip": true}})
+}
+
+fn out_of_the_legend() -> Value {
+    json!({"legend": true, "tooltip": false, "viz": false})
 }
 
 fn merge(into: &mut Value, from: Value) {

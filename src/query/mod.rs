@@ -9,6 +9,7 @@ mod filter;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod length;
+mod lenient;
 mod macros;
 mod options;
 

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::lenient::Lenient;
 use crate::error::{Category, Error, Result, shortened};
 
 /// The most of an option's trouble that is told: what was typed may be part of it.
@@ -37,7 +38,7 @@ impl Kind {
         let value = Value::Object(self.0.clone());
         let mut unknown = Vec::new();
         let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
-        let noting = serde_ignored::Deserializer::new(&value, &mut note);
+        let noting = serde_ignored::Deserializer::new(Lenient(&value), &mut note);
         let options = read(place, noting)?;
         unknown.retain(|option| option != "kind");
         for option in &mut unknown {
@@ -57,12 +58,12 @@ pub struct Parsed<T> {
     pub unknown: Vec<String>,
 }
 
-/// Reads `value` as `T`, with errors that name the option by its path below `place`.
+/// Reads `value` as `T`, numbers and switches in text too, with errors that name the option by its path below `place`.
 ///
 /// # Errors
 /// [`Category::Query`] with the path of the offending option and what was expected there.
 pub fn parse_options<T: DeserializeOwned>(place: &str, value: &Value) -> Result<T> {
-    read(place, value)
+    read(place, Lenient(value))
 }
 
 fn read<'de, T: Deserialize<'de>>(

@@ -154,6 +154,22 @@ func TestFieldConfig(t *testing.T) {
 			if got := custom(field(t, series.Frame, "score"), "hideFrom", "viz"); got != true {
 				t.Errorf("score.config.custom.hideFrom.viz is %v, want true", got)
 			}
+			// A field that is hidden still claims an axis, from 0 to 1, unless it says that it has none.
+			if got := custom(field(t, series.Frame, "score"), "axisPlacement"); got != "hidden" {
+				t.Errorf("score.config.custom.axisPlacement is %v, want hidden", got)
+			}
+			// Points on what is expected look like data, where there are few.
+			for _, name := range []string{"expected", "lower", "upper"} {
+				if got := custom(field(t, series.Frame, name), "showPoints"); got != "never" {
+					t.Errorf("%s.config.custom.showPoints is %v, want never", name, got)
+				}
+			}
+			// Of several series the legend has one entry each.
+			for _, name := range []string{"expected", "anomaly"} {
+				if got := custom(field(t, series.Frame, name), "hideFrom", "legend"); got != true {
+					t.Errorf("%s.config.custom.hideFrom.legend is %v, want true", name, got)
+				}
+			}
 		})
 	}
 }
