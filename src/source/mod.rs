@@ -8,6 +8,7 @@ mod aggregate;
 mod caller;
 mod cell;
 mod collect;
+pub(crate) mod delimited;
 mod discovery;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
