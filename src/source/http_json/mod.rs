@@ -19,6 +19,8 @@ mod rows;
 mod shapes;
 mod tree;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::Deserialize;
 
@@ -38,6 +40,18 @@ use crate::settings::Settings;
 pub struct HttpJson {
     client: HttpClient,
     health: HttpRequest,
+    allow_post: bool,
+    allowed_paths: Arc<[String]>,
+}
+
+/// What of `jsonData` only this kind knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnSettings {
+    /// Whether queries may POST: what a service does then is up to whoever may send a query. Default false.
+    allow_post: bool,
+    /// Paths below the URL that queries may ask for, and what is below them. Default none, which is all.
+    allowed_paths: Vec<String>,
 }
 
 /// What a query can say to a JSON web service. The doc comments are the user documentation.
@@ -50,7 +64,7 @@ pub struct HttpJson {
 pub struct Options {
     /// Path below the URL of the data source, without parameters. Never a host, and without `..`. Default `/query`.
     pub path: String,
-    /// `GET`, or `POST` with a JSON `body`. Default `GET`.
+    /// `GET`, or, where the data source allows it, `POST` with a JSON `body`. Default `GET`.
     pub method: Method,
     /// URL parameters. Default: `from` = `${__from}`, `to` = `${__to}`.
     pub params: Vec<Param>,
@@ -176,7 +190,9 @@ impl Source for HttpJson {
             Error::new(Category::Config, format!("healthPath: {}", error.message()))
                 .hint("set healthPath in the data source settings to a path below the URL, such as /")
         })?;
-        Ok(Self { client, health })
+        let own: OwnSettings = settings.own.parse()?;
+        let allowed_paths = client.prefixes(&own.allowed_paths)?;
+        Ok(Self { client, health, allow_post: own.allow_post, allowed_paths })
     }
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
@@ -226,14 +242,19 @@ impl HttpJson {
             // The URL type escapes these itself.
             params.push((expand(name, &values, str::to_owned)?, expand(value, &values, str::to_owned)?));
         }
-        match options.method {
-            Method::Get => self.client.get(&path, &params),
+        let request = match options.method {
+            Method::Get => self.client.get(&path, &params)?,
+            Method::Post if !self.allow_post => {
+                return Err(Error::new(Category::Query, "the data source does not allow POST")
+                    .hint("use GET, or allow POST in the data source settings (allowPost)"));
+            }
             // What a service does when it is sent something is its own business: never tried again.
             Method::Post => {
                 let body = expand(&options.body, &values, json_escaped)?;
-                self.client.post(&path, &params, Body::json(body))
+                self.client.post(&path, &params, Body::json(body))?
             }
-        }
+        };
+        request.within(&self.allowed_paths)
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::error::{Category, Error, Result};
 use crate::source::json::{not_json, without_mark};
 
-/// The most memory of a tree: some 1.6 million points in rows of two, 8 million in columns.
-pub(super) const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// The most memory of a tree: some 1.4 million points in rows of two numbers, 2 million in columns.
+pub(super) const MAX_BYTES: usize = 128 * 1024 * 1024;
 /// What members of objects take beside their values, in a tree of balanced nodes: an upper bound.
 const MEMBER_BYTES: usize = 64;
 /// A small object has room for eleven members at once.
@@ -150,6 +150,9 @@ impl<'de> Visitor<'de> for Tree<'_> {
                 room = values.capacity();
             }
         }
+        // Most arrays are short rows, for which twice as much room was made.
+        values.shrink_to_fit();
+        *self.left = self.left.map(|left| left + (room - values.capacity()) * size_of::<Value>());
         Ok(Value::Array(values))
     }
 
