@@ -181,7 +181,7 @@ impl Default for Options {
 impl Source for HttpJson {
     const KIND: &'static str = "http-json";
     const LABEL: &'static str = "HTTP JSON";
-    const DESCRIPTION: &'static str = "Any web service that answers with JSON rows of time and value";
+    const DESCRIPTION: &'static str = "Any web service that answers with times and values in JSON or CSV";
     type Options = Options;
 
     fn connect(settings: &Settings) -> Result<Self> {

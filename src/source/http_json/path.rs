@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json_path::{JsonPath, PathElement};
+use serde_json_path::JsonPath;
 
 use crate::error::{Category, Error, Result};
 
@@ -19,7 +19,7 @@ const MAX_NESTING: usize = 6;
 /// The most ways to the same place: `[*,*]` finds everything twice, and three of them eight times.
 const MAX_ALTERNATIVES: usize = 16;
 /// The most places that a path may find on its way.
-const MAX_PLACES: usize = 1_000_000;
+const MAX_PLACES: usize = 500_000;
 /// The most looks at values, of which a filter takes one for each `@`.
 const MAX_LOOKS: usize = 5_000_000;
 
@@ -55,12 +55,13 @@ enum Selects {
 pub(super) enum Key<'t> {
     Top,
     Name(&'t str),
-    Index(usize),
+    Index(u32),
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Stop<'t> {
-    above: usize,
+    /// No more than [`MAX_PLACES`], and so small: there are many of these.
+    above: u32,
     key: Key<'t>,
     value: &'t Value,
 }
@@ -95,13 +96,19 @@ impl<'t> Found<'t> {
             value = match key {
                 Key::Top => value,
                 Key::Name(name) => value.get(name)?,
-                Key::Index(index) => value.get(index)?,
+                Key::Index(index) => value.get(index as usize)?,
             };
-            let above = found.stops.len() - 1;
+            let above = (found.stops.len() - 1) as u32;
             found.stops.push(Stop { above, key, value });
         }
         found.places = vec![found.stops.len() - 1];
         Some(found)
+    }
+
+    /// Takes a place that was found right below the stop `above`.
+    fn arrive(&mut self, above: usize, key: Key<'t>, value: &'t Value) {
+        self.places.push(self.stops.len());
+        self.stops.push(Stop { above: above as u32, key, value });
     }
 
     fn top(tree: &'t Value) -> Self {
@@ -124,7 +131,7 @@ impl<'t> Place<'_, 't> {
             if self.key() == Key::Top {
                 return None;
             }
-            self.at = self.stops[self.at].above;
+            self.at = self.stops[self.at].above as usize;
         }
         Some(self)
     }
@@ -168,10 +175,10 @@ impl Path {
             self.select(segment, at, found, looks)?;
             if segment.descends {
                 let begin = found.stops.len();
+                self.check(begin + size(found.stops[at].value), *looks)?;
                 for_each_below(found.stops[at].value, |key, value| {
-                    found.stops.push(Stop { above: at, key, value });
+                    found.stops.push(Stop { above: at as u32, key, value });
                 });
-                self.check(found, looks)?;
                 // The first one is the next.
                 left.extend((begin..found.stops.len()).rev());
             }
@@ -189,33 +196,27 @@ impl Path {
     ) -> Result<()> {
         let value = found.stops[at].value;
         *looks += 1 + segment.looks * size(value);
-        self.check(found, looks)?;
-        let mut take = |key, value| {
-            found.places.push(found.stops.len());
-            found.stops.push(Stop { above: at, key, value });
-        };
+        let more = if segment.selects == Selects::All { size(value) } else { 0 };
+        self.check(found.stops.len() + more, *looks)?;
         match &segment.selects {
             Selects::Name(name) => {
                 if let Some((name, value)) = value.as_object().and_then(|map| map.get_key_value(name)) {
-                    take(Key::Name(name), value);
+                    found.arrive(at, Key::Name(name), value);
                 }
             }
-            Selects::All => for_each_below(value, take),
+            Selects::All => for_each_below(value, |key, value| found.arrive(at, key, value)),
             Selects::Other(path) => {
-                for node in path.query_located(value) {
-                    match node.location().last() {
-                        Some(PathElement::Name(name)) => take(Key::Name(name), node.node()),
-                        Some(PathElement::Index(index)) => take(Key::Index(*index), node.node()),
-                        None => {}
-                    }
-                }
+                // Where each is would cost more than what it is, and can be told from its address.
+                let nodes = path.query(value).all();
+                self.check(found.stops.len() + nodes.len(), *looks)?;
+                locate(value, &nodes, |key, value| found.arrive(at, key, value));
             }
         }
-        self.check(found, looks)
+        self.check(found.stops.len(), *looks)
     }
 
-    fn check(&self, found: &Found<'_>, looks: &usize) -> Result<()> {
-        if found.stops.len() <= MAX_PLACES && *looks <= MAX_LOOKS {
+    fn check(&self, places: usize, looks: usize) -> Result<()> {
+        if places <= MAX_PLACES && looks <= MAX_LOOKS {
             return Ok(());
         }
         Err(Error::new(
@@ -226,6 +227,31 @@ impl Path {
             ),
         )
         .hint("name the way to the rows instead of \"..\" and filters, or ask for less"))
+    }
+}
+
+/// Says where in `value` each of `nodes`, which are right below it, is.
+fn locate<'t>(value: &'t Value, nodes: &[&'t Value], mut take: impl FnMut(Key<'t>, &'t Value)) {
+    match value {
+        Value::Array(values) => {
+            let begin = values.as_ptr().addr();
+            for node in nodes {
+                let index = (std::ptr::from_ref::<Value>(node).addr() - begin) / size_of::<Value>();
+                take(Key::Index(index as u32), node);
+            }
+        }
+        Value::Object(members) => {
+            // They come in the order of the members, once for every selector.
+            let mut left = members.iter().cycle();
+            for node in nodes {
+                if let Some((name, _)) =
+                    left.by_ref().take(members.len()).find(|(_, value)| std::ptr::eq(*value, *node))
+                {
+                    take(Key::Name(name), node);
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -255,7 +281,7 @@ fn size(value: &Value) -> usize {
 fn for_each_below<'t>(value: &'t Value, mut take: impl FnMut(Key<'t>, &'t Value)) {
     match value {
         Value::Array(values) => {
-            values.iter().enumerate().for_each(|(at, value)| take(Key::Index(at), value));
+            values.iter().zip(0..).for_each(|(value, at)| take(Key::Index(at), value));
         }
         Value::Object(members) => members.iter().for_each(|(name, value)| take(Key::Name(name), value)),
         _ => {}
@@ -467,6 +493,9 @@ mod tests {
             "$[*] [ 'book' , \"bicycle\" ].*",
             "$.nope",
             "$.store.*",
+            "$.store['bicycle', 'book']",
+            "$.store[?@.color || @[0]]",
+            "$.store.book[1, 0, 1]",
         ] {
             let whole = JsonPath::parse(text).unwrap();
             let mut expected: Vec<String> = whole.query(&tree).iter().map(|node| node.to_string()).collect();
@@ -487,6 +516,19 @@ mod tests {
         assert_eq!(second.above(1).unwrap().key(), Key::Index(1));
         assert_eq!(second.above(3).unwrap().value(), &tree);
         assert!(second.above(4).is_none());
+        for (text, keys) in [
+            ("$['b', 'a'][*]", [Key::Name("b"), Key::Name("a")]),
+            ("$.c[?@.x]", [Key::Index(0), Key::Index(2)]),
+            ("$[?@.x]", [Key::Name("a"), Key::Name("b")]),
+            ("$.c[-1, 0]", [Key::Index(2), Key::Index(0)]),
+        ] {
+            let x = json!({"x": 1});
+            let tree = json!({"a": x, "b": x, "c": [x, 7, x]});
+            let found = path(text).find(&tree).unwrap();
+            let up = usize::from(text.ends_with("[*]"));
+            let ways: Vec<_> = found.places().map(|place| place.above(up).unwrap().key()).collect();
+            assert_eq!(ways, keys, "{text}");
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl RowsPlace {
             let is_list = value.is_some_and(Value::is_array);
             value = value.and_then(|value| step(value, key));
             match key.index {
-                Some(index) if is_list => path::Key::Index(index),
+                Some(index) if is_list => path::Key::Index(index.try_into().unwrap_or(u32::MAX)),
                 _ => path::Key::Name(&key.name),
             }
         });
