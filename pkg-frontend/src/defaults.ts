@@ -19,7 +19,7 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   database: '',
   timeout: 30,
   maxResponseBytes: 64 * MIB,
-  maxRows: 5_000_000,
+  maxRows: 3_000_000,
   maxSeries: 1_000,
   maxConcurrentRequests: 4,
   retries: 2,

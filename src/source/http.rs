@@ -18,6 +18,7 @@
 mod base_url;
 mod connector;
 mod failure;
+mod pinned;
 mod retry;
 mod text;
 
