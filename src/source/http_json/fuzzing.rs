@@ -41,7 +41,7 @@ pub(in crate::source) fn answer(data: &[u8]) {
             let Ok(rows) = RowsPlace::try_from(pointer.into_owned()) else { return };
             match &rows {
                 RowsPlace::Pointer(rows) => {
-                    assert_eq!(Pointer::try_from(rows.to_string()).as_ref(), Ok(rows))
+                    assert_eq!(Pointer::try_from(rows.to_string()).as_ref(), Ok(rows));
                 }
                 RowsPlace::Path(rows) => assert_eq!(Path::try_from(rows.to_string()).as_ref(), Ok(rows)),
             }

@@ -498,7 +498,7 @@ mod tests {
             "$.store.book[1, 0, 1]",
         ] {
             let whole = JsonPath::parse(text).unwrap();
-            let mut expected: Vec<String> = whole.query(&tree).iter().map(|node| node.to_string()).collect();
+            let mut expected: Vec<String> = whole.query(&tree).iter().map(ToString::to_string).collect();
             let mut ours: Vec<String> = found(text, &tree).iter().map(Value::to_string).collect();
             // Where a path descends, the order is that of the text here, and by levels there.
             expected.sort();
