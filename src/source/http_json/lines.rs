@@ -41,16 +41,10 @@ pub(super) fn csv(bytes: &[u8], layout: &Layout, limits: Limits) -> Result<(Vec<
         return Err(error.map_or_else(|| no_csv("it is no table"), |error| not_json(bytes, &error)));
     }
     let separator = delimited::separator(bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
-    let mut record = csv::ByteRecord::new();
+    let mut records = Records::new(bytes, separator);
     let mut points = Points::new(layout, limits);
     let mut columns: Option<Vec<Option<usize>>> = None;
-    while reader.read_byte_record(&mut record).map_err(|error| no_csv(&error.to_string()))? {
+    while let Some(record) = records.next()? {
         let cells = |columns: &[Option<usize>]| -> Vec<Cell<'_>> {
             let mut cells: Vec<Cell<'_>> = columns.iter().map(|column| cell(&record, *column)).collect();
             cells[ROW] = Cell::Array;
@@ -78,19 +72,83 @@ pub(super) fn csv(bytes: &[u8], layout: &Layout, limits: Limits) -> Result<(Vec<
     points.into_series()
 }
 
+/// The most cells of a line: a line of nothing but separators would need eight times its length.
+const MAX_CELLS: usize = 10_000;
+
+/// Reads a table line by line.
+struct Records<'b> {
+    core: csv_core::Reader,
+    left: &'b [u8],
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// The cells of a line.
+struct Record<'r> {
+    text: &'r [u8],
+    ends: &'r [usize],
+}
+
+impl<'b> Records<'b> {
+    fn new(bytes: &'b [u8], separator: u8) -> Self {
+        let core = csv_core::ReaderBuilder::new().delimiter(separator).build();
+        Self { core, left: bytes, text: vec![0; 1_024], ends: vec![0; MAX_CELLS] }
+    }
+
+    /// # Errors
+    /// [`Category::Limit`] if a line has too many cells.
+    fn next(&mut self) -> Result<Option<Record<'_>>> {
+        let (mut length, mut cells) = (0, 0);
+        loop {
+            let Self { core, left, text, ends } = self;
+            let (read, taken, written, ended) =
+                core.read_record(left, &mut text[length..], &mut ends[cells..]);
+            self.left = &self.left[taken..];
+            length += written;
+            cells += ended;
+            match read {
+                // Which an empty input says once more if the last line does not end.
+                csv_core::ReadRecordResult::InputEmpty => {}
+                csv_core::ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
+                csv_core::ReadRecordResult::OutputEndsFull => {
+                    let what = format!("a line of the answer has more than {MAX_CELLS} cells");
+                    return Err(Error::new(Category::Limit, what)
+                        .hint("check the path, or let the service write fewer columns"));
+                }
+                csv_core::ReadRecordResult::Record => {
+                    return Ok(Some(Record { text: &self.text[..length], ends: &self.ends[..cells] }));
+                }
+                csv_core::ReadRecordResult::End => return Ok(None),
+            }
+        }
+    }
+}
+
+impl<'r> Record<'r> {
+    /// A cell without the blanks around it.
+    fn get(&self, column: usize) -> Option<&'r [u8]> {
+        let begin = column.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        Some(self.text.get(begin..*self.ends.get(column)?)?.trim_ascii())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'r [u8]> {
+        (0..self.ends.len()).filter_map(|column| self.get(column))
+    }
+}
+
 fn no_csv(why: &str) -> Error {
     Error::new(Category::Protocol, format!("the answer cannot be read as CSV: {why}"))
         .hint("check the path, and set format to what the service writes")
 }
 
-fn cell(record: &csv::ByteRecord, column: Option<usize>) -> Cell<'_> {
+fn cell<'r>(record: &Record<'r>, column: Option<usize>) -> Cell<'r> {
     column
         .and_then(|column| record.get(column))
         .map_or(Cell::Missing, |bytes| Cell::Text(String::from_utf8_lossy(bytes)))
 }
 
 /// The column with the name that a pointer says, or else with its index.
-fn column(pointer: &Pointer, names: &csv::ByteRecord) -> Option<usize> {
+fn column(pointer: &Pointer, names: &Record<'_>) -> Option<usize> {
     let [key] = pointer.keys() else { return None };
     names.iter().position(|name| name == key.name.as_bytes()).or(key.index)
 }
@@ -159,6 +217,17 @@ mod tests {
         assert!(error.contains("HTML"), "{error}");
         assert!(decoded(json!({"format": "csv"}), " ").unwrap_err().to_string().contains("empty"));
         assert_eq!(decoded(json!({"format": "csv"}), "time,value\n").unwrap().0, []);
+    }
+
+    #[test]
+    fn a_line_of_separators_is_refused_before_there_is_room_for_it() {
+        for line in [",".repeat(1_000_000), "\"\n\",".repeat(300_000)] {
+            let error = decoded(json!({"format": "csv"}), &format!("time,value\n{line}\n")).unwrap_err();
+            assert_eq!(error.category(), Category::Limit, "{error}");
+        }
+        // Long cells are no many cells.
+        let long = format!("1700000000,1.5,\"{}\"\n1700000060,-2", "x,\n".repeat(100_000));
+        assert_eq!(points(json!({"format": "csv"}), &long), [(T, 1.5), (T + 60_000, -2.0)]);
     }
 
     #[test]
