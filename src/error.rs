@@ -117,6 +117,13 @@ impl Error {
         self
     }
 
+    /// The same error, which says first in which part of something it was.
+    #[must_use]
+    pub(crate) fn within(mut self, part: &str) -> Self {
+        self.message = bounded(format!("{part}: {}", self.message));
+        self
+    }
+
     /// The error of `what` having panicked. The panic itself is in the log, where it can name a place in the code.
     #[must_use]
     pub fn panicked(what: &str) -> Self {

@@ -25,3 +25,4 @@ pub mod query;
 pub mod series;
 pub mod settings;
 pub mod source;
+mod threads;

@@ -57,7 +57,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// Bytes of one answer, unpacked. `maxResponseBytes`, default 64 MiB.
     pub max_response_bytes: usize,
-    /// Rows of one answer. `maxRows`, default 5,000,000.
+    /// Rows of one answer. `maxRows`, default 3,000,000: as many as the default of `maxResponseBytes` holds in the shortest
+    /// usual form.
     pub max_rows: usize,
     /// Series of one answer. `maxSeries`, default 1,000.
     pub max_series: usize,
@@ -163,7 +164,7 @@ impl Default for Limits {
         Self {
             timeout: Duration::from_secs(30),
             max_response_bytes: 64 * 1024 * 1024,
-            max_rows: 5_000_000,
+            max_rows: 3_000_000,
             max_series: 1_000,
             max_concurrent_requests: 4,
             retries: 2,
@@ -424,6 +425,15 @@ mod tests {
             assert_eq!(settings.limits.timeout, Duration::from_secs(30));
             assert_eq!(settings.url, "http://example.test");
         }
+    }
+
+    /// Neither makes the other one useless: a row of a time in ms and a short value, as text, takes some 22 bytes.
+    #[test]
+    fn the_longest_answer_and_the_most_rows_fit_each_other() {
+        let limits = Limits::default();
+        let row = limits.max_response_bytes as f64 / limits.max_rows as f64;
+        let shortest = "[1700000000000,10.51],".len() as f64;
+        assert!((shortest..1.1 * shortest).contains(&row), "{row} bytes a row");
     }
 
     #[test]

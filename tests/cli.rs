@@ -230,6 +230,67 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
+/// The same rows as other programs write them.
+#[test]
+fn files_of_other_programs_get_the_same_verdicts() {
+    let folder = Folder::new();
+    let rows = rows(3, &[200, 400]);
+    let plain = detect(&folder.write("data.csv", &csv(&rows)), &[]);
+    let verdicts = |text: &str| -> Vec<Vec<String>> {
+        let columns = ["score", "flag", "expected", "lower", "upper"];
+        table(text).iter().map(|row| columns.map(|name| row[name].clone()).to_vec()).collect()
+    };
+    let grafana = |row: &(i64, f64)| {
+        let time = chrono::DateTime::from_timestamp(row.0, 0).unwrap();
+        format!("{},{}\n", time.format("%Y-%m-%d %H:%M:%S"), row.1)
+    };
+    let joined = |each: &dyn Fn(&(i64, f64)) -> String| rows.iter().map(each).collect::<String>();
+    for (name, text, more) in [
+        ("grafana.csv", format!("\"Time\",\"requests\"\n{}", joined(&grafana)), &[][..]),
+        (
+            "excel.csv",
+            format!(
+                "sep=;\ntime;value\n{}",
+                joined(&|row| format!("{};{}\n", row.0, row.1.to_string().replace('.', ",")))
+            ),
+            &[],
+        ),
+        ("tab.csv", format!("timestamp\tvalue\n{}", joined(&|row| format!("{}\t{}\n", row.0, row.1))), &[]),
+        (
+            "wide.csv",
+            format!("at|a|b\n{}", joined(&|row| format!("{}|{}|{}\n", row.0, row.0 % 977, row.1))),
+            &["--separator", "|", "--time-column", "at", "--value-column", "b", "--label-columns", ""],
+        ),
+    ] {
+        let judged = detect(&folder.write(name, &text), more);
+        assert_eq!(verdicts(&judged), verdicts(&plain), "{name}");
+    }
+}
+
+#[test]
+fn what_was_not_judged_and_what_was_left_out_is_told() {
+    let folder = Folder::new();
+    let said = |text: &str, more: &[&str]| {
+        let file = folder.write("data.csv", text);
+        let output = outrider(&[&["detect", &file], &PLAIN[..], more].concat());
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(said("timestamp,value\n", &[]).contains("nothing was judged: the file has no rows"));
+    let short = csv(&rows(1, &[])[..20]);
+    assert!(
+        said(&short, &[]).contains("nothing was judged: no row has enough history"),
+        "{}",
+        said(&short, &[])
+    );
+    let judged = csv(&rows(3, &[]));
+    assert!(!said(&judged, &[]).contains("nothing was judged"));
+    // Microseconds, of which a millisecond has many.
+    let fine: String = (0..900).map(|row| format!("1694532425.{:06},{}\n", row * 400, row % 7)).collect();
+    let told = said(&format!("timestamp,value\n{fine}"), &["--training", "visible-range"]);
+    assert!(told.contains("539 of 900 rows have the time of a later row"), "{told}");
+}
+
 #[test]
 fn what_is_wrong_is_said_with_what_to_do() {
     let folder = Folder::new();
@@ -252,6 +313,9 @@ fn what_is_wrong_is_said_with_what_to_do() {
         ),
         (&["detect", &file, "--train", "5 bananas"], &["trainingWindow", "7d"]),
         (&["detect", &file, "--refit", "1d", "--training", "visible-range"], &["--training", "--refit"]),
+        (&["detect", &file, "--separator", "ab"], &["one character", "tab"]),
+        (&["detect", &file, "--value-column", "x"], &["no column \"x\"", "\"timestamp\" and \"value\""]),
+        (&["detect", &file, "--label-columns", "host"], &["no other column \"host\"", "are: none"]),
         (&["detect", &file, "--out", &out], &["out.csv: cannot be written"]),
         (&["quality", "--data", &missing, "--out", &out], &["missing.csv: cannot be read"]),
         (

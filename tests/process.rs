@@ -100,19 +100,28 @@ async fn every_service_answers() {
     );
 
     let mut resources = ResourceClient::new(plugin.channel.clone());
-    for (path, code, needle) in [
-        ("kinds", 200, "isolation-forest"),
-        ("generator/series", 200, "web-traffic"),
-        ("http-json/series", 400, "set up for"),
-        ("nonsense", 404, "hint"),
+    for (method, path, body, code, needle) in [
+        ("GET", "kinds", "", 200, "isolation-forest"),
+        ("GET", "generator/series", "", 200, "web-traffic"),
+        ("GET", "http-json/series", "", 400, "set up for"),
+        ("GET", "nonsense", "", 404, "hint"),
+        ("POST", "kinds", "", 405, "only GET"),
+        (
+            "POST",
+            "preview",
+            r#"{"query": {}, "from": 1700000000000, "to": 1700003600000}"#,
+            200,
+            "\"rows\":[[",
+        ),
+        ("POST", "preview", "{", 400, "cannot be read"),
     ] {
         let request = CallResourceRequest {
             plugin_context: Some(context(&json!({}))),
             path: path.to_owned(),
-            method: "GET".to_owned(),
+            method: method.to_owned(),
             url: path.to_owned(),
             headers: Default::default(),
-            body: Default::default(),
+            body: body.into(),
         };
         let mut stream = resources.call_resource(request).await.unwrap().into_inner();
         let response = stream.message().await.unwrap().unwrap();

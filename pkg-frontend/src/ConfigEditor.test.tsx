@@ -61,6 +61,19 @@ describe('the connection of http-json', () => {
     expect(last()?.url).toBe('http://localhost:9000');
   });
 
+  it('narrows what queries may ask', async () => {
+    const { user, last } = mountConfig(newSettings({ jsonData: httpJson, url: 'http://localhost' }));
+    await user.click(screen.getByLabelText('Allow POST'));
+    expect(last()?.jsonData).toEqual({ ...httpJson, allowPost: true });
+    await user.type(screen.getByLabelText('Allowed paths'), '/api/v1\napi');
+    await user.tab();
+    expect(screen.getByRole('alert')).toHaveTextContent('"api" is not a path');
+    await user.clear(screen.getByLabelText('Allowed paths'));
+    await user.type(screen.getByLabelText('Allowed paths'), '/api/v1\n/x y\n');
+    await user.tab();
+    expect(last()?.jsonData).toEqual({ ...httpJson, allowPost: true, allowedPaths: ['/api/v1', '/x y'] });
+  });
+
   it('says what is wrong with a URL', async () => {
     const { user } = mountConfig(newSettings({ jsonData: httpJson, url: 'http://localhost' }));
     await user.clear(screen.getByLabelText('URL'));

@@ -1,4 +1,4 @@
-import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
+import { type BackendSrv, setBackendSrv, setTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 import { cleanup, screen, within } from '@testing-library/react';
 import { NEVER, of } from 'rxjs';
 
@@ -9,6 +9,7 @@ import { type OutriderQuery } from './types';
 
 const fetch = jest.fn();
 setBackendSrv({ fetch } as unknown as BackendSrv);
+setTemplateSrv({ replace: (text?: string) => text ?? '' } as unknown as TemplateSrv);
 beforeEach(() => fetch.mockReset().mockReturnValue(NEVER));
 
 const field = (testId: string) => within(screen.getByTestId(testId));
@@ -224,6 +225,60 @@ describe('http-json', () => {
     await user.paste('{"from": ${__from}}');
     await user.tab();
     expect(last()?.source).toEqual({ kind: 'http-json', method: 'POST', body: '{"from": ${__from}}' });
+  });
+
+  it('asks for what the form and the format need', async () => {
+    const { user, last } = await mountQuery({}, httpJson());
+    await user.click(screen.getByRole('radio', { name: 'Keyed by time' }));
+    expect(screen.queryByLabelText('Time')).not.toBeInTheDocument();
+    await user.clear(screen.getByLabelText('Value'));
+    await user.tab();
+    expect(last()?.source).toEqual({ kind: 'http-json', form: 'keyed', value: '' });
+    await user.click(screen.getByLabelText('Format'));
+    await user.click(await screen.findByText('CSV'));
+    expect(screen.queryByLabelText('Rows')).not.toBeInTheDocument();
+    expect(screen.queryByRole('radio', { name: 'Columns' })).not.toBeInTheDocument();
+    expect(screen.getByLabelText('Time')).toBeInTheDocument();
+  });
+
+  it('warns of a POST that the data source does not allow', async () => {
+    const warning = /does not allow POST/;
+    const post = { source: { kind: 'http-json', method: 'POST' } } as const;
+    const { user } = await mountQuery(post, httpJson());
+    expect(screen.getByText(warning)).toBeInTheDocument();
+    await user.click(screen.getByRole('radio', { name: 'GET' }));
+    expect(screen.queryByText(warning)).not.toBeInTheDocument();
+    cleanup();
+    await mountQuery(post, newDataSource({ source: 'http-json', allowPost: true }));
+    expect(screen.queryByText(warning)).not.toBeInTheDocument();
+  });
+
+  it('shows the first points as they were understood', async () => {
+    const datasource = httpJson();
+    const table = {
+      executed: 'GET http://h/query',
+      columns: ['time', 'host', 'value'],
+      rows: [['2023-11-14T22:13:20Z', 'web-1', '1.5']],
+      series: 1,
+      points: 7,
+      notices: ['2 of 9 rows left out'],
+    };
+    const postResource = jest.spyOn(datasource, 'postResource').mockResolvedValueOnce(table);
+    const { user } = await mountQuery({ source: { kind: 'http-json', rows: '' } }, datasource);
+    await user.click(screen.getByRole('button', { name: 'Preview' }));
+    expect(await screen.findByText('web-1')).toBeInTheDocument();
+    expect(screen.getByText(/7 points in 1 series/)).toBeInTheDocument();
+    expect(screen.getByText('2 of 9 rows left out')).toBeInTheDocument();
+    const [path, asked] = postResource.mock.calls[0] ?? [];
+    expect(path).toBe('preview');
+    expect(asked).toMatchObject({ query: { source: { kind: 'http-json', rows: '', path: '/query' } } });
+    // What is shown belongs to the options that were asked.
+    await user.click(screen.getByRole('radio', { name: 'Columns' }));
+    expect(screen.queryByText('web-1')).not.toBeInTheDocument();
+
+    postResource.mockRejectedValueOnce({ data: { error: '[protocol] the rows pointer "" leads to an object' } });
+    await user.click(screen.getByRole('button', { name: 'Preview' }));
+    expect(await screen.findByText(/leads to an object/)).toBeInTheDocument();
   });
 
   it('says what is wrong with a path or a pointer', async () => {

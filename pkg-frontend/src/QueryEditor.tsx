@@ -1,4 +1,4 @@
-import { type QueryEditorProps } from '@grafana/data';
+import { type QueryEditorProps, type TimeRange } from '@grafana/data';
 import { Alert, InlineFieldRow } from '@grafana/ui';
 import React, { type ComponentType } from 'react';
 
@@ -22,7 +22,7 @@ export type Props = QueryEditorProps<OutriderDataSource, OutriderQuery, Outrider
 
 const ids = selectors.query;
 
-export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, annotation }: Props) {
+export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, annotation, range }: Props) {
   const query = migrateQuery(saved);
   const scope = query.refId;
   const common = withDefaults<CommonOptions>(COMMON_DEFAULTS, query);
@@ -63,7 +63,7 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
         kinds={SOURCES}
         defaults={SOURCE_DEFAULTS}
         onChange={setSource}
-        {...{ datasource, scope }}
+        {...{ datasource, scope, range }}
       />
 
       <InlineFieldRow>
@@ -141,11 +141,12 @@ interface ChoiceEditorProps<C extends { kind: string }> {
   onChange: (choice: C) => void;
   datasource: OutriderDataSource;
   scope: string;
+  range?: TimeRange;
 }
 
 /** The editor of the chosen kind; a kind of a later version keeps its options and is named. */
 function ChoiceEditor<C extends { kind: string }>(props: ChoiceEditorProps<C>) {
-  const { what, choice, kinds, defaults, onChange, datasource, scope } = props;
+  const { what, choice, kinds, defaults, onChange, datasource, scope, range } = props;
   const kind = Object.hasOwn(kinds, choice.kind) ? kinds[choice.kind] : undefined;
   if (kind === undefined) {
     return (
@@ -160,5 +161,5 @@ function ChoiceEditor<C extends { kind: string }>(props: ChoiceEditorProps<C>) {
   const ofKind = (defaults as Record<string, Options>)[choice.kind] ?? {};
   const set = (key: string, value: unknown) =>
     onChange(setOption(choice, key as keyof C, value as C[keyof C], ofKind[key]));
-  return <Editor options={withDefaults(ofKind, choice)} defaults={ofKind} {...{ set, datasource, scope }} />;
+  return <Editor options={withDefaults(ofKind, choice)} defaults={ofKind} {...{ set, datasource, scope, range }} />;
 }

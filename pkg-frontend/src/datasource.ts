@@ -5,6 +5,7 @@ import {
   type DataSourceInstanceSettings,
   type MetricFindValue,
   type ScopedVars,
+  type TimeRange,
 } from '@grafana/data';
 import { config, DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 import { from, map, type Observable, switchMap } from 'rxjs';
@@ -22,6 +23,8 @@ import {
   type GeneratorSeries,
   type OutriderJsonData,
   type OutriderQuery,
+  type PreviewTable,
+  type Source,
   type SourceKind,
 } from './types';
 
@@ -89,6 +92,12 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
     } catch {
       return [];
     }
+  }
+
+  /** The first points of what the upstream answers to a query of this source, its variables replaced. */
+  async preview(source: Source, range?: TimeRange): Promise<PreviewTable> {
+    const query = this.applyTemplateVariables({ refId: 'preview', version: QUERY_VERSION, source }, {});
+    return this.postResource('preview', { query, from: range?.from.valueOf(), to: range?.to.valueOf() });
   }
 
   /** The values of a variable. Its query is a question: `tag-values?key=host`. */

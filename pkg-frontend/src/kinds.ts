@@ -1,5 +1,5 @@
 /** What the records in `sources/` and `detectors/` map a kind to. */
-import { type SelectableValue } from '@grafana/data';
+import { type SelectableValue, type TimeRange } from '@grafana/data';
 import { type ComponentType } from 'react';
 
 import { type OutriderDataSource } from './datasource';
@@ -15,6 +15,8 @@ export interface KindEditorProps<Options> {
   datasource: OutriderDataSource;
   /** The refId of the query. */
   scope: string;
+  /** What is visible, where Grafana says it. */
+  range?: TimeRange;
 }
 
 export interface SettingsEditorProps {

@@ -28,12 +28,18 @@ export interface LabelPointer {
 export type HttpMethod = 'GET' | 'POST';
 export type TimeFormat = 'auto' | 'ms' | 's' | 'us' | 'ns' | 'iso8601';
 
+export type HttpJsonFormat = 'json' | 'ndjson' | 'csv';
+/** How rows are laid out where they are. */
+export type RowForm = 'rows' | 'columns' | 'keyed';
+
 export interface HttpJsonOptions {
   path: string;
   method: HttpMethod;
   params: Param[];
   body: string;
+  format: HttpJsonFormat;
   rows: string;
+  form: RowForm;
   time: string;
   value: string;
   labels: LabelPointer[];
@@ -293,6 +299,10 @@ export interface SettingsOptions {
   maxConcurrentRequests: number;
   retries: number;
   healthPath: string;
+  /** Of HTTP JSON. */
+  allowPost: boolean;
+  /** Of HTTP JSON: paths below the URL; none listed is all. */
+  allowedPaths: string[];
   tenant: string;
   scrapeInterval: string;
   tlsSkipVerify: boolean;
@@ -332,6 +342,17 @@ export type SecretKey =
   | `httpHeaderValue${number}`;
 
 export type OutriderSecureJsonData = Partial<Record<SecretKey, string>>;
+
+/** The first points of an answer, as they were understood. */
+export interface PreviewTable {
+  /** What was asked. */
+  executed: string;
+  columns: string[];
+  rows: string[][];
+  series: number;
+  points: number;
+  notices: string[];
+}
 
 /** One answer to a question of an editor, a variable or an ad-hoc filter. */
 export interface Choice<Value extends string = string> {

@@ -2,16 +2,20 @@ import {
   baseUrl,
   duration,
   durationMs,
+  eachLine,
   durations,
   hasVariable,
   headerName,
   hostAndPort,
   jsonPointer,
+  labelPlace,
   listed,
   number,
   path,
+  pathPrefix,
   rangeText,
   required,
+  rowsPlace,
   timeZone,
 } from './validation';
 
@@ -128,6 +132,55 @@ describe('jsonPointer', () => {
     ['/a~b', 'Write ~0 for a ~'],
     ['/a~', 'Write ~0 for a ~'],
   ])('refuses "%s"', (text, advice) => expect(jsonPointer(text)).toContain(advice));
+});
+
+describe('rowsPlace', () => {
+  it.each([
+    '',
+    '/a/b',
+    '$',
+    '$.data[*].values',
+    "$['a]b'][?@.x == '[(']",
+    '$rows',
+    '$..dps',
+    "$.a[?length(@.x) > 2 && (@.y == 'a..b$')]",
+    '$.match',
+  ])('accepts "%s"', (text) => expect(rowsPlace(text)).toBeUndefined());
+
+  it.each([
+    ['data', 'Write for example /data.'],
+    ['$.a[', 'is not closed'],
+    ["$['a]", 'is not closed'],
+    ['$..[?@..x]', 'searches the whole answer'],
+    ['$[?@.a == $.b]', 'searches the whole answer'],
+    ['$[?((((((@.a))))))]', 'within one another'],
+    ["$[?match(@.a, 'x')]", 'Compare with =='],
+    [`$.${'a'.repeat(1000)}`, 'longer than 1000'],
+  ])('refuses "%s"', (text, advice) => expect(rowsPlace(text)).toContain(advice));
+});
+
+describe('labelPlace', () => {
+  it.each(['/2', '', '1/name', '0#', '1#', '2', '1/a~1b', '10/x'])('accepts "%s"', (text) =>
+    expect(labelPlace(text)).toBeUndefined(),
+  );
+
+  it.each([
+    ['1name', 'Write for example 1/name'],
+    ['01/a', 'Write for example 1/name'],
+    ['1#/a', 'Write for example 1/name'],
+    ['200/a', 'goes up 200 levels'],
+    ['1/a~2', 'Write ~0 for a ~'],
+    ['name', 'Write for example /name.'],
+  ])('refuses "%s"', (text, advice) => expect(labelPlace(text)).toContain(advice));
+});
+
+describe('pathPrefix', () => {
+  it('takes paths that begin with a slash', () => {
+    expect(eachLine(' /api/v1 \n\n/a b\n').map(pathPrefix)).toEqual([undefined, undefined]);
+    expect(pathPrefix('api')).toContain('begin with a slash');
+    expect(pathPrefix('/../x')).toContain('climbs');
+    expect(pathPrefix('//h/x')).toContain('names a host');
+  });
 });
 
 describe('path', () => {

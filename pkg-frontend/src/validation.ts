@@ -147,6 +147,70 @@ export const jsonPointer: Validator = (text) => {
   return undefined;
 };
 
+/** Longest JSONPath, and how deeply its brackets may be nested: as the backend has it. */
+const MAX_JSON_PATH = 1000;
+const MAX_NESTING = 6;
+
+/** Where the rows are: a JSON pointer, or a JSONPath (RFC 9535) with what the backend takes of it. */
+export const rowsPlace: Validator = (text) => {
+  if (!text.trimStart().startsWith('$')) {
+    return jsonPointer(text);
+  }
+  if (hasVariable(text)) {
+    return undefined;
+  }
+  if (text.length > MAX_JSON_PATH) {
+    return `The JSONPath is longer than ${MAX_JSON_PATH} characters. Write a shorter one.`;
+  }
+  const plain = text.replace(/'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"/g, 'x');
+  let depth = 0;
+  let deepest = 0;
+  let inside = '';
+  for (const sign of plain) {
+    depth += '[('.includes(sign) ? 1 : '])'.includes(sign) ? -1 : 0;
+    deepest = Math.max(deepest, depth);
+    inside += depth > 0 ? sign : '';
+  }
+  if (depth !== 0 || /['"]/.test(plain)) {
+    return `"${text}" is not a JSONPath: a bracket or a quote is not closed. Write for example $.data[*].values.`;
+  }
+  if (deepest > MAX_NESTING) {
+    return `"${text}" has more than ${MAX_NESTING} brackets within one another. Write a simpler filter.`;
+  }
+  if (inside.includes('$') || inside.includes('..')) {
+    return `"${text}" searches the whole answer for each value: in a filter, name what is below @. Write for example [?@.name == 'cpu'].`;
+  }
+  if (/(match|search)\s*\(/.test(inside)) {
+    return `"${text}" has a regular expression, which is not done here. Compare with == instead.`;
+  }
+  return undefined;
+};
+
+/** Where a label is: in a row by a JSON pointer, or above it by a relative one. */
+export const labelPlace: Validator = (text) => {
+  const relative = /^(0|[1-9]\d{0,2})(#$|\/|$)/.exec(text);
+  if (relative === null) {
+    return /^\d/.test(text)
+      ? `"${text}" is not a relative JSON pointer: after the levels to go up, a slash or # must follow. Write for example 1/name or 1#.`
+      : jsonPointer(text);
+  }
+  return Number(relative[1]) > 128
+    ? `"${text}" goes up ${relative[1]} levels, more than answers have. Write for example 1/name.`
+    : jsonPointer(text.slice(relative[1]?.length).replace('#', ''));
+};
+
+/** The lines that are not empty. */
+export function eachLine(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
+/** A path below the URL that queries are narrowed to. */
+export const pathPrefix: Validator = (text) =>
+  text.startsWith('/') ? path(text) : `"${text}" is not a path: it must begin with a slash. Write for example /api/v1.`;
+
 /** A path below the URL of the settings: it can name no other host and cannot climb up. */
 export const path: Validator = (text) => {
   const plain = text.replace(/\$\{[^}]*\}/g, 'x');

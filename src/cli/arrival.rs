@@ -191,7 +191,8 @@ mod tests {
             ("realTraffic__TravelTime_387", false),
         ] {
             let path = data.join(file).with_extension("csv");
-            let table = super::super::table::Table::read(&path, crate::source::TimeFormat::Auto).unwrap();
+            let table =
+                super::super::table::Table::read(&path, &super::super::table::Layout::default()).unwrap();
             let points: Vec<(i64, f64)> = table.rows.iter().map(|row| (row.time, row.value)).collect();
             let descent = points.windows(2).position(|pair| pair[1].0 <= pair[0].0);
             assert_eq!(descent.is_some(), jump, "{file}");

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 
 use super::blocks::{self, RowVerdict};
 use super::parallel::{Threads, progress_bar};
-use super::table::{Output, Row, Table, number};
+use super::table::{Layout, Output, Row, Table, number};
 use super::{DetectorArguments, parse_query};
-use crate::error::{Error, Result};
+use crate::error::{Category, Error, Result, list_names};
 use crate::query::Query;
 use crate::series::{Labels, Series};
 use crate::source::TimeFormat;
 
 /// Judge every row of a CSV file.
 ///
-/// Reads the columns timestamp (s, ms, µs or ns since the epoch, or ISO 8601; UTC where it names no zone) and value;
-/// every other column is a label that tells series apart, but for a column "label" of 0 and 1, which is never looked
-/// at. Writes timestamp,value,score,flag,expected,lower,upper,reason: one row for every row read, in their order.
+/// Reads the columns timestamp (s, ms, µs or ns since the epoch, or ISO 8601; UTC where it names no zone) and value, or
+/// those that are named or are like them, as in Grafana's own export; every other column is a label that tells series
+/// apart, but for a column "label" of 0 and 1, which is never looked at. Writes timestamp,value,score,flag,expected,lower,upper,reason: one row for every row read, in their order.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The file to read.
@@ -44,6 +44,18 @@ pub(super) struct Arguments {
     /// How numbers in the column timestamp are meant; by their size if left out.
     #[arg(long, value_enum, default_value_t)]
     time_unit: TimeUnit,
+    /// What separates cells: one character, or "tab" [default: what the file shows].
+    #[arg(long, value_name = "CHARACTER", value_parser = separator)]
+    separator: Option<u8>,
+    /// Name of the column of times [default: timestamp, or time, datetime, date].
+    #[arg(long, value_name = "NAME")]
+    time_column: Option<String>,
+    /// Name of the column of values [default: value, or the only other column].
+    #[arg(long, value_name = "NAME")]
+    value_column: Option<String>,
+    /// Names of the columns that tell series apart, with commas between; "" for none [default: all that are left].
+    #[arg(long, value_name = "NAMES")]
+    label_columns: Option<String>,
     /// Also write the input's other columns, after the eight.
     #[arg(long)]
     keep_columns: bool,
@@ -91,6 +103,16 @@ impl From<TimeUnit> for TimeFormat {
     }
 }
 
+fn separator(text: &str) -> std::result::Result<u8, String> {
+    match text.as_bytes() {
+        _ if text.eq_ignore_ascii_case("tab") => Ok(b'\t'),
+        [one] if one.is_ascii() && !one.is_ascii_alphanumeric() && !matches!(one, b'"' | b'\n' | b'\r') => {
+            Ok(*one)
+        }
+        _ => Err("give one character, such as ';', or the word tab".to_owned()),
+    }
+}
+
 const COLUMNS: [&str; 8] = ["timestamp", "value", "score", "flag", "expected", "lower", "upper", "reason"];
 
 /// Reads, judges and writes.
@@ -99,9 +121,19 @@ const COLUMNS: [&str; 8] = ["timestamp", "value", "score", "flag", "expected", "
 /// Wrong arguments, a file that cannot be read, understood or written.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let query = query(arguments)?;
-    let table = Table::read(&arguments.file, arguments.time_unit.into())?;
-    let (series_of_row, panel) = split(&table, &arguments.file.display().to_string());
+    let layout = Layout {
+        times: arguments.time_unit.into(),
+        separator: arguments.separator,
+        time_column: arguments.time_column.clone(),
+        value_column: arguments.value_column.clone(),
+    };
+    let table = Table::read(&arguments.file, &layout)?;
+    let is_label = label_columns(&table, arguments)?;
+    let (series_of_row, panel) = split(&table, &is_label, &arguments.file.display().to_string());
     let verdicts = judge(&query, &table.rows, &series_of_row, &panel, &arguments.threads)?;
+    for remark in remarks(&table.rows, &panel, &verdicts) {
+        eprintln!("outrider: {remark}");
+    }
 
     let mut header = COLUMNS.to_vec();
     if arguments.keep_columns {
@@ -136,14 +168,56 @@ fn query(arguments: &Arguments) -> Result<Query> {
     parse_query(&query)
 }
 
+/// What people should know of the rows, beside the verdicts.
+fn remarks(rows: &[Row], panel: &[Series], verdicts: &[RowVerdict]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    // A series has one point a time.
+    let repeated = rows.len() - panel.iter().map(Series::len).sum::<usize>();
+    if repeated > 0 {
+        remarks.push(format!(
+            "{repeated} of {} rows have the time of a later row of their series, which counts in their place; times are kept in \
+             whole milliseconds",
+            rows.len()
+        ));
+    }
+    if rows.is_empty() {
+        remarks.push("nothing was judged: the file has no rows".to_owned());
+    } else if verdicts.iter().all(|verdict| verdict.score.is_nan()) {
+        remarks.push(
+            "nothing was judged: no row has enough history before its block; give a shorter --train and --refit, or \
+             --training visible-range"
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+/// Which of the other columns tell series apart.
+///
+/// # Errors
+/// [`Category::Query`] if one that is named does not exist.
+fn label_columns(table: &Table, arguments: &Arguments) -> Result<Vec<bool>> {
+    let columns = 0..table.other_columns.len();
+    let Some(names) = &arguments.label_columns else {
+        return Ok(columns.map(|column| !is_truth(table, column)).collect());
+    };
+    let named: Vec<&str> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if let Some(unknown) = named.iter().find(|name| !table.other_columns.iter().any(|column| column == *name))
+    {
+        let message = format!("--label-columns: there is no other column \"{unknown}\"");
+        let there_are = list_names(table.other_columns.iter().map(String::as_str));
+        return Err(Error::new(Category::Query, message).hint(format!("the other columns are: {there_are}")));
+    }
+    Ok(columns.map(|column| named.contains(&table.other_columns[column].as_str())).collect())
+}
+
 /// The series the rows belong to: which one each row is of, and the series themselves.
-fn split(table: &Table, file: &str) -> (Vec<usize>, Vec<Series>) {
-    let is_label: Vec<bool> = (0..table.other_columns.len()).map(|column| !is_truth(table, column)).collect();
+fn split(table: &Table, is_label: &[bool], file: &str) -> (Vec<usize>, Vec<Series>) {
     let mut known: HashMap<Vec<&str>, usize> = HashMap::new();
     let mut series_of_row = Vec::with_capacity(table.rows.len());
     let mut points: Vec<(Labels, Vec<(i64, f64)>)> = Vec::new();
     for row in &table.rows {
-        let labelled = || table.other_columns.iter().zip(&row.others).zip(&is_label).filter(|(_, is)| **is);
+        let labelled = || table.other_columns.iter().zip(&row.others).zip(is_label).filter(|(_, is)| **is);
         let key = labelled().map(|((_, value), _)| value.as_str()).collect();
         let number = *known.entry(key).or_insert_with(|| {
             let labels = labelled().map(|((name, value), _)| (name.clone(), value.clone())).collect();

@@ -1,6 +1,6 @@
 //! The fuzz target of CSV files.
 
-use super::table::{Table, number};
+use super::table::{Layout, Table, number};
 use crate::fuzzing::{Target, check_error, choice_of};
 use crate::source::TimeFormat;
 
@@ -10,7 +10,8 @@ pub(crate) const TARGETS: &[Target] = &[Target { name: "csv-table", run: table }
 fn table(data: &[u8]) {
     let (choice, file) = choice_of(data);
     let times = [TimeFormat::Auto, TimeFormat::Ms, TimeFormat::Iso8601][choice % 3];
-    let table = match Table::of_bytes("file.csv", file, times, "value") {
+    let layout = Layout { times, ..Layout::of_value("value") };
+    let table = match Table::of_bytes("file.csv", file, &layout) {
         Ok(table) => table,
         Err(error) => return check_error(&error),
     };
@@ -25,7 +26,10 @@ fn table(data: &[u8]) {
     }
     assert!(records.iter().all(|record| written.write_record(record).is_ok()));
     let Ok(bytes) = written.into_inner() else { return };
-    let again = match Table::of_bytes("again.csv", &bytes, times, "value") {
+    // Of the columns only the one of times may have had another name.
+    let again_as =
+        Layout { separator: Some(b','), time_column: Some("timestamp".to_owned()), ..layout.clone() };
+    let again = match Table::of_bytes("again.csv", &bytes, &again_as) {
         Ok(again) => again,
         Err(error) => panic!("what was written cannot be read: {error}"),
     };

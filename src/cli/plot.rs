@@ -10,10 +10,9 @@ use chrono::DateTime;
 use clap::Args;
 
 use super::drawing::{self, Area, Scale, WIDTH};
-use super::table::Table;
+use super::table::{Layout, Table};
 use crate::error::{Category, Error, Result};
 use crate::series::thin;
-use crate::source::TimeFormat;
 
 /// Draw a CSV file and the verdicts on it as SVG.
 ///
@@ -70,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn read(arguments: &Arguments) -> Result<Picture> {
-    let table = Table::read(&arguments.file, TimeFormat::Auto)?;
+    let table = Table::read(&arguments.file, &Layout::default())?;
     let wrong = |what: String| Error::new(Category::Query, format!("{}: {what}", arguments.file.display()));
     let rows = table.rows.len();
     if rows == 0 {
@@ -81,7 +80,7 @@ fn read(arguments: &Arguments) -> Result<Picture> {
     let (scores, flags) = match &arguments.scores {
         None => (column("score"), column("flag")),
         Some(path) => {
-            let judged = Table::read_column(path, TimeFormat::Auto, "score")?;
+            let judged = Table::read(path, &Layout::of_value("score"))?;
             if judged.rows.len() != rows {
                 return Err(wrong(format!(
                     "has {rows} rows, and {} has {}",

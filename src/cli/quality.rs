@@ -12,13 +12,12 @@ use serde_json::json;
 
 use super::arrival::{self, Arrivals};
 use super::parallel::{Threads, progress_bar};
-use super::table::{Output, Table, number};
+use super::table::{Layout, Output, Table, number};
 use super::{DetectorArguments, parse_query};
 use crate::detector::{self, DETECTORS};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, Kind, Query};
 use crate::series::Labels;
-use crate::source::TimeFormat;
 
 /// Score every CSV file of a folder for a benchmark.
 ///
@@ -135,7 +134,7 @@ fn find_tasks(data: &Path, below: &Path, panel: &Pattern, tasks: &mut Vec<Task>)
 
 /// Scores the files of one query.
 fn score(arguments: &Arguments, query: &Query, files: &[PathBuf]) -> Result<()> {
-    let read = |file: &PathBuf| Table::read(&arguments.data.join(file), TimeFormat::Auto);
+    let read = |file: &PathBuf| Table::read(&arguments.data.join(file), &Layout::default());
     let tables = files.iter().map(read).collect::<Result<Vec<_>>>()?;
     let panel: Vec<Arrivals> = files
         .iter()

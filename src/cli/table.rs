@@ -1,16 +1,16 @@
-//! The CSV files: rows of `timestamp`, `value` and whatever else.
+//! The CSV files: rows of a time, a value and whatever else.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::error::{Category, Error, Result, shortened};
-use crate::source::TimeFormat;
+use crate::error::{Category, Error, Result, list_names, shortened};
+use crate::source::{TimeFormat, delimited};
 
 /// What a file holds, row by row and in its order.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// Names of the columns besides `timestamp` and `value`.
+    /// Names of the columns besides those of time and value.
     pub(super) other_columns: Vec<String>,
     pub(super) rows: Vec<Row>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub(super) value: f64,
     /// The time as it is written in the file.
     pub(super) timestamp: String,
-    /// The value as it is written in the file.
+    /// The value as it is written in the file, but with a decimal point.
     pub(super) value_text: String,
     /// One cell for each of [`Table::other_columns`].
     pub(super) others: Vec<String>,
@@ -32,52 +32,70 @@ pub(super) struct Row {
 /// Texts that stand for a missing value.
 const GAPS: [&str; 4] = ["", "nan", "null", "na"];
 
+/// How a file is written. What is `None` is told from the file itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layout {
+    pub(super) times: TimeFormat,
+    pub(super) separator: Option<u8>,
+    /// Its name in the first line; else `timestamp`, or what others call it.
+    pub(super) time_column: Option<String>,
+    /// Its name in the first line; else `value`, or the only column that is left.
+    pub(super) value_column: Option<String>,
+}
+
+/// Names of the column of times, whatever their case; `Time` is Grafana's own.
+const TIME_NAMES: [&str; 4] = ["timestamp", "time", "datetime", "date"];
+const VALUE_NAMES: [&str; 1] = ["value"];
+/// Columns named so are what is true of a row, or what was found out about it, and no values.
+const OTHER_NAMES: [&str; 1] = ["label"];
+
+impl Layout {
+    /// Of a file whose values are in the column of this name.
+    pub(super) fn of_value(column: &str) -> Self {
+        Self { value_column: Some(column.to_owned()), ..Self::default() }
+    }
+}
+
 impl Table {
-    /// Reads a file of `timestamp` and `value`.
+    /// Reads a file whose first line names the columns.
     ///
     /// # Errors
     /// [`Category::Query`] naming the file, and the line where it cannot be understood.
-    pub(super) fn read(path: &Path, times: TimeFormat) -> Result<Self> {
-        Self::read_column(path, times, "value")
-    }
-
-    /// Reads a file whose first line names the columns, with the values from `value_column`.
-    ///
-    /// # Errors
-    /// As [`Table::read`].
-    pub(super) fn read_column(path: &Path, times: TimeFormat, value_column: &str) -> Result<Self> {
+    pub(super) fn read(path: &Path, layout: &Layout) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| {
             Error::new(Category::Query, format!("{name}: cannot be read: {error}")).hint("check the path")
         })?;
-        Self::of_bytes(&name, &bytes, times, value_column)
+        Self::of_bytes(&name, &bytes, layout)
     }
 
     /// Reads the content of the file called `name`.
     ///
     /// # Errors
     /// As [`Table::read`].
-    pub(super) fn of_bytes(name: &str, bytes: &[u8], times: TimeFormat, value_column: &str) -> Result<Self> {
+    pub(super) fn of_bytes(name: &str, bytes: &[u8], layout: &Layout) -> Result<Self> {
         let wrong = |what: String| Error::new(Category::Query, format!("{name}: {what}"));
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let Begin { separator, skipped } = Begin::of(bytes);
+        let separator = layout.separator.unwrap_or(separator);
+        let table = &bytes[skipped..];
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(table);
+        // Lines are counted from the beginning of the file.
+        let line = |position: Option<&csv::Position>| line(table, position) + u64::from(skipped > 0);
+        let first_line = line(None);
         let csv_error = |error: &csv::Error| match error.kind() {
             csv::ErrorKind::UnequalLengths { pos, expected_len, len } => wrong(format!(
                 "line {}: there are {len} columns, and the header names {expected_len}",
-                line(bytes, pos.as_ref())
+                line(pos.as_ref())
             )),
             csv::ErrorKind::Utf8 { pos, .. } => {
-                wrong(format!("line {}: this is no UTF-8", line(bytes, pos.as_ref())))
+                wrong(format!("line {}: this is no UTF-8", line(pos.as_ref())))
             }
             _ => wrong(format!("cannot be read: {error}")),
         };
         let header = reader.headers().map_err(|error| csv_error(&error))?.clone();
-        let column = |name: &str| {
-            header.iter().position(|column| column == name).ok_or_else(|| {
-                wrong(format!("line 1: there is no column \"{name}\""))
-                    .hint(format!("the first line must name the columns: timestamp,{value_column}"))
-            })
-        };
-        let (time_column, value_column) = (column("timestamp")?, column(value_column)?);
+        let (time_column, value_column) = columns(&header, layout)
+            .map_err(|(what, hint)| wrong(format!("line {first_line}: {what}")).hint(hint))?;
         let is_other = |index: usize| index != time_column && index != value_column;
         let others = |record: &csv::StringRecord| -> Vec<String> {
             let cells = record.iter().enumerate().filter(|(index, _)| is_other(*index));
@@ -86,14 +104,21 @@ impl Table {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| csv_error(&error))?;
-            let at = |what: String| wrong(format!("line {}: {what}", line(bytes, record.position())));
+            let at = |what: String| wrong(format!("line {}: {what}", line(record.position())));
             let (timestamp, value_text) = (&record[time_column], &record[value_column]);
-            let time = times.text(timestamp).ok_or_else(|| {
+            let time = layout.times.text(timestamp).or_else(|| {
+                // Seconds with a decimal comma.
+                layout.times.text(&delimited::with_point(timestamp, separator)?)
+            });
+            let time = time.ok_or_else(|| {
                 at(format!("\"{}\" is no timestamp", shortened(timestamp, QUOTED_CHARS)))
                     .hint("write seconds, ms, µs or ns since the epoch as a number, or ISO 8601")
             })?;
+            let with_point = delimited::with_point(value_text, separator);
+            let value_text = with_point.as_deref().unwrap_or(value_text);
             let value = read_value(value_text).ok_or_else(|| {
-                at(format!("\"{}\" is no value", shortened(value_text, QUOTED_CHARS)))
+                let quoted = shortened(&record[value_column], QUOTED_CHARS);
+                at(format!("\"{quoted}\" is no value"))
                     .hint("write a number with a decimal point, or nothing for a gap")
             })?;
             rows.push(Row {
@@ -114,6 +139,69 @@ impl Table {
         Some(self.rows.iter().map(number).collect())
     }
 }
+
+/// How a file begins: what separates its cells, and how much stands before the line that names its columns.
+struct Begin {
+    separator: u8,
+    skipped: usize,
+}
+
+impl Begin {
+    /// As spreadsheets and Grafana's "Download for Excel" write it, the separator may be named by a line of its own.
+    fn of(bytes: &[u8]) -> Self {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        let text = bytes.strip_prefix(MARK).unwrap_or(bytes);
+        let end = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1);
+        match text[..end].trim_ascii_end() {
+            [b's', b'e', b'p', b'=', separator] => {
+                Self { separator: *separator, skipped: bytes.len() - text.len() + end }
+            }
+            _ => Self { separator: delimited::separator(text), skipped: 0 },
+        }
+    }
+}
+
+/// Which columns hold times and values; or what is wrong, and what to do.
+fn columns(header: &csv::StringRecord, layout: &Layout) -> Result<(usize, usize), (String, String)> {
+    let exactly = |wanted: &str| header.iter().position(|name| name == wanted);
+    let asked = |wanted: &str, argument: &str| {
+        exactly(wanted).ok_or_else(|| {
+            let names =
+                list_names(header.iter().map(|name| name.get(..MAX_NAME).unwrap_or(name)).take(MAX_NAMES));
+            (
+                format!("there is no column \"{wanted}\""),
+                format!("the columns are {names}: name one of them by {argument}"),
+            )
+        })
+    };
+    let known = |names: &[&str]| {
+        names.iter().find_map(|name| exactly(name)).or_else(|| {
+            names.iter().find_map(|known| header.iter().position(|name| name.eq_ignore_ascii_case(known)))
+        })
+    };
+    let hint = || {
+        "the first line must name the columns: timestamp,value; or name them by --time-column and --value-column (with --label-columns \"\" where the rest are values, too)".to_owned()
+    };
+    let time = match &layout.time_column {
+        Some(name) => asked(name, "--time-column")?,
+        None => known(&TIME_NAMES).ok_or_else(|| ("there is no column \"timestamp\"".to_owned(), hint()))?,
+    };
+    if let Some(name) = &layout.value_column {
+        return Ok((time, asked(name, "--value-column")?));
+    }
+    let others: Vec<usize> = (0..header.len())
+        .filter(|index| *index != time && !OTHER_NAMES.contains(&header[*index].to_lowercase().as_str()))
+        .collect();
+    match (known(&VALUE_NAMES), &others[..]) {
+        (Some(value), _) => Ok((time, value)),
+        (None, [only]) => Ok((time, *only)),
+        (None, _) => Err(("there is no column \"value\"".to_owned(), hint())),
+    }
+}
+
+/// Names of columns in a message, and how much of each.
+const MAX_NAMES: usize = 12;
+const MAX_NAME: usize = 40;
 
 /// The number of the line at which a record begins; its position is before the empty lines that precede it.
 fn line(bytes: &[u8], position: Option<&csv::Position>) -> u64 {
@@ -193,7 +281,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.csv");
         std::fs::write(&path, text).unwrap();
-        Table::read(&path, TimeFormat::Auto)
+        Table::read(&path, &Layout::default())
     }
 
     #[test]
@@ -212,13 +300,51 @@ mod tests {
     }
 
     #[test]
+    fn files_of_other_programs_are_read() {
+        for text in [
+            "timestamp;value\n1700000000;1,5\n1700000060;-2\n",
+            "timestamp\tvalue\n1700000000\t1.5\n1700000060\t-2\n",
+            "sep=;\r\n\"Time\";\"requests\"\r\n2023-11-14 22:13:20;1,5\r\n2023-11-14 22:14:20;-2\r\n",
+            "\u{feff}sep=,\n\"Time\",\"requests {host=\"\"a\"\"}\"\n2023-11-14 22:13:20,1.5\n2023-11-14 22:14:20,-2\n",
+            "Date,Value\n2023-11-14 22:13:20,1.5\n2023-11-14 22:14:20,-2\n",
+            "label,time,load\n0,1700000000,1.5\n1,1700000060,-2\n",
+            "timestamp;value\n1700000000,0;1,5\n1700000060,0;-2,0\n",
+        ] {
+            let table = read(text).unwrap();
+            let points: Vec<(i64, f64)> = table.rows.iter().map(|row| (row.time, row.value)).collect();
+            assert_eq!(points, [(1_700_000_000_000, 1.5), (1_700_000_060_000, -2.0)], "{text}");
+            assert_eq!(table.rows[0].value_text, "1.5", "written with commas between cells");
+        }
+        // What is exact goes before what is like it.
+        assert_eq!(read("Time,timestamp,Value,value\nx,1,y,2\n").unwrap().rows[0].value, 2.0);
+    }
+
+    #[test]
+    fn columns_and_separator_can_be_named() {
+        let of = |text: &str, layout: &Layout| Table::of_bytes("f", text.as_bytes(), layout);
+        let layout = Layout {
+            separator: Some(b'|'),
+            time_column: Some("when".into()),
+            value_column: Some("load".into()),
+            ..Layout::default()
+        };
+        let table = of("when|timestamp|load|value\n1700000000|x|1,5|y\n", &layout).unwrap();
+        assert_eq!((table.rows[0].time, table.rows[0].value), (1_700_000_000_000, 1.5));
+        assert_eq!(table.other_columns, ["timestamp", "value"]);
+        let error = of("when|x\n1|2\n", &layout).unwrap_err().to_string();
+        assert!(error.contains("no column \"load\"") && error.contains("\"when\" and \"x\""), "{error}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_line() {
         for (text, needles) in [
             ("", &["line 1", "\"timestamp\""][..]),
-            ("time,value\n1,2\n", &["line 1", "\"timestamp\""]),
-            ("timestamp,x\n1,2\n", &["line 1", "\"value\"", "timestamp,value"]),
+            ("when,value\n1,2\n", &["line 1", "\"timestamp\"", "--time-column"]),
+            ("timestamp,x,y\n1,2,3\n", &["line 1", "\"value\"", "timestamp,value", "--value-column"]),
+            ("sep=;\ntimestamp;value\n1;2\nnoon;3\n", &["line 4", "\"noon\" is no timestamp"]),
             ("timestamp,value\n1,2\nnoon,3\n", &["line 3", "\"noon\" is no timestamp", "ISO 8601"]),
             ("timestamp,value\n1,2\n\n2,\"1,5\"\n", &["line 4", "\"1,5\" is no value", "decimal point"]),
+            ("timestamp;value\n1;2\n2;1.500,5\n", &["line 3", "\"1.500,5\" is no value"]),
             ("timestamp,value\r\n1,2\r\n\r\n2,x\r\n", &["line 4", "\"x\" is no value"]),
             ("timestamp,value\n\n1,2,3\n", &["line 3", "3 columns", "names 2"]),
         ] {
@@ -227,7 +353,8 @@ mod tests {
                 assert!(error.contains(needle), "{text:?}: {error} lacks {needle}");
             }
         }
-        let missing = Table::read(Path::new("/nowhere/data.csv"), TimeFormat::Auto).unwrap_err().to_string();
+        let missing =
+            Table::read(Path::new("/nowhere/data.csv"), &Layout::default()).unwrap_err().to_string();
         assert!(missing.contains("/nowhere/data.csv: cannot be read"), "{missing}");
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::threads;
 
 /// How long one query keeps a thread before others may have it: long beside the 10 µs that taking turns costs, short
 /// beside what a person notices. A single block that takes longer is not interrupted.
@@ -26,9 +27,9 @@ pub struct Workers {
 }
 
 impl Default for Workers {
-    /// One thread a core.
+    /// One thread a core, shared with whoever else works long.
     fn default() -> Self {
-        Self::new(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+        Self { permits: threads::permits(), threads: threads::count().get() }
     }
 }
 

@@ -14,6 +14,7 @@ mod instances;
 mod listener;
 mod logging;
 mod metrics;
+mod preview;
 mod resource;
 
 use std::process::ExitCode;

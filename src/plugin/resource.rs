@@ -1,7 +1,8 @@
 //! CallResource: what the editors ask for while someone types.
 //!
 //! `GET kinds` lists the kinds of sources and detectors; `GET {kind}/{question}?…` is the source's own business
-//! (`generator/series`), for which [`source::Question`] is the form. Answers are JSON.
+//! (`generator/series`), for which [`source::Question`] is the form. `POST preview` asks a query and shows the first points
+//! of the answer. Answers are JSON.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use grafana_plugin_sdk::pluginv2::{
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 
-use super::{Shared, caller};
+use super::{Shared, caller, preview};
 use crate::detector::DETECTORS;
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::Kind;
@@ -30,10 +31,16 @@ impl ResourceService {
     }
 
     async fn answer(&self, request: &CallResourceRequest) -> (u16, Value) {
+        let path = request.path.trim_matches('/');
+        if path == "preview" && request.method.eq_ignore_ascii_case("POST") {
+            return match self.preview(request).await {
+                Ok(shown) => (200, shown),
+                Err(error) => (error.category().http_status(), json!({"error": error.to_string()})),
+            };
+        }
         if !request.method.eq_ignore_ascii_case("GET") {
             return (405, problem("only GET is answered here", "use GET"));
         }
-        let path = request.path.trim_matches('/');
         if path == "kinds" {
             return (200, kinds());
         }
@@ -44,6 +51,15 @@ impl ResourceService {
             Ok(Err(there_are)) => (404, problem("there is no such resource", &format!("use {there_are}"))),
             Err(error) => (error.category().http_status(), json!({"error": error.to_string()})),
         }
+    }
+
+    async fn preview(&self, request: &CallResourceRequest) -> Result<Value> {
+        let context = request.plugin_context.as_ref();
+        let headers = request.headers.iter().map(|(name, list)| (name, list.values.first()));
+        let own = self.shared.instances.get(context, &self.shared.metrics)?;
+        let own = own.for_caller(&caller::of(context, headers))?;
+        let now_ms = chrono::Utc::now().timestamp_millis();
+        preview::Asked::parse(&request.body)?.answer(&own.source, now_ms).await
     }
 
     /// The source's answer; or, if there is no such question, which ones there are.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 /// One scalar, or why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,24 @@ impl Cell<'_> {
             Self::Float(number) => number.to_string(),
             Self::Bool(yes) => yes.to_string(),
             Self::Missing | Self::Null | Self::Array | Self::Object => String::new(),
+        }
+    }
+}
+
+/// What stands at a place of a tree, if there is such a place.
+impl<'a> From<Option<&'a Value>> for Cell<'a> {
+    fn from(value: Option<&'a Value>) -> Self {
+        match value {
+            None => Self::Missing,
+            Some(Value::Null) => Self::Null,
+            Some(Value::Bool(yes)) => Self::Bool(*yes),
+            Some(Value::Number(number)) => match number.as_i64() {
+                Some(number) => Self::Int(number),
+                None => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Some(Value::String(text)) => Self::Text(text.as_str().into()),
+            Some(Value::Array(_)) => Self::Array,
+            Some(Value::Object(_)) => Self::Object,
         }
     }
 }
@@ -140,6 +159,13 @@ mod tests {
             Cell::Object,
         ];
         assert_eq!(cells, expected);
+        let tree: Value = serde_json::from_str(
+            r#"[null, true, -1, 18446744073709551615, 0.5, "a\u00fc", [1, [2]], {"a": {}}]"#,
+        )
+        .unwrap();
+        let of_tree: Vec<Cell<'_>> =
+            tree.as_array().unwrap().iter().map(|value| Some(value).into()).collect();
+        assert_eq!(of_tree, expected);
     }
 
     #[test]

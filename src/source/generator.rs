@@ -15,6 +15,7 @@ use crate::error::{Category, Error, Result};
 use crate::query::DurationMs;
 use crate::series::{Labels, Series};
 use crate::settings::Settings;
+use crate::threads;
 
 /// The embedded generator. It has no settings.
 #[derive(Debug, Clone, Copy)]
@@ -152,9 +153,12 @@ impl Source for Generator {
         }
         let (options, request) = (options.clone(), *request);
         // Making millions of points takes a while, and the async threads are for waiting.
-        tokio::task::spawn_blocking(move || generate(&options, &request))
-            .await
-            .map_err(|_| Error::panicked("the generator"))
+        let permit = threads::permit().await?;
+        let work = move || {
+            let _held_while_working = permit;
+            generate(&options, &request)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Error::panicked("the generator"))
     }
 
     async fn check(&self) -> Result<Reached> {

@@ -18,6 +18,7 @@
 mod base_url;
 mod connector;
 mod failure;
+mod pinned;
 mod retry;
 mod text;
 
@@ -73,6 +74,8 @@ pub(super) struct HttpRequest {
     /// Besides those of the settings, and instead of those with the same name.
     headers: HeaderMap,
     is_read: bool,
+    /// The paths that it may ask for, redirects included; none is all below the URL of the settings.
+    within: Arc<[String]>,
 }
 
 /// What a POST sends.
@@ -100,6 +103,23 @@ impl HttpRequest {
     pub(super) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.insert(name, HeaderValue::from_static(value));
         self
+    }
+
+    /// The same, kept to `prefixes`, which are those of [`HttpClient::prefixes`]. Redirects keep to them, too.
+    ///
+    /// # Errors
+    /// [`Category::Query`] if it is outside of them.
+    pub(super) fn within(mut self, prefixes: &Arc<[String]>) -> Result<Self> {
+        if !base_url::is_within(prefixes, &self.url) {
+            let path = one_line(self.url.path(), QUOTED_CHARS);
+            return Err(Error::new(
+                Category::Query,
+                format!("the path \"{path}\" is outside of those that the data source allows"),
+            )
+            .hint("ask below an allowed path, or add this one in the data source settings (allowedPaths)"));
+        }
+        self.within = Arc::clone(prefixes);
+        Ok(self)
     }
 
     /// The same, known to change nothing although it is a POST, so that it may be tried again.
@@ -194,7 +214,15 @@ impl HttpClient {
     /// [`Category::Query`] if the path is more than a path, or leads out of the URL of the settings.
     pub(super) fn get(&self, path: &str, params: &[(String, String)]) -> Result<HttpRequest> {
         let url = self.base.below(path, params)?;
-        Ok(HttpRequest { url, body: None, headers: HeaderMap::new(), is_read: true })
+        Ok(HttpRequest { url, body: None, headers: HeaderMap::new(), is_read: true, within: Arc::default() })
+    }
+
+    /// Paths below the URL of the settings, for [`HttpRequest::within`].
+    ///
+    /// # Errors
+    /// [`Category::Config`] naming one that is no such path.
+    pub(super) fn prefixes(&self, paths: &[String]) -> Result<Arc<[String]>> {
+        self.base.prefixes(paths).map(Arc::from)
     }
 
     /// A request to POST `body` to `path` below the URL of the settings.
@@ -360,6 +388,13 @@ impl HttpClient {
             .hint(
                 "credentials go along, so if that is where the data lives, make it the URL in the settings",
             ));
+        }
+        if !base_url::is_within(&request.within, &url) {
+            return Err(Error::new(
+                Category::Protocol,
+                format!("{} redirected to a path that the data source does not allow", self.base.origin()),
+            )
+            .hint("if that is where the data lives, add it to the allowed paths in the settings"));
         }
         // Never fails: the URL is http or https and has a host.
         let _ = url.set_username("");

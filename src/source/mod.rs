@@ -8,6 +8,7 @@ mod aggregate;
 mod caller;
 mod cell;
 mod collect;
+pub(crate) mod delimited;
 mod discovery;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -45,6 +46,7 @@ use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Kind, Parsed};
 use crate::series::{Series, TimeRange};
 use crate::settings::Settings;
+use crate::threads;
 
 /// What a query asks of its upstream. Both ends of the range lie on multiples of the step, but for an end at the time of
 /// asking, so that an upstream that aggregates makes the same points whatever range is asked for.
@@ -81,13 +83,15 @@ pub struct Fetched {
     pub decode_time: Duration,
 }
 
-/// Runs a decoder on a thread that nobody waits for, since long answers take seconds; says how long it took. `what` names
-/// it if it panics.
+/// Runs a decoder on a thread that nobody waits for, since long answers take seconds; says how long it took. It is one of
+/// the threads for long work, for which it may have to wait. `what` names it if it panics.
 async fn decoded<T: Send + 'static>(
     what: &str,
     decode: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<(T, Duration)> {
+    let permit = threads::permit().await?;
     let timed = move || {
+        let _held_while_working = permit;
         let begun = Instant::now();
         decode().map(|decoded| (decoded, begun.elapsed()))
     };
@@ -427,6 +431,19 @@ mod tests {
 
     fn kind(name: &str) -> Kind {
         serde_json::from_value(serde_json::json!({ "kind": name })).unwrap()
+    }
+
+    #[tokio::test]
+    async fn decoders_take_turns_with_other_long_work() {
+        let all = u32::try_from(threads::count().get()).unwrap();
+        let busy = threads::permits().acquire_many_owned(all).await.unwrap();
+        let mut waiting = Box::pin(decoded("a test", || Ok(7)));
+        for _ in 0..100 {
+            assert!(futures_util::poll!(&mut waiting).is_pending(), "there is no thread for it");
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
+        assert_eq!(waiting.await.unwrap().0, 7);
     }
 
     #[test]

@@ -177,7 +177,7 @@ func TestMacros(t *testing.T) {
 			body += "\n" + name + "=" + macro
 		}
 		asked := query(JSON{"source": JSON{"kind": "http-json", "method": "POST", "params": []JSON{}, "body": body}}, 6*time.Hour)
-		exactly(t, host(t).frames(t, httpJSON(upstream.URL), asked).single(t), asked, daily)
+		exactly(t, host(t).frames(t, httpJSON(upstream.URL, JSON{"allowPost": true}), asked).single(t), asked, daily)
 		last := upstream.lastAsked(t, "/query")
 		if last.Method != http.MethodPost {
 			t.Errorf("method %s, want POST", last.Method)

@@ -127,6 +127,61 @@ pub(crate) const PARSERS: &[Parser] = &[
         ..JSON
     },
     Parser {
+        name: "http-json by a path",
+        source: "http-json",
+        settings: |url| settings("http-json", url),
+        options: || json!({"rows": "$.*"}),
+        ends: ["{\"query_response\":[", "]}"],
+        bombs: &[
+            ["{\"query_response\":[", "{},", "{}]}"],
+            ["{\"query_response\":[[\"x\",", "0,", "0]]}"],
+            ["{\"query_response\":[{", "\"a\":0,", "\"b\":0}]}"],
+            ["[", "{\"a\":0},", "{}]"],
+            ["{", "\"\":0,", "\"b\":0}"],
+        ],
+        ..JSON
+    },
+    Parser {
+        name: "http-json by a path through everything",
+        source: "http-json",
+        settings: |url| settings("http-json", url),
+        options: || json!({"rows": "$..query_response[?@['0'] > 0 && length(@) == 2 && !(@ == 'x')]", "time": "/0"}),
+        ends: ["{\"a\":{\"query_response\":[", "]}}"],
+        row: |time, value| format!("{{\"0\":{time},\"1\":{value}}}"),
+        bombs: &[["[", "[],", "[]]"], ["[", "{\"a\":0},", "{}]"], ["[", "0,", "0]"]],
+        ..JSON
+    },
+    Parser {
+        name: "http-json in columns",
+        source: "http-json",
+        settings: |url| settings("http-json", url),
+        options: || json!({"rows": "", "form": "columns"}),
+        ends: ["[[", "]]"],
+        by_column: true,
+        bombs: &[["[[", "0,", "0],[]]"], ["[[],[", "{},", "0]]"]],
+        ..JSON
+    },
+    Parser {
+        name: "http-json keyed by time",
+        source: "http-json",
+        settings: |url| settings("http-json", url),
+        options: || json!({"rows": "", "form": "keyed", "value": ""}),
+        ends: ["{", "}"],
+        row: |time, value| format!("\"{time}\":{value}"),
+        bombs: &[["{", "\"\":0,", "\"b\":0}"], ["{\"a\":[", "[],", "[]]}"]],
+        ..JSON
+    },
+    Parser {
+        name: "http-json in lines",
+        source: "http-json",
+        settings: |url| settings("http-json", url),
+        options: || json!({"format": "ndjson", "rows": ""}),
+        ends: ["", ""],
+        between: "\n",
+        bombs: &[["", "{}\n", ""], ["", "0\n", ""]],
+        ..JSON
+    },
+    Parser {
         name: "simple-json series",
         source: "simple-json",
         settings: |url| settings("simple-json", url),

@@ -15,7 +15,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::upstream_server::{Upstream, soon};
-use crate::{FROM_MS, REQUEST, THREE_ROWS, ask, ask_default, check, json, points, settings, web_service};
+use crate::{
+    FROM_MS, REQUEST, THREE_ROWS, ask, ask_default, check, json, points, settings, settings_with, web_service,
+};
 
 #[tokio::test]
 async fn the_default_query_asks_for_the_range_and_gets_exact_values() {
@@ -47,7 +49,8 @@ async fn macros_are_replaced_and_escaped_in_path_params_and_body() {
         ],
         "body": r#"{"from": ${__from:date:seconds}, "to": "${__to}", "step": "$__interval_ms", "price": "$5"}"#,
     });
-    let fetched = ask(&settings(&format!("{}/base/", upstream.url)), options).await.unwrap();
+    let base = format!("{}/base/", upstream.url);
+    let fetched = ask(&settings_with(&base, json!({"allowPost": true})), options).await.unwrap();
     let path = "/base/at/2023-11-14T22%3A13%3A20.000Z/5m?since=2023-11-14T22%3A13%3A20.000Z&q=a%26b%3D%24host+%C3%BC&max=13";
     let body = r#"{"from": 1700000000, "to": "1700003600000", "step": "300000", "price": "$5"}"#;
     let seen = &upstream.seen()[0];
@@ -240,6 +243,7 @@ async fn a_server_in_another_language_works_with_objects_labels_and_iso_times() 
     })))
     .await
     .unwrap();
+    let settings = settings_with(&settings.url, json!({"allowPost": true}));
     let post = ask(
         &settings,
         with(json!({

@@ -15,7 +15,7 @@ use outrider::source;
 use serde_json::json;
 
 use crate::upstream_server::{Upstream, nobody, soon};
-use crate::{REQUEST, THREE_ROWS, ask, ask_default, check, json, redirect, refused, settings};
+use crate::{REQUEST, THREE_ROWS, ask, ask_default, check, json, redirect, refused, settings, settings_with};
 
 #[tokio::test]
 async fn a_refused_connection_is_a_connection_error() {
@@ -201,7 +201,7 @@ async fn redirects_on_the_same_host_are_followed() {
     ask_default(&upstream.url).await.unwrap();
     for path in ["/post", "/get"] {
         let options = json!({"path": path, "method": "POST", "body": "{}", "params": []});
-        ask(&settings(&upstream.url), options).await.unwrap();
+        ask(&settings_with(&upstream.url, json!({"allowPost": true})), options).await.unwrap();
     }
     let seen: Vec<String> =
         upstream.seen().iter().map(|seen| format!("{} {} {}", seen.method, seen.uri, seen.body)).collect();
@@ -217,6 +217,50 @@ async fn redirects_on_the_same_host_are_followed() {
             "GET /changed ",
         ]
     );
+}
+
+#[tokio::test]
+async fn only_what_the_data_source_allows_is_asked() {
+    let upstream = Upstream::answering(|request| match request.uri.path() {
+        "/api/away" => redirect(307, "/admin"),
+        "/api/near" => redirect(307, "/api/v2"),
+        "/" => redirect(307, "/login"),
+        _ => json(THREE_ROWS),
+    })
+    .await;
+    let post = |path: &str| json!({"path": path, "method": "POST", "params": [], "body": "{}"});
+    let get = |path: &str| json!({"path": path, "params": []});
+    let free = settings(&upstream.url);
+    let narrow = settings_with(&upstream.url, json!({"allowedPaths": ["/api", "/x/"], "allowPost": true}));
+    let category =
+        async |settings: &Settings, options| ask(settings, options).await.map_err(|error| error.category());
+
+    let error = ask(&free, post("/api")).await.unwrap_err();
+    assert_eq!(error.category(), Category::Query);
+    assert!(error.to_string().contains("allowPost"), "{error}");
+    for path in ["/apis", "/", "/x%2fy", "/admin"] {
+        let error = ask(&narrow, get(path)).await.unwrap_err();
+        assert!(
+            error.category() == Category::Query && error.to_string().contains("allowedPaths"),
+            "{path}: {error}"
+        );
+    }
+    assert!(upstream.seen().is_empty(), "what is not allowed is not asked");
+
+    for options in [get("/api"), get("/api/near"), post("/api/v1"), get("/x/y")] {
+        assert!(ask(&narrow, options).await.is_ok());
+    }
+    // Where the upstream would send it.
+    assert_eq!(category(&narrow, get("/api/away")).await.err(), Some(Category::Protocol));
+    assert_eq!(category(&narrow, post("/api/away")).await.err(), Some(Category::Protocol));
+    assert!(upstream.seen().iter().all(|seen| seen.uri.path() != "/admin"));
+    // What the settings themselves ask for is not a query.
+    assert!(check(&narrow).await.is_ok());
+
+    for paths in [json!(["api"]), json!(["/../x"]), json!([7]), json!("/api")] {
+        let settings = settings_with(&upstream.url, json!({"allowedPaths": paths}));
+        assert_eq!(category(&settings, get("/api")).await.err(), Some(Category::Config), "{paths}");
+    }
 }
 
 #[tokio::test]
@@ -273,6 +317,21 @@ async fn options_that_cannot_work_are_named() {
         (json!({"timeFormat": "h"}), "option source.timeFormat: expected one of auto, "),
         (json!({"method": "PUT"}), "option source.method: expected one of GET, POST, got \"PUT\""),
         (json!({"params": [{"value": "x"}]}), "option source.params[0]: missing field `name`"),
+        (json!({"rows": "$.a["}), "option source.rows: expected a JSONPath"),
+        (json!({"rows": "$..[?@..x]"}), "option source.rows: expected filters that look at @"),
+        (
+            json!({"form": "table"}),
+            "option source.form: unknown variant `table`, expected one of `rows`, `columns`, `keyed`",
+        ),
+        (
+            json!({"format": "xml"}),
+            "option source.format: unknown variant `xml`, expected one of `json`, `ndjson`, `csv`",
+        ),
+        (
+            json!({"labels": [{"name": "*", "pointer": "/a"}]}),
+            "\"*\" takes the members of an object above the rows",
+        ),
+        (json!({"format": "csv", "labels": [{"name": "a", "pointer": "1/a"}]}), "where a table has nothing"),
         (json!({"path": "/${__from:date:YYYY}"}), "unknown format \"date:YYYY\""),
     ] {
         let error = ask(&settings("http://127.0.0.1:1"), options).await.unwrap_err();

@@ -17,12 +17,14 @@ mod upstream_tls;
 #[expect(dead_code, reason = "an example has a main function of its own")]
 mod web_service;
 
+use std::collections::HashMap;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use outrider::error::{Category, Error, Result};
 use outrider::query::Kind;
 use outrider::series::{Series, TimeRange};
-use outrider::settings::Settings;
+use outrider::settings::{OwnSettings, Settings};
 use outrider::source::{self, FetchRequest, Fetched, Reached};
 use serde_json::Value;
 
@@ -39,6 +41,12 @@ const THREE_ROWS: &str =
 
 fn settings(url: &str) -> Settings {
     Settings { source: "http-json".into(), url: url.into(), ..Settings::default() }
+}
+
+/// The same, with these keys of `jsonData`.
+fn settings_with(url: &str, json: Value) -> Settings {
+    let Value::Object(json) = json else { panic!("no object: {json}") };
+    Settings { own: OwnSettings::new(json, HashMap::new()), ..settings(url) }
 }
 
 /// What a query with these options brings from the upstream of `settings`.

@@ -50,6 +50,47 @@ async fn a_self_signed_certificate_can_be_trusted_itself() {
     ask(&trusting(&upstream.url, identity.pem()), json!({})).await.unwrap();
 }
 
+/// What the usual recipe for openssl makes, and whatever a server shows that was pasted byte for byte.
+#[tokio::test]
+async fn the_very_certificate_of_the_settings_is_trusted_whoever_signed_it() {
+    let own = Identity::marked_as_authority(HOST, true);
+    let unknown = Authority::named("unknown");
+    let clients = Authority::named("clients");
+    for identity in [&own, &unknown.identity(HOST), &unknown.authority(HOST)] {
+        let upstream = TlsUpstream::sending(answer(), identity, None).await;
+        refused(&trusting_a_stranger(&upstream.url), Category::Tls).await;
+        ask(&trusting(&upstream.url, identity.pem()), json!({})).await.unwrap();
+        // Among others, and with a client certificate.
+        let upstream = TlsUpstream::sending(answer(), identity, Some(&clients)).await;
+        let mut settings = trusting(&upstream.url, Authority::named("stranger").pem() + &identity.pem());
+        let client = clients.identity("client");
+        settings.tls.client_identity =
+            Some(ClientIdentity { certificate: client.pem().into(), key: client.key_pem().into() });
+        ask(&settings, json!({})).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_pasted_certificate_makes_nothing_else_valid() {
+    let authority = Authority::named("authority");
+    let refused_for = async |identity: &Identity, pem: String, says: &str| {
+        let upstream = TlsUpstream::sending(answer(), identity, None).await;
+        let error = refused(&trusting(&upstream.url, pem), Category::Tls).await.to_string();
+        assert!(error.contains(says), "{error}");
+    };
+    // Another one of the same name, or one that a pasted one signed, marked as an authority without having been pasted.
+    let (one, other) = (Identity::marked_as_authority(HOST, true), Identity::marked_as_authority(HOST, true));
+    refused_for(&one, other.pem(), "paste the very certificate of the service").await;
+    refused_for(&authority.authority(HOST), authority.pem(), "CaUsedAsEndEntity").await;
+    // For another name, or no longer valid.
+    let elsewhere = Identity::marked_as_authority("other.test", true);
+    refused_for(&elsewhere, elsewhere.pem(), "other.test").await;
+    let unsigned = Authority::named("unknown").identity("other.test");
+    refused_for(&unsigned, unsigned.pem(), "other.test").await;
+    let expired = Identity::marked_as_authority(HOST, false);
+    refused_for(&expired, expired.pem(), "xpired").await;
+}
+
 #[tokio::test]
 async fn a_certificate_for_another_host_is_refused() {
     let authority = Authority::named("authority");

@@ -269,3 +269,38 @@ async fn a_column_of_no_times_is_told() {
     let error = fixture.refused(options(&fixture, &json!({})), Category::Query).await;
     assert!(error.message().contains("holds no times"), "{error}");
 }
+
+/// The example of `docs/sources/sql.md`, of what to write instead of a macro that fills gaps: the same values from every
+/// range.
+#[tokio::test]
+async fn a_statement_can_say_that_no_row_means_zero() {
+    let kind = Kinds::Postgresql;
+    let Some(fixture) = kind.fixture().await else { return };
+    let page = include_str!("../../docs/sources/sql.md");
+    let (_, example) = page.split_once("-- PostgreSQL: requests").unwrap();
+    let (_, example) = example.split_once('\n').unwrap();
+    let (statement, _) = example.split_once("```").unwrap();
+
+    fixture.write("CREATE TABLE hosts (name text, added timestamptz)").await;
+    fixture.write("CREATE TABLE requests (host text, at timestamptz)").await;
+    let at = |minutes: i64| format!("to_timestamp({})", (BASE_MS + minutes * MINUTE_MS) / 1_000);
+    fixture.write(&format!("INSERT INTO hosts VALUES ('a', {}), ('late', {})", at(0), at(20))).await;
+    let rows = format!("('a', {}), ('a', {}), ('late', {})", at(1), at(2), at(25));
+    fixture.write(&format!("INSERT INTO requests VALUES {rows}")).await;
+
+    let step_ms = 5 * MINUTE_MS;
+    let asked = async |from: i64, to: i64| {
+        let range = TimeRange { from_ms: BASE_MS + from * MINUTE_MS, to_ms: BASE_MS + to * MINUTE_MS };
+        let options = json!({"kind": kind.name(), "mode": "text", "sql": statement});
+        ask_for(&fixture.settings, options, &FetchRequest { range, step_ms }).await.unwrap().series
+    };
+    let counts = |minutes: std::ops::Range<i64>, at: &[(i64, f64)]| -> Vec<(i64, Option<f64>)> {
+        let count = |minute| at.iter().find(|(of, _)| *of == minute).map_or(0.0, |(_, count)| *count);
+        minutes.step_by(5).map(|minute| (BASE_MS + minute * MINUTE_MS, Some(count(minute)))).collect()
+    };
+    let all = asked(0, 40).await;
+    assert_eq!(points(&all[0]), counts(0..41, &[(0, 2.0)]));
+    assert_eq!(points(&all[1]), counts(20..41, &[(25, 1.0)]));
+    let part = asked(30, 40).await;
+    assert_eq!(part.iter().map(points).collect::<Vec<_>>(), [counts(30..41, &[]), counts(30..41, &[])]);
+}

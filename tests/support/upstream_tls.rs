@@ -39,6 +39,14 @@ impl Authority {
         self.certificate.pem()
     }
 
+    /// A certificate for `name` that is marked as one of an authority itself.
+    pub(crate) fn authority(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Identity { certificate: params.signed_by(&key, &self.issuer).unwrap(), key }
+    }
+
     /// A certificate for `name`, of a server or a client.
     pub(crate) fn identity(&self, name: &str) -> Identity {
         let key = KeyPair::generate().unwrap();
@@ -52,6 +60,17 @@ impl Identity {
     pub(crate) fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
+        Self { certificate: params.self_signed(&key).unwrap(), key }
+    }
+
+    /// A certificate for `name` as `openssl req -x509` makes it: marked as one of an authority, and signed by itself.
+    pub(crate) fn marked_as_authority(name: &str, is_current: bool) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        if !is_current {
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
         Self { certificate: params.self_signed(&key).unwrap(), key }
     }
 

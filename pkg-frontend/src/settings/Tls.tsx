@@ -30,7 +30,7 @@ export function Tls(props: SettingsEditorProps) {
           {...bindSecret(props, 'tlsCACert', ids.tlsCACert)}
           {...CERTIFICATE}
           label="CA certificate"
-          tooltip="Certificate of the authority, PEM. Stored encrypted."
+          tooltip="Certificate of the authority, PEM; for an upstream by HTTP also the very certificate that it shows, whoever signed it. Stored encrypted."
         />
       )}
       <SwitchField

@@ -1,12 +1,14 @@
 import { type SelectableValue } from '@grafana/data';
-import { InlineFieldRow } from '@grafana/ui';
+import { Alert, InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
 import { bindOptions, type Pair, PairsField, RadioField, SelectField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { selectors } from '../selectors';
-import { type HttpJsonOptions, type HttpMethod, type TimeFormat } from '../types';
-import { jsonPointer, path } from '../validation';
+import { type HttpJsonFormat, type HttpJsonOptions, type HttpMethod, type RowForm, type TimeFormat } from '../types';
+import { jsonPointer, labelPlace, path, rowsPlace } from '../validation';
+
+import { Preview } from './Preview';
 
 const ids = selectors.httpJson;
 
@@ -14,6 +16,35 @@ const METHODS: Array<SelectableValue<HttpMethod>> = [
   { value: 'GET', label: 'GET' },
   { value: 'POST', label: 'POST' },
 ];
+
+const FORMATS: Array<SelectableValue<HttpJsonFormat>> = [
+  { value: 'json', label: 'JSON' },
+  { value: 'ndjson', label: 'JSON lines', description: 'One JSON text a line; read as the list of the lines' },
+  { value: 'csv', label: 'CSV', description: 'Lines of cells, separated by commas, semicolons or tabs' },
+];
+
+const FORMS: Array<SelectableValue<RowForm>> = [
+  { value: 'rows', label: 'Array of rows', description: 'An array of rows, each with a time and a value' },
+  { value: 'columns', label: 'Columns', description: 'An array of times and an array of values side by side' },
+  { value: 'keyed', label: 'Keyed by time', description: 'An object whose names are the times' },
+];
+
+/** What time and value point to, by the form of the rows. */
+const PLACES: Record<RowForm, { time: string; value: string }> = {
+  rows: {
+    time: 'JSON pointer to the time inside a row: /0 is the first element of an array, /t the key t of an object.',
+    value: 'JSON pointer to the value inside a row.',
+  },
+  columns: {
+    time: 'JSON pointer to the array of times, from where the rows are.',
+    value: 'JSON pointer to the array of values, from where the rows are.',
+  },
+  keyed: {
+    time: '',
+    value: 'JSON pointer to the value inside a member; empty where the member itself is the value.',
+  },
+};
+const COLUMN = 'of the column: /name, or /0 for the first one.';
 
 const TIME_FORMATS: Array<SelectableValue<TimeFormat>> = [
   { value: 'auto', label: 'Auto', description: 'Told by the size of the number, or ISO 8601 where it is text' },
@@ -29,7 +60,9 @@ const MACROS =
   '$__interval, $__interval_ms, $__maxDataPoints. They span the training window too, not only the visible range.';
 
 export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
-  const { options, defaults, set, scope } = props;
+  const { options, defaults, set, scope, datasource, range } = props;
+  const isTable = options.format === 'csv';
+  const places = isTable ? { time: `Name or index ${COLUMN}`, value: `Name or index ${COLUMN}` } : PLACES[options.form];
   const { option } = bindOptions(ids, props);
   const orDefault = (key: 'path' | 'name') => ({
     ...option(key),
@@ -42,7 +75,7 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
         <RadioField
           {...option('method')}
           label="Method"
-          tooltip={`How to ask. Default: ${defaults.method}.`}
+          tooltip={`How to ask. POST only where the data source settings allow it. Default: ${defaults.method}.`}
           options={METHODS}
         />
         <TextField
@@ -87,29 +120,59 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
           />
         </InlineFieldRow>
       )}
+      {options.method === 'POST' && datasource.sourceKind === 'http-json' && !datasource.jsonData.allowPost && (
+        <Alert severity="warning" title="This data source does not allow POST">
+          Use GET, or let someone who may edit the data source switch on &quot;Allow POST&quot; in its settings.
+        </Alert>
+      )}
       <InlineFieldRow>
-        <TextField
-          {...option('rows')}
+        <SelectField
+          {...option('format')}
           width={24}
-          label="Rows"
-          tooltip={`JSON pointer to the array of rows in the answer; empty where the answer is the array. Default: ${defaults.rows}.`}
-          placeholder="the whole answer"
-          validate={jsonPointer}
+          label="Format"
+          tooltip={`How the answer is written. Default: JSON.`}
+          options={FORMATS}
         />
-        <TextField
-          {...option('time')}
-          width={14}
-          label="Time"
-          labelWidth={10}
-          tooltip={`JSON pointer to the time inside a row: /0 is the first element of an array, /t the key t of an object. Default: ${defaults.time}.`}
-          validate={jsonPointer}
-        />
+        {!isTable && (
+          <RadioField
+            {...option('form')}
+            label="Form"
+            labelWidth={10}
+            tooltip="How times and values are laid out where the rows are. Default: Array of rows."
+            options={FORMS}
+          />
+        )}
+      </InlineFieldRow>
+      <InlineFieldRow>
+        {!isTable && (
+          <TextField
+            {...option('rows')}
+            width={24}
+            label="Rows"
+            tooltip={
+              'Where the rows are: a JSON pointer to one place (/data/rows; empty for the whole answer, or for the list of ' +
+              `lines), or a JSONPath to any number of them ($.data[*].values). Default: ${defaults.rows}.`
+            }
+            placeholder="the whole answer"
+            validate={rowsPlace}
+          />
+        )}
+        {(isTable || options.form !== 'keyed') && (
+          <TextField
+            {...option('time')}
+            width={14}
+            label="Time"
+            labelWidth={10}
+            tooltip={`${places.time} Default: ${defaults.time}.`}
+            validate={jsonPointer}
+          />
+        )}
         <TextField
           {...option('value')}
           width={14}
           label="Value"
           labelWidth={10}
-          tooltip={`JSON pointer to the value inside a row. Default: ${defaults.value}.`}
+          tooltip={`${places.value} Default: ${defaults.value}.`}
           validate={jsonPointer}
         />
       </InlineFieldRow>
@@ -143,11 +206,15 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
           testId={ids.labels}
           scope={scope}
           label="Labels"
-          tooltip="Labels taken from each row: rows with the same labels make one series. Default: none, all rows are one series."
+          tooltip={
+            'Labels: rows with the same ones make one series. A JSON pointer (/host) leads into the row. One that begins ' +
+            'with a digit goes up from the rows first: 1/name is the name beside them, 1# the key or index of what holds ' +
+            'them. A label called * makes all members of an object labels (1/tags). Default: none.'
+          }
           noun="Label"
           columns={[
             { name: 'name', placeholder: 'host' },
-            { name: 'pointer', placeholder: '/2', validate: jsonPointer },
+            { name: 'pointer', placeholder: '/2', validate: labelPlace },
           ]}
           value={options.labels.map(({ name, pointer }): Pair => [name, pointer])}
           onCommit={(pairs) =>
@@ -158,6 +225,7 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
           }
         />
       </InlineFieldRow>
+      <Preview source={{ kind: 'http-json', ...options }} testId={ids.preview} {...{ datasource, range, scope }} />
     </>
   );
 }

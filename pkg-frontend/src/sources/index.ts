@@ -2,6 +2,7 @@ import { inFormat } from '../interpolate';
 import { type Source } from '../kinds';
 import { GrafanaSettings } from '../settings/GrafanaSettings';
 import { DatabaseSettings } from '../settings/DatabaseSettings';
+import { HttpJsonSettings } from '../settings/HttpJsonSettings';
 import { HttpSettings } from '../settings/HttpSettings';
 import { PrometheusSettings } from '../settings/PrometheusSettings';
 import { InfluxSettings } from '../settings/InfluxSettings';
@@ -28,9 +29,9 @@ export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } =
   },
   'http-json': {
     label: 'HTTP JSON',
-    description: 'Any web service that answers with JSON rows of time and value',
+    description: 'Any web service that answers with times and values in JSON or CSV',
     component: HttpJsonEditor,
-    settings: HttpSettings,
+    settings: HttpJsonSettings,
   },
   'simple-json': {
     label: 'SimpleJSON',

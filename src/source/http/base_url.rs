@@ -71,6 +71,22 @@ impl BaseUrl {
         is_below(self.0.path().trim_end_matches('/'), url.path()) && !climbs(&fully_decoded(url.path()))
     }
 
+    /// Paths below this URL that requests may be narrowed to, from texts such as `/api/v1`.
+    ///
+    /// # Errors
+    /// [`Category::Config`] naming the one that is no path below this URL.
+    pub(super) fn prefixes(&self, paths: &[String]) -> Result<Vec<String>> {
+        let prefix = |path: &String| match self.below(path, &[]) {
+            Ok(url) if path.starts_with('/') => Ok(url.path().trim_end_matches('/').to_owned()),
+            _ => Err(Error::new(
+                Category::Config,
+                format!("the allowed path {:?} is no path below the URL", quoted(path)),
+            )
+            .hint("let it begin with a slash and hold neither \"..\" nor a host, such as /api/v1")),
+        };
+        paths.iter().map(prefix).collect()
+    }
+
     /// `path` below this URL, with `params` as its query. A leading `/` of the path means this URL, not the root of
     /// the host; an empty path means this URL itself.
     ///
@@ -134,6 +150,12 @@ fn trouble_with(path: &str) -> Option<&'static str> {
         return Some("holds a \".\" or \"..\" segment");
     }
     None
+}
+
+/// Whether the path of `url` is one of `prefixes` or below one, however servers decode it. None listed is all.
+pub(super) fn is_within(prefixes: &[String], url: &Url) -> bool {
+    prefixes.is_empty()
+        || (prefixes.iter().any(|prefix| is_below(prefix, url.path())) && !climbs(&fully_decoded(url.path())))
 }
 
 fn is_below(directory: &str, path: &str) -> bool {
@@ -278,6 +300,36 @@ mod tests {
         }
         assert_eq!(decoded_stepwise(b"%252525252e", &mut || ()), b".");
         assert_eq!(decoded_stepwise(b"%2%352%65", &mut || ()), b".");
+    }
+
+    #[test]
+    fn a_prefix_ends_where_a_segment_does() {
+        let base = BaseUrl::parse("http://h/sub/").unwrap();
+        let prefixes = base.prefixes(&["/api/v1".to_owned(), "/a b/".to_owned()]).unwrap();
+        for (path, expected) in [
+            ("/api/v1", true),
+            ("/api/v1/", true),
+            ("/api/v1/x", true),
+            ("/a b/c", true),
+            ("/a%20b/c", true),
+            ("/api/v1x", false),
+            ("/api", false),
+            ("", false),
+            ("/API/v1", false),
+            ("/api%2Fv1/x", false),
+            ("/x/api/v1", false),
+        ] {
+            assert_eq!(is_within(&prefixes, &base.below(path, &[]).unwrap()), expected, "{path}");
+        }
+        // Where an upstream redirects to is not looked at by `below`.
+        for path in ["/sub/api/v1/%2e%2e/x", "/sub/api/v1/..;/x", "/sub/api/v1/..%2fx", "/api/v1"] {
+            let url = Url::parse("http://h").unwrap().join(path).unwrap();
+            assert!(!is_within(&prefixes, &url), "{path}");
+        }
+        assert!(is_within(&[], &base.below("/any", &[]).unwrap()));
+        for path in ["api", "/..", "//h/x", "http://h/", "/a?b", ""] {
+            assert_eq!(base.prefixes(&[path.to_owned()]).unwrap_err().category(), Category::Config, "{path}");
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Builds what a client needs from the settings: the connection pool with its TLS, and the headers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Identity};
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::base_url::BaseUrl;
+use super::pinned::PastedOrVerified;
 use crate::error::{Category, Error, Result};
 use crate::settings::{Auth, ClientIdentity, ExposeSecret, SecretString, Settings, TlsSettings};
 
@@ -69,7 +74,39 @@ fn with_authorities(builder: ClientBuilder, tls: &TlsSettings) -> Result<ClientB
     // Building with these alone proves that each can be parsed.
     let readable =
         !certificates.is_empty() && Client::builder().tls_certs_only(certificates.clone()).build().is_ok();
-    if readable { Ok(builder.tls_certs_merge(certificates)) } else { Err(unusable()) }
+    if !readable {
+        return Err(unusable());
+    }
+    // Where that fails, building without it fails as well, and its error is known.
+    match with_pasted(tls, pem) {
+        Ok(config) if !tls.skip_verify => Ok(builder.tls_backend_preconfigured(config)),
+        _ => Ok(builder.tls_certs_merge(certificates)),
+    }
+}
+
+/// What the client makes by itself of the certificates in `pem`, but that a server may also show one of them.
+fn with_pasted(
+    tls: &TlsSettings,
+    pem: &SecretString,
+) -> std::result::Result<ClientConfig, Box<dyn std::error::Error>> {
+    let pasted: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem.expose_secret().as_bytes())
+        .collect::<std::result::Result<_, _>>()?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = PastedOrVerified::new(pasted, Arc::clone(&provider))?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match &tls.client_identity {
+        None => config.with_no_client_auth(),
+        Some(ClientIdentity { certificate, key }) => {
+            let chain = CertificateDer::pem_slice_iter(certificate.expose_secret().as_bytes());
+            let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes())?;
+            config.with_client_auth_cert(chain.collect::<std::result::Result<_, _>>()?, key)?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 fn with_client_certificate(

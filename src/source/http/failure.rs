@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use url::Url;
 
+use super::pinned::is_marked_as_authority;
 use super::text::Secrets;
 use crate::error::{Category, Error};
 
@@ -147,6 +148,9 @@ fn tls_hint(error: &rustls::Error) -> &'static str {
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "use a URL whose host name is in the certificate of the service",
+        error if is_marked_as_authority(error) => {
+            "paste the very certificate of the service into the data source settings, or give it one made with CA:FALSE"
+        }
         rustls::Error::InvalidCertificate(_) => "renew or correct the certificate of the service",
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired

@@ -1,19 +1,30 @@
 //! Any web service that answers with JSON: rows of time and value somewhere in it, several series by label.
 //!
 //! A query says what to ask (`path`, `params`, `body`, with macros for the range) and where in the answer the rows,
-//! and in a row its time, value and labels are, as JSON pointers (RFC 6901). The defaults fit an answer like
+//! and in a row its time, value and labels are, as JSON pointers (RFC 6901); the rows by a JSONPath (RFC 9535), too, and
+//! in other forms than rows. The defaults fit an answer like
 //! `{"query_response": [[1700000000000, 10.5], …]}` to `GET {url}/query?from=<ms>&to=<ms>`.
 
 mod cells;
+mod forms;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::source) mod fuzzing;
+mod lines;
+mod path;
+mod place;
 mod pointer;
 mod points;
 mod rows;
+#[cfg(test)]
+mod shapes;
+mod tree;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
 
+use self::place::{LabelPlace, RowsPlace};
 use self::pointer::Pointer;
 use self::points::Layout;
 use super::collect::odd_times;
@@ -29,6 +40,18 @@ use crate::settings::Settings;
 pub struct HttpJson {
     client: HttpClient,
     health: HttpRequest,
+    allow_post: bool,
+    allowed_paths: Arc<[String]>,
+}
+
+/// What of `jsonData` only this kind knows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OwnSettings {
+    /// Whether queries may POST: what a service does then is up to whoever may send a query. Default false.
+    allow_post: bool,
+    /// Paths below the URL that queries may ask for, and what is below them. Default none, which is all.
+    allowed_paths: Vec<String>,
 }
 
 /// What a query can say to a JSON web service. The doc comments are the user documentation.
@@ -41,18 +64,25 @@ pub struct HttpJson {
 pub struct Options {
     /// Path below the URL of the data source, without parameters. Never a host, and without `..`. Default `/query`.
     pub path: String,
-    /// `GET`, or `POST` with a JSON `body`. Default `GET`.
+    /// `GET`, or, where the data source allows it, `POST` with a JSON `body`. Default `GET`.
     pub method: Method,
     /// URL parameters. Default: `from` = `${__from}`, `to` = `${__to}`.
     pub params: Vec<Param>,
     /// JSON text that a `POST` sends. Values of macros are escaped for use in a JSON string. Default empty.
     pub body: String,
-    /// Where in the answer the array of rows is. Empty: the answer itself. Default `/query_response`.
-    pub rows: Pointer,
-    /// Where in a row its time is; a row may be an array or an object. Default `/0`.
+    /// How the answer is written: `json`, `ndjson` (JSON in lines, read as the list of them) or `csv`. Default `json`.
+    pub format: Format,
+    /// Where in the answer the array of rows is: a JSON pointer, or a JSONPath (`$.data[*].values`) to any number of them.
+    /// Empty: the answer itself. Not looked at in CSV. Default `/query_response`.
+    pub rows: RowsPlace,
+    /// What there is at `rows`: an array of `rows`, `columns` side by side, or an object `keyed` by time. Not looked at in
+    /// CSV. Default `rows`.
+    pub form: Form,
+    /// Where in a row its time is; a row may be an array or an object. With `columns` where the array of times is; not
+    /// looked at with `keyed`. In CSV the name of a column, or its index. Default `/0`.
     pub time: Pointer,
     /// Where in a row its value is: a number, a number as text, or true (1) and false (0). `null`, `""` and `"NaN"`
-    /// are gaps. Default `/1`.
+    /// are gaps. With `columns` where the array of values is, with `keyed` where in a member its value is. Default `/1`.
     pub value: Pointer,
     /// Labels, which split the rows into series. A row that lacks one gets an empty text. At most 32; default none.
     pub labels: Vec<Label>,
@@ -62,6 +92,32 @@ pub struct Options {
     pub name: String,
     /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
     pub unit: String,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One JSON text.
+    #[default]
+    Json,
+    /// JSON in lines.
+    Ndjson,
+    /// Lines of cells, separated by commas, semicolons or tabs.
+    Csv,
+}
+
+/// How rows are laid out where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// An array of them.
+    #[default]
+    Rows,
+    /// An array of times, and one of values beside it.
+    Columns,
+    /// An object whose names are times.
+    Keyed,
 }
 
 /// HTTP method of a query.
@@ -90,8 +146,10 @@ pub struct Param {
 pub struct Label {
     /// Name of the label.
     pub name: String,
-    /// Where in a row its text is; numbers and booleans become text.
-    pub pointer: Pointer,
+    /// Where in a row its text is; numbers and booleans become text. Seen from the place of the rows if it begins with a
+    /// digit: `1/name` is `name` beside them, `1#` the name or index of what they are in. With the name `*`, all members of
+    /// the object there become labels.
+    pub pointer: LabelPlace,
 }
 
 const DEFAULT_NAME: &str = "value";
@@ -106,7 +164,9 @@ impl Default for Options {
             method: Method::Get,
             params: vec![param("from", "${__from}"), param("to", "${__to}")],
             body: String::new(),
-            rows: Pointer::to_keys(&["query_response"]),
+            format: Format::Json,
+            rows: RowsPlace::Pointer(Pointer::to_keys(&["query_response"])),
+            form: Form::Rows,
             time: Pointer::to_keys(&["0"]),
             value: Pointer::to_keys(&["1"]),
             labels: Vec::new(),
@@ -121,7 +181,7 @@ impl Default for Options {
 impl Source for HttpJson {
     const KIND: &'static str = "http-json";
     const LABEL: &'static str = "HTTP JSON";
-    const DESCRIPTION: &'static str = "Any web service that answers with JSON rows of time and value";
+    const DESCRIPTION: &'static str = "Any web service that answers with times and values in JSON or CSV";
     type Options = Options;
 
     fn connect(settings: &Settings) -> Result<Self> {
@@ -130,7 +190,9 @@ impl Source for HttpJson {
             Error::new(Category::Config, format!("healthPath: {}", error.message()))
                 .hint("set healthPath in the data source settings to a path below the URL, such as /")
         })?;
-        Ok(Self { client, health })
+        let own: OwnSettings = settings.own.parse()?;
+        let allowed_paths = client.prefixes(&own.allowed_paths)?;
+        Ok(Self { client, health, allow_post: own.allow_post, allowed_paths })
     }
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
@@ -180,14 +242,19 @@ impl HttpJson {
             // The URL type escapes these itself.
             params.push((expand(name, &values, str::to_owned)?, expand(value, &values, str::to_owned)?));
         }
-        match options.method {
-            Method::Get => self.client.get(&path, &params),
+        let request = match options.method {
+            Method::Get => self.client.get(&path, &params)?,
+            Method::Post if !self.allow_post => {
+                return Err(Error::new(Category::Query, "the data source does not allow POST")
+                    .hint("use GET, or allow POST in the data source settings (allowPost)"));
+            }
             // What a service does when it is sent something is its own business: never tried again.
             Method::Post => {
                 let body = expand(&options.body, &values, json_escaped)?;
-                self.client.post(&path, &params, Body::json(body))
+                self.client.post(&path, &params, Body::json(body))?
             }
-        }
+        };
+        request.within(&self.allowed_paths)
     }
 }
 

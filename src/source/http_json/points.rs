@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::cells::MAX_POINTERS;
+use super::forms::ALL_MEMBERS;
+use super::place::{LabelPlace, Relative, RowsPlace};
 use super::pointer::Pointer;
-use super::{DEFAULT_NAME, Options};
+use super::{DEFAULT_NAME, Form, Format, Options};
 use crate::error::{Category, Error, Result, list_names};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
@@ -18,19 +20,23 @@ const MAX_LABELS: usize = 32;
 /// Where in an answer what is, and what to call it.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    pub(super) rows: Pointer,
-    /// Of the time, the value, the row itself, and every label.
+    pub(super) format: Format,
+    pub(super) form: Form,
+    pub(super) rows: RowsPlace,
+    /// Of the time, the value, the row itself, and every label in a row.
     pub(super) pointers: Vec<Pointer>,
     label_names: Vec<String>,
+    /// Labels that are the same for all rows of a place.
+    pub(super) place_labels: Vec<(String, Relative)>,
     time_format: TimeFormat,
     name: String,
     unit: String,
 }
 
 /// Places in [`Layout::pointers`].
-const TIME: usize = 0;
-const VALUE: usize = 1;
-const ROW: usize = 2;
+pub(super) const TIME: usize = 0;
+pub(super) const VALUE: usize = 1;
+pub(super) const ROW: usize = 2;
 const LABELS: usize = 3;
 const _: () = assert!(LABELS + MAX_LABELS <= MAX_POINTERS);
 
@@ -38,7 +44,7 @@ impl Layout {
     /// The layout that a query describes.
     ///
     /// # Errors
-    /// [`Category::Query`] if there are too many labels, or two have the same name.
+    /// [`Category::Query`] if there are too many labels, two have the same name, or one is where the format has none.
     pub(super) fn of(options: &Options) -> Result<Self> {
         let wrong = |what: String, hint: &str| Err(Error::new(Category::Query, what).hint(hint));
         let names: BTreeSet<&str> = options.labels.iter().map(|label| label.name.as_str()).collect();
@@ -53,19 +59,61 @@ impl Layout {
             let what = "option source.labels: a label has no name, or that of another".to_owned();
             return wrong(what, "give every label a name of its own");
         }
-        let row = Pointer::default();
-        let own = [options.time.clone(), options.value.clone(), row];
+        let mut pointers = vec![options.time.clone(), options.value.clone(), Pointer::default()];
+        let (mut label_names, mut place_labels) = (Vec::new(), Vec::new());
+        for label in &options.labels {
+            let name = label.name.clone();
+            match &label.pointer {
+                LabelPlace::Above(_) if options.format == Format::Csv => {
+                    let what = format!(
+                        "option source.labels: \"{name}\" is above the rows, where a table has nothing"
+                    );
+                    return wrong(what, "name a column, such as /host");
+                }
+                LabelPlace::InRow(_) if name == ALL_MEMBERS => {
+                    let what = "option source.labels: \"*\" takes the members of an object above the rows"
+                        .to_owned();
+                    return wrong(
+                        what,
+                        "write where it is, seen from the rows, such as 1/tags, or name the labels one by one",
+                    );
+                }
+                LabelPlace::InRow(pointer) => {
+                    label_names.push(name);
+                    pointers.push(pointer.clone());
+                }
+                LabelPlace::Above(relative) => place_labels.push((name, relative.clone())),
+            }
+        }
+        // Labels that are asked for by name go before those of "*".
+        place_labels.sort_by_key(|(name, _)| name == ALL_MEMBERS);
         Ok(Self {
+            format: options.format,
+            form: options.form,
             rows: options.rows.clone(),
-            pointers: own
-                .into_iter()
-                .chain(options.labels.iter().map(|label| label.pointer.clone()))
-                .collect(),
-            label_names: options.labels.iter().map(|label| label.name.clone()).collect(),
+            pointers,
+            label_names,
+            place_labels,
             time_format: options.time_format,
             name: if options.name.is_empty() { DEFAULT_NAME.to_owned() } else { options.name.clone() },
             unit: options.unit.clone(),
         })
+    }
+
+    /// The pointer to the one array of rows, if nothing but the rows themselves is needed, so that they can be read one by
+    /// one.
+    pub(super) fn only_rows(&self) -> Option<&Pointer> {
+        match &self.rows {
+            RowsPlace::Pointer(pointer) if self.form == Form::Rows && self.place_labels.is_empty() => {
+                Some(pointer)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a time can be read in `cell`.
+    pub(super) fn is_time(&self, cell: &Cell<'_>) -> bool {
+        self.time_format.parse(cell).is_some()
     }
 }
 
@@ -74,6 +122,9 @@ pub(super) struct Points<'l> {
     pub(super) layout: &'l Layout,
     limits: Limits,
     collector: Collector,
+    /// The labels of all rows of the place that is being read.
+    place_labels: Labels,
+    /// The series with them, by the other labels.
     by_labels: HashMap<Vec<String>, SeriesId>,
     /// Why reading was given up, if it was.
     pub(super) failure: Option<Error>,
@@ -81,7 +132,41 @@ pub(super) struct Points<'l> {
 
 impl<'l> Points<'l> {
     pub(super) fn new(layout: &'l Layout, limits: Limits) -> Self {
-        Self { layout, limits, collector: Collector::new(&limits), by_labels: HashMap::new(), failure: None }
+        Self {
+            layout,
+            limits,
+            collector: Collector::new(&limits),
+            place_labels: Labels::new(),
+            by_labels: HashMap::new(),
+            failure: None,
+        }
+    }
+
+    /// Says what labels the rows from now on have besides their own.
+    pub(super) fn enter(&mut self, place_labels: Labels) {
+        self.place_labels = place_labels;
+        self.by_labels.clear();
+    }
+
+    /// Counts something that cannot be used.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if there are too many rows.
+    pub(super) fn leave_out(&mut self, lacking: Lacking, trouble: impl FnOnce() -> String) -> Result<()> {
+        self.collector.leave_out(lacking, trouble)
+    }
+
+    /// Counts a row, or a place of columns, of which `cells` show what is lacking.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if there are too many rows.
+    pub(super) fn leave_out_for(&mut self, lacking: Lacking, cells: &[Cell<'_>]) -> Result<()> {
+        let layout = self.layout;
+        let (option, place) = match lacking {
+            Lacking::Time => ("time", TIME),
+            Lacking::Value => ("value", VALUE),
+        };
+        self.collector.leave_out(lacking, || trouble(layout, option, place, cells))
     }
 
     /// Forgets everything.
@@ -96,16 +181,17 @@ impl<'l> Points<'l> {
     pub(super) fn take(&mut self, cells: &[Cell<'_>]) -> Result<()> {
         let layout = self.layout;
         let Some(time) = layout.time_format.parse(&cells[TIME]) else {
-            return self.collector.leave_out(Lacking::Time, || trouble(layout, "time", TIME, cells));
+            return self.leave_out_for(Lacking::Time, cells);
         };
         let Some(value) = cells[VALUE].number() else {
-            return self.collector.leave_out(Lacking::Value, || trouble(layout, "value", VALUE, cells));
+            return self.leave_out_for(Lacking::Value, cells);
         };
         let labels: Vec<String> = cells[LABELS..].iter().map(Cell::label).collect();
         let id = match self.by_labels.get(&labels) {
             Some(id) => *id,
             None => {
-                let named: Labels = layout.label_names.iter().cloned().zip(labels.iter().cloned()).collect();
+                let mut named = self.place_labels.clone();
+                named.extend(layout.label_names.iter().cloned().zip(labels.iter().cloned()));
                 let id = self.collector.series(&layout.name, named).map_err(|_| self.too_many_series())?;
                 self.collector.set_unit(id, &layout.unit);
                 self.by_labels.insert(labels, id);
@@ -116,7 +202,8 @@ impl<'l> Points<'l> {
     }
 
     fn too_many_series(&self) -> Error {
-        let labels = list_names(self.layout.label_names.iter().map(String::as_str));
+        let above = self.layout.place_labels.iter().map(|(name, _)| name);
+        let labels = list_names(self.layout.label_names.iter().chain(above).map(String::as_str));
         let max = self.limits.max_series;
         Error::new(
             Category::Limit,
@@ -133,6 +220,9 @@ impl<'l> Points<'l> {
 
 /// What the pointer at `place` found instead of what it should.
 fn trouble(layout: &Layout, option: &str, place: usize, cells: &[Cell<'_>]) -> String {
+    if layout.form == Form::Keyed && place == TIME {
+        return "the name of a member is no time".to_owned();
+    }
     let pointer = &layout.pointers[place];
     let row = match &cells[ROW] {
         row @ (Cell::Array | Cell::Object) if cells[place] == Cell::Missing => format!(" in {}", row.kind()),

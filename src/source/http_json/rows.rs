@@ -5,10 +5,12 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::cells::read_row;
 use super::pointer::Key;
 use super::points::{Layout, Points};
+use super::{Format, forms, lines};
 use crate::error::{Category, Error, Result, list_names};
 use crate::series::Series;
 use crate::settings::Limits;
@@ -31,40 +33,70 @@ pub(super) fn decode(
     limits: Limits,
     secrets: &Secrets,
 ) -> Result<(Vec<Series>, Vec<String>)> {
+    match (layout.format, layout.only_rows()) {
+        (Format::Csv, _) => lines::csv(bytes, layout, limits),
+        (Format::Ndjson, Some(rows)) if rows.keys().is_empty() => lines::json(bytes, layout, limits),
+        (Format::Json, Some(rows)) => one_by_one(bytes, rows.keys(), layout, limits, secrets),
+        _ => forms::decode(bytes, layout, limits, secrets),
+    }
+}
+
+/// As [`decode`], with the array of rows below `keys`.
+fn one_by_one(
+    bytes: &[u8],
+    keys: &[Key],
+    layout: &Layout,
+    limits: Limits,
+    secrets: &Secrets,
+) -> Result<(Vec<Series>, Vec<String>)> {
     let bytes = without_mark(bytes);
     let mut search = Search::new(layout, limits);
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = Step { keys: layout.rows.keys(), search: &mut search, is_top: true }.deserialize(&mut json);
+    let read = Step { keys, search: &mut search, is_top: true }.deserialize(&mut json);
     let read = read.and_then(|()| json.end());
-    let Search { found, top_keys, points, .. } = search;
+    let Search { found, answer, points, .. } = search;
     if let Some(error) = points.failure {
         return Err(error);
     }
     read.map_err(|error| not_json(bytes, &error))?;
     match found {
         Found::Rows => points.into_series(),
-        Found::Nothing => Err(no_rows(layout, "finds nothing in the answer", &top_keys, secrets)),
+        Found::Nothing => Err(no_rows(layout, "finds nothing in the answer", &answer, secrets)),
         Found::Other(kind) => {
-            Err(no_rows(layout, &format!("leads to {kind}, not to an array"), &top_keys, secrets))
+            Err(no_rows(layout, &format!("leads to {kind}, not to an array"), &answer, secrets))
         }
     }
 }
 
-fn no_rows(layout: &Layout, what: &str, top_keys: &[String], secrets: &Secrets) -> Error {
-    let quoted: Vec<String> = top_keys.iter().map(|key| secrets.quote(key, LISTED_CHARS)).collect();
+/// The first keys of an answer, for messages.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    top_keys: Vec<String>,
+}
+
+impl Answer {
+    pub(super) fn of(tree: &Value) -> Self {
+        let keys = tree.as_object().into_iter().flat_map(|members| members.keys());
+        Self { top_keys: keys.take(LISTED_KEYS).cloned().collect() }
+    }
+}
+
+/// The error about an answer in which there are no rows where they should be, for the reason `what`.
+pub(super) fn no_rows(layout: &Layout, what: &str, answer: &Answer, secrets: &Secrets) -> Error {
+    let quoted: Vec<String> = answer.top_keys.iter().map(|key| secrets.quote(key, LISTED_CHARS)).collect();
     let keys = if quoted.is_empty() {
         String::new()
     } else {
         format!("; the answer has the keys {}", list_names(quoted.iter().map(String::as_str)))
     };
-    Error::new(Category::Protocol, format!("the rows pointer \"{}\" {what}{keys}", layout.rows))
-        .hint("set rows to where the array of rows is")
+    Error::new(Category::Protocol, format!("the rows {} {what}{keys}", layout.rows))
+        .hint("set rows to where the rows are, and form to how they are laid out")
 }
 
 /// The way down to the rows, and what was found.
 struct Search<'l, 'de> {
     found: Found,
-    top_keys: Vec<String>,
+    answer: Answer,
     points: Points<'l>,
     cells: Vec<Cell<'de>>,
 }
@@ -81,7 +113,7 @@ impl<'l> Search<'l, '_> {
     fn new(layout: &'l Layout, limits: Limits) -> Self {
         Self {
             found: Found::Nothing,
-            top_keys: Vec::new(),
+            answer: Answer::default(),
             points: Points::new(layout, limits),
             cells: vec![Cell::Missing; layout.pointers.len()],
         }
@@ -177,8 +209,8 @@ impl<'de> Visitor<'de> for Step<'_, '_, 'de> {
             self.search.found = Found::Other("an object");
         }
         while let Some(name) = map.next_key::<String>()? {
-            if self.is_top && self.search.top_keys.len() < LISTED_KEYS {
-                self.search.top_keys.push(name.clone());
+            if self.is_top && self.search.answer.top_keys.len() < LISTED_KEYS {
+                self.search.answer.top_keys.push(name.clone());
             }
             match self.keys.split_first() {
                 Some((key, below)) if key.name == name => {
@@ -216,7 +248,7 @@ impl<'de> DeserializeSeed<'de> for Row<'_, '_, 'de> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
