@@ -40,7 +40,7 @@ fn hold(prefix: &str) {
 }
 
 /// Situations whose bar is not met yet. Each must miss it, so that none stays here longer than it has to.
-const OPEN: [&str; 19] = [
+const OPEN: [&str; 18] = [
     "level-shift/down",
     "unrest-doubled",
     "minus-15/white",

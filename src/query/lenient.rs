@@ -74,7 +74,7 @@ impl<'de> IntoDeserializer<'de, Error> for Lenient<'de> {
 macro_rules! whole_numbers {
     ($($deserialize:ident $kind:ident,)*) => {
         $(fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.whole(i64::try_from($kind::MIN).unwrap_or(i64::MIN), $kind::MAX as u64)?
+            self.whole(i64::try_from($kind::MIN).unwrap_or(i64::MIN), u64::try_from($kind::MAX).unwrap_or(u64::MAX))?
                 .$deserialize(visitor)
         })*
     };

@@ -321,11 +321,11 @@ async fn options_that_cannot_work_are_named() {
         (json!({"rows": "$..[?@..x]"}), "option source.rows: expected filters that look at @"),
         (
             json!({"form": "table"}),
-            "option source.form: unknown variant `table`, expected one of `rows`, `columns`, `keyed`",
+            "option source.form: expected one of rows, columns, keyed, got \"table\"",
         ),
         (
             json!({"format": "xml"}),
-            "option source.format: unknown variant `xml`, expected one of `json`, `ndjson`, `csv`",
+            "option source.format: expected one of json, ndjson, csv, got \"xml\"",
         ),
         (
             json!({"labels": [{"name": "*", "pointer": "/a"}]}),
