@@ -39,6 +39,8 @@ pub struct Query {
     pub training: AskedTraining,
     /// Grid step asked of the upstream.
     pub step: Step,
+    /// For how long, in ms, the newest points are left out, because they may still change; `None` as the data source says.
+    pub settle_ms: Option<i64>,
     /// What is done to the values before they are judged and shown.
     pub transform: Transform,
     /// What is returned.
@@ -160,6 +162,8 @@ pub const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
 pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
 const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
+/// How long the newest points may be left out.
+pub(crate) const SETTLE_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(0), DurationMs::from_days(1));
 const STEP_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(31));
 
 impl AskedTraining {
@@ -271,6 +275,7 @@ struct WireQuery {
     training_window: WireLength,
     refit_interval: WireLength,
     step: WireStep,
+    settle: WireLength,
     transform: Transform,
     output: Output,
 }
@@ -324,6 +329,7 @@ impl Default for WireQuery {
             training_window: WireLength(None),
             refit_interval: WireLength(None),
             step: WireStep(Step::Auto),
+            settle: WireLength(None),
             transform: Transform::default(),
             output: Output::default(),
         }
@@ -337,6 +343,7 @@ impl WireQuery {
         };
         let window_ms = length("trainingWindow", self.training_window, WINDOW_RANGE)?;
         let refit_ms = length("refitInterval", self.refit_interval, REFIT_RANGE)?;
+        let settle_ms = length("settle", self.settle, SETTLE_RANGE)?;
         if let Step::Fixed(step_ms) = self.step.0 {
             in_range("step", DurationMs::from_millis(step_ms), STEP_RANGE)?;
         }
@@ -349,6 +356,7 @@ impl WireQuery {
                 WireTraining::VisibleRange => AskedTraining::VisibleRange,
             },
             step: self.step.0,
+            settle_ms,
             transform: self.transform,
             output: self.output,
         })

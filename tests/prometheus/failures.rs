@@ -100,7 +100,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
             of_query(
                 "no PromQL",
                 "rate(load",
-                &["does not understand the query: \"1:10: parse error: ", "correct the PromQL"],
+                &["does not understand the query: ", "1:10: parse error: ", "correct the PromQL"],
             ),
             Failure::of_limit("maxResponseBytes", 3_000, "bytes", &four).saying(&url),
             Failure::of_limit("maxRows", 100, "rows", &four),
@@ -182,7 +182,8 @@ async fn where_posts_are_refused_gets_are_sent() {
     let seen = upstream.seen();
     let asked: Vec<String> =
         seen.iter().map(|seen| format!("{} {} {}", seen.method, seen.uri, seen.body)).collect();
-    let form = "query=up%7Ba%3D%22b+c%22%7D&start=1&end=3&step=1&timeout=30";
+    let form =
+        "query=up%7Ba%3D%22b+c%22%7D&start=1&end=3&step=1&timeout=30&latency_offset=1ms&nocache=1";
     assert_eq!(
         asked,
         [

@@ -1,0 +1,156 @@
+//! The newest points, and counters: what Prometheus and VictoriaMetrics do that is not as it seems.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use outrider::engine::{Clock, Engine, Job, Scope, Workers};
+use outrider::error::Category;
+use outrider::query::Query;
+use outrider::series::TimeRange;
+use outrider::source;
+use serde_json::json;
+
+use crate::data::{HOURS, MINUTE_MS, NASTY, SCRAPE_MS};
+use crate::victoria_server::VictoriaServer;
+use crate::{all_bits, ask, check, plain, server};
+
+/// VictoriaMetrics answers what lies within `-search.latencyOffset` of now with copies of the value before.
+#[tokio::test]
+async fn the_newest_points_of_victoria_metrics_are_those_measured_or_are_left_out() {
+    let step_ms = 5_000;
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    let begin_ms = now_ms / step_ms * step_ms - 120 * step_ms;
+    let mut samples = String::new();
+    // Up to a while after now, as this test takes its time.
+    for index in 0..150 {
+        writeln!(samples, "rising{{job=\"a\"}} {index} {}", begin_ms + index * step_ms).unwrap();
+    }
+    let Some(server) = VictoriaServer::start(&samples) else { return };
+    assert!(check(&plain(&server.url)).await.unwrap().message.starts_with("Reached VictoriaMetrics at "));
+    let source = source::connect(&plain(&server.url)).unwrap();
+    let query = json!({
+        "source": {"kind": "prometheus", "metric": "rising", "aggregate": "none"}, "step": "5s",
+        "trainingWindow": "2m", "refitInterval": "1m", "detector": {"kind": "mad"},
+    });
+    let query = Query::parse(query.to_string().as_bytes()).unwrap();
+    let engine = Engine::new(Workers::default(), 0, Clock::system());
+    let asked_ms = chrono::Utc::now().timestamp_millis();
+    let visible = TimeRange { from_ms: begin_ms + 60 * step_ms, to_ms: asked_ms };
+    let outcome =
+        engine.run(Job { query, visible, max_data_points: 500 }, &source, Scope::default()).await.unwrap();
+    let series = &outcome.detections[0].series;
+    let written: Vec<f64> = series.times.iter().map(|time| ((time - begin_ms) / step_ms) as f64).collect();
+    assert_eq!(series.values, written);
+    let behind_ms = asked_ms - series.times.last().unwrap();
+    let is_told = outcome.notices.iter().any(|notice| notice.contains("the newest 35s are left out"));
+    // Versions before 1.9x do not read latency_offset.
+    let expected = if is_told { 35_000..45_000 } else { 0..step_ms };
+    assert!(expected.contains(&behind_ms), "{behind_ms} {:?}", outcome.notices);
+}
+
+#[tokio::test]
+async fn how_long_the_newest_points_are_left_out_can_be_chosen() {
+    let Some(server) = server() else { return };
+    let source = source::connect(&plain(&server.url)).unwrap();
+    let now_ms = HOURS.1 - 600_000;
+    let last = async |settle: &str, expr: &str| {
+        let query = json!({
+            "source": {"kind": "prometheus", "expr": expr}, "step": "1m", "settle": settle,
+            "trainingWindow": "30m", "refitInterval": "10m", "detector": {"kind": "mad"},
+        });
+        let query = Query::parse(query.to_string().as_bytes()).unwrap();
+        let visible = TimeRange { from_ms: now_ms - 1_800_000, to_ms: now_ms };
+        let job = Job { query, visible, max_data_points: 500 };
+        let engine = Engine::new(Workers::default(), 1 << 20, Clock::new(move || now_ms));
+        let outcome = engine.run(job, &source, Scope::default()).await.unwrap();
+        let last = outcome.detections[0].series.times.last().copied().unwrap();
+        (now_ms - last, outcome.notices.join("; "))
+    };
+    assert_eq!(last("auto", "load").await, (0, String::new()));
+    assert_eq!(last("7m", "load").await, (420_000, String::new()));
+    // What looks at later samples is left out as long as it does, whatever is chosen.
+    let (behind_ms, notices) = last("1m", "load offset -5m").await;
+    assert_eq!(behind_ms, 300_000);
+    assert!(notices.contains("the newest 5m are left out, because the query looks at later samples"), "{notices}");
+    assert_eq!(last("9m", "load offset -5m").await, (540_000, String::new()));
+}
+
+#[tokio::test]
+async fn durations_that_are_computed_take_filters() {
+    let Some(server) = server() else { return };
+    let settings = plain(&server.url);
+    let nasty = "host=\"a\\\"}b\\\\c'd`e\\nf{g|h.*ü\"";
+    for expr in [
+        "avg_over_time(loadF[max_of(step(), 10m)])",
+        "avg_over_time(loadF[2 * (1m + step())])",
+        "loadF offset (5m + 5m)",
+        "rate(requests_totalF[5m] anchored) + 0 * sum(loadF)",
+        "rate(loadF[5m] smoothed)",
+    ] {
+        let filter = json!([{"key": "host", "operator": "=", "value": NASTY}]);
+        let filtered =
+            ask(&settings, json!({"expr": expr.replace('F', ""), "adhocFilters": filter}), HOURS, MINUTE_MS).await;
+        let by_hand = ask(&settings, json!({"expr": expr.replace('F', &format!("{{{nasty}}}"))}), HOURS, MINUTE_MS).await;
+        match (filtered, by_hand) {
+            (Ok(filtered), Ok(by_hand)) => assert_eq!(all_bits(&filtered), all_bits(&by_hand), "{expr}"),
+            // Before Prometheus 3.16 these are no PromQL, which is the server's to say.
+            (Err(filtered), Err(by_hand)) => {
+                assert_eq!((filtered.category(), by_hand.category()), (Category::Query, Category::Query));
+                assert!(filtered.message().contains("does not understand the query"), "{filtered}");
+            }
+            (filtered, by_hand) => panic!("{expr}: {filtered:?} {by_hand:?}"),
+        }
+    }
+}
+
+/// Parameters for VictoriaMetrics change nothing where it is none.
+#[tokio::test]
+async fn prometheus_passes_over_what_is_meant_for_victoria_metrics() {
+    let Some(server) = server() else { return };
+    let client = crate::upstream_server::soon(async {
+        let query = |more: &str| {
+            format!(
+                "{}/api/v1/query_range?query=load&step=60&start={}&end={}{more}",
+                server.url,
+                HOURS.0 / 1_000,
+                HOURS.1 / 1_000
+            )
+        };
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let text = async |url: String| client.get(url).send().await.unwrap().text().await.unwrap();
+        (text(query("")).await, text(query("&latency_offset=1ms&nocache=1")).await)
+    });
+    let (plainly, with_parameters) = client.await;
+    assert!(plainly.contains("\"success\""), "{plainly}");
+    assert_eq!(plainly, with_parameters);
+}
+
+/// The mean over a step in which a counter restarts is between what it was and zero: the fall would be lost.
+#[tokio::test]
+async fn the_mean_of_a_counter_is_not_asked_for() {
+    let begin_ms = HOURS.0;
+    let mut samples = String::from("# TYPE jobs counter\n");
+    let mut total = 1_000_000;
+    for index in 0..480 {
+        total = if index % 97 == 96 { 5 } else { total + 30 };
+        let ms = begin_ms + index * SCRAPE_MS + 7_000;
+        writeln!(samples, "jobs_total{{host=\"a\"}} {total} {}.{:03}", ms / 1_000, ms % 1_000).unwrap();
+    }
+    let server = crate::prometheus_server::PrometheusServer::start(&(samples + "# EOF\n"), None, &[]);
+    let Some(server) = server.map(Arc::new) else { return };
+    let settings = plain(&server.url);
+    let step_ms = 5 * MINUTE_MS;
+    let mean = ask(&settings, json!({"metric": "jobs_total"}), HOURS, step_ms).await.unwrap();
+    let last = ask(&settings, json!({"metric": "jobs_total", "aggregate": "last"}), HOURS, step_ms).await.unwrap();
+    assert_eq!(all_bits(&mean), all_bits(&last));
+    assert!(mean.notices.concat().contains("the metric is a counter"), "{:?}", mean.notices);
+    assert_eq!(last.notices, Vec::<String>::new());
+    // Each fall goes to where the counter began again, and none lies between.
+    let falls = mean.series[0].values.windows(2).filter(|pair| pair[1] < pair[0]).map(|pair| pair[1]);
+    let falls: Vec<f64> = falls.collect();
+    assert!(falls.len() == 4 && falls.iter().all(|after| *after < 700.0), "{falls:?}");
+    let sum = json!({"metric": "jobs_total", "combine": "sum"});
+    let sum = ask(&settings, sum, HOURS, step_ms).await.unwrap();
+    assert!(sum.series[0].values.iter().all(|rate| (0.0..3.0).contains(rate)), "{:?}", sum.series[0].values);
+    assert!(sum.notices.concat().contains("its rate is taken before series are combined"), "{:?}", sum.notices);
+}
