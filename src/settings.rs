@@ -344,8 +344,9 @@ fn settle_ms(text: &str) -> Result<i64> {
     let (min, max) = SETTLE_RANGE;
     let settle = text.parse::<DurationMs>().ok().filter(|settle| (min..=max).contains(settle));
     settle.map(DurationMs::as_millis).ok_or_else(|| {
-        Error::new(Category::Config, format!("settle is no duration from {min} to {max}"))
-            .hint("set settle in the data source settings to a duration in that range, such as 1m, or to auto")
+        Error::new(Category::Config, format!("settle is no duration from {min} to {max}")).hint(
+            "set settle in the data source settings to a duration in that range, such as 1m, or to auto",
+        )
     })
 }
 
@@ -490,7 +491,7 @@ mod tests {
         }
         for text in ["2d", "soon"] {
             let error = parse(&format!(r#"{{"settle":"{text}"}}"#), &[]).unwrap_err().to_string();
-            assert!(error.contains("settle is no duration from 0ms to 1d"), "{error}");
+            assert!(error.contains("settle is no duration from 0s to 1d"), "{error}");
         }
     }
 

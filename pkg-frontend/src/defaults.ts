@@ -23,6 +23,7 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   maxSeries: 1_000,
   maxConcurrentRequests: 4,
   retries: 2,
+  settle: 'auto',
   healthPath: '/',
   tenant: '',
   scrapeInterval: '15s',
@@ -62,8 +63,10 @@ export const COMMON_DEFAULTS: CommonOptions = {
   trainingWindow: 'auto',
   refitInterval: 'auto',
   step: 'auto',
+  settle: 'auto',
   transform: 'none',
   output: 'all',
+  missing: 'no-data',
 };
 
 export const SOURCE_DEFAULTS: SourceOptions = {
@@ -205,6 +208,7 @@ export const DURATION_LIMITS = {
   period: { min: '1s', max: '400d' },
   window: { min: '1s', max: '400d', word: 'training' },
   scrapeInterval: { min: '1ms', max: '1d' },
+  settle: { max: '1d', word: 'auto' },
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */

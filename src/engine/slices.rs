@@ -850,7 +850,8 @@ async fn what_may_still_change_is_to_come() {
         let outcome = asker.ask(&recorded.engine(1, 0), (NOW - 6 * HOUR, now), 100).await;
         (said(&outcome), outcome.notices.join("; "))
     };
-    let last = |said: &All, host: &str| said.keys().rfind(|(of, _)| of == host).map(|(_, time)| *time).unwrap();
+    let last =
+        |said: &All, host: &str| said.keys().rfind(|(of, _)| of == host).map(|(_, time)| *time).unwrap();
     let (whole, _) = ask("0s", NOW).await;
     let (settled, notices) = ask("40m", NOW).await;
     assert_eq!(last(&settled, "regular"), history::floor(NOW - 40 * MINUTE, STEP));

@@ -146,8 +146,12 @@ impl Plan {
         if self.job.query.output == Output::Annotations {
             return annotations(&self.job, connected, &ref_id).await;
         }
-        let view =
-            View { output: self.job.query.output, for_expression, max_data_points: self.job.max_data_points };
+        let view = View {
+            output: self.job.query.output,
+            for_expression,
+            missing: self.job.query.missing,
+            max_data_points: self.job.max_data_points,
+        };
         let outcome = shared.engine.run(self.job, &connected.source, connected.scope).await?;
 
         let metrics = &shared.metrics;

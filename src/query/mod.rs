@@ -45,6 +45,8 @@ pub struct Query {
     pub transform: Transform,
     /// What is returned.
     pub output: Output,
+    /// What an alert rule sees where points are missing.
+    pub missing: Missing,
 }
 
 /// What is done to the values before they are judged and shown.
@@ -135,6 +137,19 @@ pub enum Step {
     Fixed(i64),
 }
 
+/// What an alert rule, and [`Output::Alert`], sees where points are missing that should be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// 0, as of any point that is no outlier.
+    Normal,
+    /// 1, as of an outlier.
+    Outlier,
+    /// Nothing; and nothing of a series whose newest points are missing, so that the rule's own setting for no data counts.
+    #[default]
+    NoData,
+}
+
 /// What is returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -163,7 +178,8 @@ pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
 const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
 /// How long the newest points may be left out.
-pub(crate) const SETTLE_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(0), DurationMs::from_days(1));
+pub(crate) const SETTLE_RANGE: (DurationMs, DurationMs) =
+    (DurationMs::from_millis(0), DurationMs::from_days(1));
 const STEP_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(31));
 
 impl AskedTraining {
@@ -278,6 +294,7 @@ struct WireQuery {
     settle: WireLength,
     transform: Transform,
     output: Output,
+    missing: Missing,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -332,6 +349,7 @@ impl Default for WireQuery {
             settle: WireLength(None),
             transform: Transform::default(),
             output: Output::default(),
+            missing: Missing::default(),
         }
     }
 }
@@ -359,6 +377,7 @@ impl WireQuery {
             settle_ms,
             transform: self.transform,
             output: self.output,
+            missing: self.missing,
         })
     }
 }

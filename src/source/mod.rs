@@ -18,6 +18,7 @@ mod http_json;
 mod influxdb;
 mod json;
 mod prometheus;
+mod ranged;
 mod redact;
 mod simple_json;
 mod sql;

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use super::http::Secrets;
 use super::{
-    Annotations, AnySource, Caller, Choice, FetchRequest, Fetched, Identity, PreparedQuery, Question, Reached,
-    Reading,
+    Annotations, AnySource, Caller, Choice, FetchRequest, Fetched, Identity, PreparedQuery, Question,
+    Reached, Reading,
 };
 use crate::error::Result;
 use crate::query::Kind;

@@ -182,8 +182,7 @@ async fn where_posts_are_refused_gets_are_sent() {
     let seen = upstream.seen();
     let asked: Vec<String> =
         seen.iter().map(|seen| format!("{} {} {}", seen.method, seen.uri, seen.body)).collect();
-    let form =
-        "query=up%7Ba%3D%22b+c%22%7D&start=1&end=3&step=1&timeout=30&latency_offset=1ms&nocache=1";
+    let form = "query=up%7Ba%3D%22b+c%22%7D&start=1&end=3&step=1&timeout=30&latency_offset=1ms&nocache=1";
     assert_eq!(
         asked,
         [
@@ -251,13 +250,33 @@ async fn what_the_server_says_went_wrong_gets_its_category() {
             Category::Connection,
             "gave the query up",
         ),
+        (
+            422,
+            r#"{"status":"error","errorType":"execution","error":"expanding series: context deadline exceeded"}"#,
+            Category::Connection,
+            "Prometheus gave the query up after its time-out",
+        ),
+        (
+            503,
+            r#"{"status":"error","errorType":"503","error":"couldn't start executing the request, since -search.maxConcurrentRequests=8 are executed"}"#,
+            Category::Limit,
+            "VictoriaMetrics refuses more queries",
+        ),
+        (503, "Service Unavailable", Category::Connection, "Prometheus is not ready; wait: it is starting"),
+        (404, "404 page not found\n", Category::Protocol, "ends where /api/v1 begins"),
+        (
+            400,
+            "remoteAddr: \"x\"; unsupported path requested: \"/a/api/v1/query\"",
+            Category::Protocol,
+            "ends where /api/v1 begins",
+        ),
         (401, "no org id", Category::Auth, "tenant"),
         (502, "<html>Bad gateway</html>", Category::Protocol, "502"),
     ] {
         let upstream =
             Upstream::answering(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
         let error = refused(&settings(&upstream.url, &json!({"retries": 0})), query(), category).await;
-        assert!(error.message().contains(says), "{error}");
+        assert!(error.to_string().contains(says), "{error}");
     }
 }
 

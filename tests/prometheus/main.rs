@@ -25,11 +25,11 @@ mod upstream_server;
 #[path = "../support/upstream_tls.rs"]
 #[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod upstream_tls;
-#[path = "../support/victoria_server.rs"]
-mod victoria_server;
 #[path = "../support/victim.rs"]
 #[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod victim;
+#[path = "../support/victoria_server.rs"]
+mod victoria_server;
 
 use std::sync::Arc;
 

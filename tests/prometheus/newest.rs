@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use axum::response::IntoResponse;
 use outrider::engine::{Clock, Engine, Job, Scope, Workers};
 use outrider::error::Category;
 use outrider::query::Query;
@@ -11,8 +12,9 @@ use outrider::source;
 use serde_json::json;
 
 use crate::data::{HOURS, MINUTE_MS, NASTY, SCRAPE_MS};
+use crate::upstream_server::Upstream;
 use crate::victoria_server::VictoriaServer;
-use crate::{all_bits, ask, check, plain, server};
+use crate::{all_bits, ask, check, plain, refused, server};
 
 /// VictoriaMetrics answers what lies within `-search.latencyOffset` of now with copies of the value before.
 #[tokio::test]
@@ -71,7 +73,10 @@ async fn how_long_the_newest_points_are_left_out_can_be_chosen() {
     // What looks at later samples is left out as long as it does, whatever is chosen.
     let (behind_ms, notices) = last("1m", "load offset -5m").await;
     assert_eq!(behind_ms, 300_000);
-    assert!(notices.contains("the newest 5m are left out, because the query looks at later samples"), "{notices}");
+    assert!(
+        notices.contains("the newest 5m are left out, because the query looks at later samples"),
+        "{notices}"
+    );
     assert_eq!(last("9m", "load offset -5m").await, (540_000, String::new()));
 }
 
@@ -89,8 +94,11 @@ async fn durations_that_are_computed_take_filters() {
     ] {
         let filter = json!([{"key": "host", "operator": "=", "value": NASTY}]);
         let filtered =
-            ask(&settings, json!({"expr": expr.replace('F', ""), "adhocFilters": filter}), HOURS, MINUTE_MS).await;
-        let by_hand = ask(&settings, json!({"expr": expr.replace('F', &format!("{{{nasty}}}"))}), HOURS, MINUTE_MS).await;
+            ask(&settings, json!({"expr": expr.replace('F', ""), "adhocFilters": filter}), HOURS, MINUTE_MS)
+                .await;
+        let by_hand =
+            ask(&settings, json!({"expr": expr.replace('F', &format!("{{{nasty}}}"))}), HOURS, MINUTE_MS)
+                .await;
         match (filtered, by_hand) {
             (Ok(filtered), Ok(by_hand)) => assert_eq!(all_bits(&filtered), all_bits(&by_hand), "{expr}"),
             // Before Prometheus 3.16 these are no PromQL, which is the server's to say.
@@ -141,7 +149,8 @@ async fn the_mean_of_a_counter_is_not_asked_for() {
     let settings = plain(&server.url);
     let step_ms = 5 * MINUTE_MS;
     let mean = ask(&settings, json!({"metric": "jobs_total"}), HOURS, step_ms).await.unwrap();
-    let last = ask(&settings, json!({"metric": "jobs_total", "aggregate": "last"}), HOURS, step_ms).await.unwrap();
+    let last =
+        ask(&settings, json!({"metric": "jobs_total", "aggregate": "last"}), HOURS, step_ms).await.unwrap();
     assert_eq!(all_bits(&mean), all_bits(&last));
     assert!(mean.notices.concat().contains("the metric is a counter"), "{:?}", mean.notices);
     assert_eq!(last.notices, Vec::<String>::new());
@@ -152,5 +161,47 @@ async fn the_mean_of_a_counter_is_not_asked_for() {
     let sum = json!({"metric": "jobs_total", "combine": "sum"});
     let sum = ask(&settings, sum, HOURS, step_ms).await.unwrap();
     assert!(sum.series[0].values.iter().all(|rate| (0.0..3.0).contains(rate)), "{:?}", sum.series[0].values);
-    assert!(sum.notices.concat().contains("its rate is taken before series are combined"), "{:?}", sum.notices);
+    assert!(
+        sum.notices.concat().contains("its rate is taken before series are combined"),
+        "{:?}",
+        sum.notices
+    );
+}
+
+#[tokio::test]
+async fn victoria_metrics_is_named_in_errors() {
+    let Some(server) = VictoriaServer::start("") else { return };
+    let error = refused(&plain(&server.url), json!({"expr": "rate(load"}), Category::Query).await;
+    assert!(
+        error.message().contains("VictoriaMetrics ") && error.message().contains("unexpected"),
+        "{error}"
+    );
+    let nowhere = plain(&format!("{}/nowhere", server.url));
+    let error = refused(&nowhere, json!({"expr": "load"}), Category::Protocol).await.to_string();
+    assert!(
+        error.contains("it has no API of Prometheus at this path")
+            && error.contains("ends where /api/v1 begins"),
+        "{error}"
+    );
+}
+
+/// Prometheus says it is no bad query that runs out of time.
+#[tokio::test]
+async fn a_query_that_runs_out_of_time_is_none_to_correct() {
+    let Some(server) = server() else { return };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    // As its own time-out does, which is whole seconds in Outrider's settings.
+    let url = format!(
+        "{}/api/v1/query_range?query=sum_over_time(weeks[20d:1s])&step=60&start={}&end={}&timeout=1ms",
+        server.url,
+        HOURS.0 / 1_000,
+        HOURS.1 / 1_000
+    );
+    let answer = client.get(url).send().await.unwrap();
+    let (status, body) = (answer.status(), answer.text().await.unwrap());
+    assert!(matches!(status.as_u16(), 422 | 503), "{status} {body}");
+    let upstream = Upstream::answering(move |_| (status, body.clone()).into_response()).await;
+    let settings = crate::settings(&upstream.url, &json!({"retries": 0}));
+    let error = refused(&settings, json!({"expr": "load"}), Category::Connection).await;
+    assert!(error.message().contains("gave the query up after its time-out"), "{error}");
 }

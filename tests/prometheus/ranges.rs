@@ -13,10 +13,10 @@ use outrider::source::{self, AnySource};
 use serde_json::json;
 
 use crate::data::BEGIN_MS;
+use crate::plain;
 use crate::prometheus_server::PrometheusServer;
 use crate::server::Shared;
 use crate::victoria_server::VictoriaServer;
-use crate::plain;
 
 const MINUTE_MS: i64 = 60_000;
 const SCRAPE_MS: i64 = 15_000;
@@ -58,7 +58,8 @@ fn samples() -> Vec<(String, i64)> {
             samples.push((format!("jitter{{host=\"web-{host}\"}} {value}"), ms));
             samples.push((format!("jitter_requests{{host=\"web-{host}\"}} {total}"), ms));
             for (bucket, le) in buckets.iter().zip(["1", "5", "+Inf"]) {
-                samples.push((format!("jitter_seconds_bucket{{host=\"web-{host}\",le=\"{le}\"}} {bucket}"), ms));
+                samples
+                    .push((format!("jitter_seconds_bucket{{host=\"web-{host}\",le=\"{le}\"}} {bucket}"), ms));
             }
         }
     }
@@ -181,7 +182,13 @@ const OF_METRICSQL: &[&str] = &[
 ];
 
 /// What is shown of a query at an instant by an engine.
-async fn ask(engine: &Engine, source: &Arc<dyn AnySource>, query: &Query, now_ms: i64, length_ms: i64) -> Result<Arc<Outcome>> {
+async fn ask(
+    engine: &Engine,
+    source: &Arc<dyn AnySource>,
+    query: &Query,
+    now_ms: i64,
+    length_ms: i64,
+) -> Result<Arc<Outcome>> {
     let visible = TimeRange { from_ms: now_ms - length_ms, to_ms: now_ms };
     engine.run(Job { query: query.clone(), visible, max_data_points: 500 }, source, Scope::default()).await
 }
@@ -194,14 +201,23 @@ fn first_difference(one: &Outcome, other: &Outcome, tolerance: f64) -> Option<St
     for (one, other) in one.detections.iter().zip(&other.detections) {
         let (one, other) = (&one.series, &other.series);
         if one.labels != other.labels || one.times != other.times {
-            return Some(format!("{:?}: {} points and {:?}: {}", one.labels, one.len(), other.labels, other.len()));
+            return Some(format!(
+                "{:?}: {} points and {:?}: {}",
+                one.labels,
+                one.len(),
+                other.labels,
+                other.len()
+            ));
         }
         let differs = |(a, b): (&f64, &f64)| {
             let is_same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
             !is_same && !((a - b).abs() <= tolerance * a.abs().max(b.abs()))
         };
         if let Some(at) = one.values.iter().zip(&other.values).position(differs) {
-            return Some(format!("{:?} at {}: {} and {}", one.labels, one.times[at], one.values[at], other.values[at]));
+            return Some(format!(
+                "{:?} at {}: {} and {}",
+                one.labels, one.times[at], one.values[at], other.values[at]
+            ));
         }
     }
     None
@@ -216,8 +232,14 @@ struct Compared {
 }
 
 /// Asks for `expr` while time goes on, and at the end once more of an engine that knows nothing.
-async fn refreshed(source: &Arc<dyn AnySource>, expr: &str, step_ms: i64, tolerance: f64) -> Result<Compared> {
-    let expr = expr.replace('A', "avg_over_time(G)").replace('G', "jitter[5m]").replace('C', "jitter_requests[5m]");
+async fn refreshed(
+    source: &Arc<dyn AnySource>,
+    expr: &str,
+    step_ms: i64,
+    tolerance: f64,
+) -> Result<Compared> {
+    let expr =
+        expr.replace('A', "avg_over_time(G)").replace('G', "jitter[5m]").replace('C', "jitter_requests[5m]");
     let length_ms = 60 * step_ms;
     let query = json!({
         "source": {"kind": "prometheus", "expr": expr}, "step": format!("{step_ms}ms"), "detector": {"kind": "mad"},
@@ -268,7 +290,12 @@ async fn every_function_of_prometheus_is_the_same_refreshed_as_fresh() {
     let Some(server) = prometheus() else { return };
     let (known, whole) = all_are_the_same(&server.url, OF_PROMETHEUS, MINUTE_MS, 0.0).await;
     assert!(known >= 90, "{known}");
-    let bounded = |expr: &String| !expr.contains("start()") && !expr.contains("end()") && !expr.contains("range()") && !expr.contains("scalar(");
+    let bounded = |expr: &String| {
+        !expr.contains("start()")
+            && !expr.contains("end()")
+            && !expr.contains("range()")
+            && !expr.contains("scalar(")
+    };
     assert_eq!(whole.iter().filter(|expr| bounded(expr)).count(), 0, "{whole:?}");
     assert!(whole.len() >= 4, "{whole:?}");
 }
@@ -277,9 +304,21 @@ async fn every_function_of_prometheus_is_the_same_refreshed_as_fresh() {
 async fn what_is_something_else_in_every_request_is_refused() {
     let Some(server) = victoria() else { return };
     let source = source::connect(&plain(&server.url)).unwrap();
-    for expr in ["now() + A", "rand() + A", "rand(1) + A", "rand_normal()", "rand_exponential()", "any(A)", "limit_offset(1, 1, A)", "sum(A) by (host) limit 2"] {
+    for expr in [
+        "now() + A",
+        "rand() + A",
+        "rand(1) + A",
+        "rand_normal()",
+        "rand_exponential()",
+        "any(A)",
+        "limit_offset(1, 1, A)",
+        "sum(A) by (host) limit 2",
+    ] {
         let error = refreshed(&source, expr, MINUTE_MS, 0.0).await.err().unwrap();
-        assert!(error.category() == Category::Query && error.message().contains("in every request"), "{error}");
+        assert!(
+            error.category() == Category::Query && error.message().contains("in every request"),
+            "{error}"
+        );
     }
 }
 
@@ -292,7 +331,12 @@ async fn every_function_of_victoria_metrics_is_the_same_refreshed_as_fresh() {
         for (exprs, at_least, of_them_whole) in [(ROLLUPS, 65, 20), (OF_METRICSQL, 140, 40)] {
             let (known, whole) = all_are_the_same(&server.url, exprs, step_ms, tolerance).await;
             assert!(known >= at_least && whole.len() >= of_them_whole, "{known} {}", whole.len());
-            assert!(!whole.iter().any(|expr| expr.starts_with("avg_over_time(G)") || expr.starts_with("increase_prometheus")));
+            assert!(
+                !whole
+                    .iter()
+                    .any(|expr| expr.starts_with("avg_over_time(G)")
+                        || expr.starts_with("increase_prometheus"))
+            );
         }
     }
 }

@@ -57,6 +57,11 @@ pub(super) fn of_message(message: &str, secrets: &Secrets) -> Error {
     Error::new(category, format!("InfluxDB says: {quote}")).hint(hint)
 }
 
+/// Whether an error says that JSON cannot hold an infinite value.
+pub(super) fn is_of_infinity(error: &Error) -> bool {
+    error.message().contains("unsupported value: ")
+}
+
 /// The error of an answer other than 2xx, if it is InfluxDB's own.
 pub(super) fn of_answer(status: StatusCode, body: &str, secrets: &Secrets) -> Option<Error> {
     let message = message_in(body);

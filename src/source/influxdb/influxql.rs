@@ -5,6 +5,7 @@
 
 use super::options::{Fill, Options};
 use super::quote::{self, identifier, string};
+use super::ranged;
 use super::window::{Steps, Window, grouped_by_time};
 use crate::error::{Category, Error, Result};
 use crate::query::{AdhocFilter, DurationMs, FilterOperator, expand_with};
@@ -188,8 +189,8 @@ fn expand(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Opti
         return Err(unused_filters("$timeFilter or $__adhocFilters"));
     }
     let text = reading_only(&text)?;
-    // Without a fill, InfluxQL says null for a step without values.
-    Ok(Some(Asked { text, nulls_are_gaps: steps.is_some(), plain_names: false }))
+    let nulls_are_gaps = steps.is_some() && ranged::says_nulls(&text);
+    Ok(Some(Asked { text, nulls_are_gaps, plain_names: false }))
 }
 
 /// The error of filters that the text of a query does not use.

@@ -129,7 +129,11 @@ fn built(options: &Options, filters: Vec<String>, setting: Setting) -> Result<St
             Flavour::Prometheus => format!("rate({selector}[{}])", duration(window_ms)),
             // Its rate() depends on the range asked for.
             Flavour::VictoriaMetrics { .. } => {
-                format!("increase_prometheus({selector}[{}]) / {}", duration(window_ms), window_ms as f64 / 1_000.0)
+                format!(
+                    "increase_prometheus({selector}[{}]) / {}",
+                    duration(window_ms),
+                    window_ms as f64 / 1_000.0
+                )
             }
         }
     } else {
@@ -274,12 +278,9 @@ mod tests {
 
     #[test]
     fn what_differs_between_requests_is_refused() {
-        for expr in [
-            "rate(x[$__range])",
-            "x @ ${__from:date:seconds}",
-            "x / $__maxDataPoints",
-            "x[${__range_s}s]",
-        ] {
+        for expr in
+            ["rate(x[$__range])", "x @ ${__from:date:seconds}", "x / $__maxDataPoints", "x[${__range_s}s]"]
+        {
             let error = asked(json!({ "expr": expr })).unwrap_err();
             assert!(
                 error.category() == Category::Query && error.message().contains("another time in every"),

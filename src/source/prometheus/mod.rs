@@ -20,7 +20,7 @@ pub(in crate::source) mod fuzzing;
 mod labels;
 mod legend;
 mod promql;
-mod ranged;
+pub(in crate::source) mod ranged;
 mod server;
 
 use std::collections::HashMap;
@@ -178,7 +178,8 @@ impl Source for Prometheus {
         };
         let (secrets, limits) = (self.client.secrets(), self.client.limits());
         let decode = move || answer::decode(&bytes, &naming, &limits, &secrets);
-        let ((series, mut notices), decode_time) = decoded("the decoder of Prometheus' answers", decode).await?;
+        let ((series, mut notices), decode_time) =
+            decoded("the decoder of Prometheus' answers", decode).await?;
         notices.extend(expression::instead_of_mean(options, setting.is_counter).map(counter_notice));
         Ok(Fetched { series, executed, notices, decode_time, ..fetched })
     }
@@ -263,7 +264,7 @@ impl Prometheus {
             let secrets = self.client.secrets();
             let explain = |status: StatusCode, body: &str| {
                 not_allowed.fetch_or(status == StatusCode::METHOD_NOT_ALLOWED, Ordering::Relaxed);
-                answer::explain(status.as_u16(), body, &secrets)
+                answer::explain(status.as_u16(), body, &self.client.origin(), &secrets)
             };
             let form = Body::form(fields.iter().copied());
             let request = self.client.post(path, &[], form)?.that_only_reads();
@@ -282,7 +283,9 @@ impl Prometheus {
             params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let request = self.client.get(path, &params)?;
         let secrets: Arc<_> = self.client.secrets();
-        let explain = |status: StatusCode, body: &str| answer::explain(status.as_u16(), body, &secrets);
+        let explain = |status: StatusCode, body: &str| {
+            answer::explain(status.as_u16(), body, &self.client.origin(), &secrets)
+        };
         self.client.send_explained(&request, &explain).await
     }
 }

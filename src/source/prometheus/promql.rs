@@ -645,7 +645,10 @@ mod tests {
             of("topk by (end) (-1, x[max(step(), 10m)] offset -(5m + 5m)) default start"),
             is("topk(1 max step", "offset default", true, "-(5m + 5m)")
         );
-        assert_eq!(of("Topk(scalar(n), x[5m:]) or x offset step()"), is("topk scalar step", "or offset", true, "step()"));
+        assert_eq!(
+            of("Topk(scalar(n), x[5m:]) or x offset step()"),
+            is("topk scalar step", "or offset", true, "step()")
+        );
         assert_eq!(of("sum by (a) (x[range()] smoothed)"), is("sum range", "smoothed", false, ""));
         assert!(parts("x{").is_err() && parts("x[{]").is_err());
     }

@@ -94,7 +94,9 @@ pub(super) fn reading(expr: &str, flavour: Flavour, step_ms: i64, scrape_ms: i64
         return Ok(Reading { whole, ..newest(flavour, step_ms, 0) });
     };
     let names = parts.calls.iter().map(|call| &call.name).filter(|name| NEVER_TWICE.contains(&name.as_str()));
-    if let Some(name) = names.chain(parts.operators.iter().filter(|word| *word == NEVER_TWICE_OPERATOR)).next() {
+    if let Some(name) =
+        names.chain(parts.operators.iter().filter(|word| *word == NEVER_TWICE_OPERATOR)).next()
+    {
         return Err(Error::new(
             Category::Query,
             format!("the query holds {name}, which is something else in every request: the same point would have several values"),
@@ -102,7 +104,8 @@ pub(super) fn reading(expr: &str, flavour: Flavour, step_ms: i64, scrape_ms: i64
         .hint("use time() for the time of a point, and limitk or topk to choose series"));
     }
     let ahead_ms = parts.offsets.iter().map(|offset| ahead_ms(offset)).collect::<Result<Vec<i64>>>()?;
-    let smoothed_ms = if parts.operators.iter().any(|word| word == "smoothed") { SMOOTHED_AHEAD_MS } else { 0 };
+    let smoothed_ms =
+        if parts.operators.iter().any(|word| word == "smoothed") { SMOOTHED_AHEAD_MS } else { 0 };
     let ahead_ms = ahead_ms.into_iter().fold(smoothed_ms, i64::max);
     let whole = parts.calls.iter().find_map(|call| over_range(call, flavour));
     let is_of_victoria = matches!(flavour, Flavour::VictoriaMetrics { .. });
@@ -121,16 +124,30 @@ pub(super) fn reading(expr: &str, flavour: Flavour, step_ms: i64, scrape_ms: i64
     Ok(Reading { whole: whole.or_else(operator).or_else(bare), ..newest(flavour, step_ms, ahead_ms) })
 }
 
+/// As [`reading`], for PromQL that Grafana sends to a Prometheus; its macros for durations are still in it.
+///
+/// # Errors
+/// As there.
+pub(in crate::source) fn of_grafana(expr: &str) -> Result<Reading> {
+    let names = ["$__rate_interval_ms", "$__rate_interval", "$__interval_ms", "$__interval"];
+    let braced = ["${__rate_interval_ms}", "${__rate_interval}", "${__interval_ms}", "${__interval}"];
+    let expr = names.iter().chain(&braced).fold(expr.to_owned(), |expr, name| expr.replace(name, "1m"));
+    reading(&expr, Flavour::Prometheus, STEP_WITHOUT_COPIES_MS, 1)
+}
+
 /// For how long the newest points may change.
 fn newest(flavour: Flavour, step_ms: i64, ahead_ms: i64) -> Reading {
-    let copies = flavour == Flavour::VictoriaMetrics { shows_newest: false } && step_ms < STEP_WITHOUT_COPIES_MS;
+    let copies =
+        flavour == Flavour::VictoriaMetrics { shows_newest: false } && step_ms < STEP_WITHOUT_COPIES_MS;
     let (settle_ms, settle_why) = match (ahead_ms, copies) {
         (0, false) => (0, ""),
         (0, true) => (
             COPIES_MS,
             "this version of VictoriaMetrics answers copies of older values for them (-search.latencyOffset)",
         ),
-        _ => (ahead_ms.saturating_add(if copies { COPIES_MS } else { 0 }), "the query looks at later samples"),
+        _ => {
+            (ahead_ms.saturating_add(if copies { COPIES_MS } else { 0 }), "the query looks at later samples")
+        }
     };
     Reading { whole: None, settle_ms, settle_why }
 }
@@ -177,7 +194,8 @@ fn ahead_ms(offset: &str) -> Result<i64> {
     let ms = match length.parse::<DurationMs>() {
         Ok(duration) => duration.as_millis(),
         Err(_) => {
-            let seconds = length.trim_end_matches('s').parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+            let seconds =
+                length.trim_end_matches('s').parse::<f64>().ok().filter(|seconds| seconds.is_finite());
             (seconds.ok_or_else(unclear)? * 1_000.0).ceil() as i64
         }
     };
@@ -229,7 +247,11 @@ mod tests {
             ("WITH (f = 5) f * x[5m]", 60_000, Some("what cannot be told")),
         ] {
             let whole = read(expr, VICTORIA, step_ms).whole;
-            assert_eq!(whole.as_ref().map(|whole| whole.starts_with(why.unwrap_or("-"))), why.map(|_| true), "{expr}: {whole:?}");
+            assert_eq!(
+                whole.as_ref().map(|whole| whole.starts_with(why.unwrap_or("-"))),
+                why.map(|_| true),
+                "{expr}: {whole:?}"
+            );
         }
     }
 

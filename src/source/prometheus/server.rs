@@ -34,17 +34,21 @@ impl Prometheus {
         let secrets = self.client.secrets();
         let explain = |status: StatusCode, body: &str| {
             was_read.fetch_or(body.contains(ONLY_OF_VICTORIA_METRICS), Ordering::Relaxed);
-            answer::explain(status.as_u16(), body, &secrets)
+            answer::explain(status.as_u16(), body, &self.client.origin(), &secrets)
         };
         let params = [("query", "1"), (ONLY_OF_VICTORIA_METRICS, "none")];
         let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let request = self.client.get("/api/v1/query", &params)?;
         let flavour = match self.client.send_explained(&request, &explain).await {
             Err(_) if was_read.load(Ordering::Relaxed) => Flavour::VictoriaMetrics { shows_newest: true },
-            Err(error) if matches!(error.category(), Category::Connection | Category::Tls) => return Err(error),
+            Err(error) if matches!(error.category(), Category::Connection | Category::Tls) => {
+                return Err(error);
+            }
             // What is wrong shows when the query is asked; nothing is learnt from it.
             Err(_) => return Ok(Flavour::Prometheus),
-            Ok(answer) if answer.header(ITS_HEADER).is_some() => Flavour::VictoriaMetrics { shows_newest: false },
+            Ok(answer) if answer.header(ITS_HEADER).is_some() => {
+                Flavour::VictoriaMetrics { shows_newest: false }
+            }
             Ok(_) => Flavour::Prometheus,
         };
         Ok(*self.flavour.get_or_init(async || flavour).await)
