@@ -142,6 +142,8 @@ pub(super) fn of_sql(text: &str, steps: &[&str]) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(text: &str) -> Option<String> {
@@ -179,5 +181,19 @@ mod tests {
             assert_eq!(of(text).as_deref(), Some(what), "{text}");
         }
         assert!(of_sql("SELECT t, random() FROM m", &[]).unwrap_err().message().contains("random()"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC*", sql in "[a-z( )$'_ü,;]{0,60}") {
+            for text in [&text, &sql] {
+                let found: usize = words(text).map(|word| word.text.len()).sum();
+                prop_assert!(found <= text.len());
+                let _ = of_sql(text, &["__timeGroup"]);
+                let _ = crate::source::influxdb::ranged::of_text(text);
+                let _ = crate::source::influxdb::ranged::of_flux(text);
+                let _ = crate::source::prometheus::ranged::of_grafana(text);
+            }
+        }
     }
 }

@@ -205,3 +205,29 @@ async fn a_query_that_runs_out_of_time_is_none_to_correct() {
     let error = refused(&settings, json!({"expr": "load"}), Category::Connection).await;
     assert!(error.message().contains("gave the query up after its time-out"), "{error}");
 }
+
+/// Where the name does not tell, the server may know what type a metric has; it is asked once.
+#[tokio::test]
+async fn the_type_of_a_metric_is_asked_for_where_its_name_does_not_tell() {
+    let answer =
+        |body: serde_json::Value| ([("content-type", "application/json")], body.to_string()).into_response();
+    let upstream = Upstream::answering(move |seen| match seen.uri.path() {
+        "/api/v1/metadata" if seen.uri.query().is_some_and(|query| query.starts_with("metric=jobs_done&")) => {
+            answer(json!({"status": "success", "data": {"jobs_done": [{"type": "counter", "help": "", "unit": ""}]}}))
+        }
+        "/api/v1/metadata" => answer(json!({"status": "success", "data": {}})),
+        _ => answer(json!({"status": "success", "data": {"resultType": "matrix", "result": []}})),
+    })
+    .await;
+    let source = source::connect(&plain(&upstream.url)).unwrap();
+    for (metric, promql) in
+        [("jobs_done", "last_over_time"), ("load", "avg_over_time"), ("load", "avg_over_time")]
+    {
+        let options = serde_json::from_value(json!({ "metric": metric })).unwrap();
+        let range = TimeRange { from_ms: 0, to_ms: 600_000 };
+        let query = Arc::clone(&source).prepare(&options).unwrap();
+        let fetched = query.fetch(&source::FetchRequest { range, step_ms: 60_000 }).await.unwrap();
+        assert!(fetched.executed.contains(&format!("query={promql}({metric}[1m])")), "{}", fetched.executed);
+    }
+    assert_eq!(upstream.seen().iter().filter(|seen| seen.uri.path() == "/api/v1/metadata").count(), 2);
+}

@@ -26,6 +26,7 @@ mod server;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
@@ -52,8 +53,8 @@ pub struct Prometheus {
     only_gets: AtomicBool,
     /// Which language it speaks, once it was asked.
     flavour: tokio::sync::OnceCell<Flavour>,
-    /// Metrics whose type is known: whether they are counters.
-    counters: Mutex<HashMap<String, bool>>,
+    /// Metrics that were asked about: whether they are counters, and when that was.
+    counters: Mutex<HashMap<String, (bool, Instant)>>,
 }
 
 /// What a query can say to Prometheus. The doc comments are the user documentation.

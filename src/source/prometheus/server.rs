@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -17,8 +18,9 @@ use crate::source::aggregate::Aggregate;
 const ONLY_OF_VICTORIA_METRICS: &str = "latency_offset";
 /// A header that all of its versions send.
 const ITS_HEADER: &str = "x-server-hostname";
-/// The most metrics whose type is remembered.
+/// The most metrics whose type is remembered, and for how long: a server may learn of one, when it has scraped it.
 const MAX_REMEMBERED: usize = 10_000;
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 impl Prometheus {
     /// Which language the server speaks. It is asked once: VictoriaMetrics does not say its name, and tells the version of a
@@ -73,7 +75,9 @@ impl Prometheus {
             return true;
         }
         let known = self.counters.lock().unwrap_or_else(PoisonError::into_inner).get(metric).copied();
-        if let Some(known) = known {
+        if let Some((known, since)) = known
+            && since.elapsed() < REMEMBERED
+        {
             return known;
         }
         // The parts of a histogram or summary have no type of their own.
@@ -82,13 +86,13 @@ impl Prometheus {
         if let (None, Some(whole)) = (&found, whole) {
             found = self.type_of(whole).await.filter(|kind| kind == "histogram" || kind == "summary");
         }
-        let Some(kind) = found else { return false };
-        let is_counter = matches!(kind.as_str(), "counter" | "histogram" | "summary");
+        let is_counter =
+            found.is_some_and(|kind| matches!(kind.as_str(), "counter" | "histogram" | "summary"));
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         if counters.len() >= MAX_REMEMBERED {
             counters.clear();
         }
-        counters.insert(metric.to_owned(), is_counter);
+        counters.insert(metric.to_owned(), (is_counter, Instant::now()));
         is_counter
     }
 
