@@ -111,26 +111,31 @@ async fn durations_that_are_computed_take_filters() {
     }
 }
 
-/// Parameters for VictoriaMetrics change nothing where it is none.
+/// Neither a server that refuses what it does not know, nor one that passes it over, is taken for VictoriaMetrics.
 #[tokio::test]
-async fn prometheus_passes_over_what_is_meant_for_victoria_metrics() {
-    let Some(server) = server() else { return };
-    let client = crate::upstream_server::soon(async {
-        let query = |more: &str| {
-            format!(
-                "{}/api/v1/query_range?query=load&step=60&start={}&end={}{more}",
-                server.url,
-                HOURS.0 / 1_000,
-                HOURS.1 / 1_000
-            )
-        };
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let text = async |url: String| client.get(url).send().await.unwrap().text().await.unwrap();
-        (text(query("")).await, text(query("&latency_offset=1ms&nocache=1")).await)
-    });
-    let (plainly, with_parameters) = client.await;
-    assert!(plainly.contains("\"success\""), "{plainly}");
-    assert_eq!(plainly, with_parameters);
+async fn only_victoria_metrics_is_asked_as_such() {
+    for (status, body) in
+        [(200, ""), (400, "Unknown name \"latency_offset\": Cannot bind query parameter."), (403, "")]
+    {
+        let upstream = Upstream::answering(move |seen| match seen.uri.path() {
+            "/api/v1/query" => (axum::http::StatusCode::from_u16(status).unwrap(), body).into_response(),
+            _ => {
+                let body = json!({"status": "success", "data": {"resultType": "matrix", "result": []}});
+                ([("content-type", "application/json")], body.to_string()).into_response()
+            }
+        })
+        .await;
+        let asked =
+            ask(&plain(&upstream.url), json!({"metric": "load", "aggregate": "none"}), HOURS, MINUTE_MS)
+                .await;
+        assert!(asked.unwrap().executed.contains("query=load start="));
+        let seen = upstream.seen();
+        assert!(!seen.last().unwrap().body.contains("nocache"), "{seen:?}");
+    }
+    let Some(server) = VictoriaServer::start("") else { return };
+    let asked =
+        ask(&plain(&server.url), json!({"metric": "load", "aggregate": "none"}), HOURS, MINUTE_MS).await;
+    assert!(asked.unwrap().executed.contains("query=default_rollup(load[5m]) start="));
 }
 
 /// The mean over a step in which a counter restarts is between what it was and zero: the fall would be lost.

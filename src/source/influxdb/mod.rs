@@ -224,6 +224,9 @@ impl InfluxDb {
     async fn ask_json(&self, asked: &Asked, epoch: &str, layout: Layout) -> Result<Answered> {
         let request = self.query_request(&asked.text, Some(epoch))?;
         let Answer { bytes, .. } = self.send(&request).await?;
+        if let Some(error) = failure::of_infinity(&bytes) {
+            return Err(error);
+        }
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
         decoded(DECODER, move || answer::decode(&bytes, layout, limits, &secrets)).await
     }

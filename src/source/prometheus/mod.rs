@@ -119,8 +119,8 @@ const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
 /// Evaluations in one request; Prometheus refuses more than 11,000 points a series.
 const MAX_EVALUATIONS: i64 = 11_000;
 const DEFAULT_NAME: &str = "value";
-/// Parameters that only VictoriaMetrics reads, and others pass over: its newest values are those measured, not copies of older
-/// ones, and each step is evaluated anew.
+/// Parameters for VictoriaMetrics: its newest values are those measured, not copies of older ones, and each step is evaluated
+/// anew.
 const OF_VICTORIA_METRICS: [(&str, &str); 2] = [("latency_offset", "1ms"), ("nocache", "1")];
 const QUERY_RANGE: &str = "/api/v1/query_range";
 /// How much of a query the inspector shows.
@@ -165,7 +165,11 @@ impl Source for Prometheus {
         let timeout = self.client.limits().timeout.as_secs_f64().to_string();
         let asked =
             [("query", &*expr), ("start", &*start), ("end", &*end), ("step", &*step), ("timeout", &*timeout)];
-        let fields = [&asked[..], &OF_VICTORIA_METRICS].concat();
+        let of_victoria: &[_] = match setting.flavour {
+            Flavour::Prometheus => &[],
+            Flavour::VictoriaMetrics { .. } => &OF_VICTORIA_METRICS,
+        };
+        let fields = [&asked[..], of_victoria].concat();
         let Answer { bytes, .. } = self.ask(QUERY_RANGE, &fields).await?;
         let executed = format!("{QUERY_RANGE} query={expr} start={start} end={end} step={step}");
         let executed = self.client.secrets().quote(&executed, SHOWN_CHARS);

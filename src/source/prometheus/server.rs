@@ -35,7 +35,9 @@ impl Prometheus {
         let was_read = AtomicBool::new(false);
         let secrets = self.client.secrets();
         let explain = |status: StatusCode, body: &str| {
-            was_read.fetch_or(body.contains(ONLY_OF_VICTORIA_METRICS), Ordering::Relaxed);
+            // Others may refuse it because they do not know it.
+            let is_read = body.contains("cannot parse") && body.contains(ONLY_OF_VICTORIA_METRICS);
+            was_read.fetch_or(is_read, Ordering::Relaxed);
             answer::explain(status.as_u16(), body, &self.client.origin(), &secrets)
         };
         let params = [("query", "1"), (ONLY_OF_VICTORIA_METRICS, "none")];
@@ -56,13 +58,15 @@ impl Prometheus {
         Ok(*self.flavour.get_or_init(async || flavour).await)
     }
 
-    /// What the PromQL of `options` depends on. The server is asked for it where that matters.
+    /// What the PromQL of `options` depends on.
+    ///
+    /// # Errors
+    /// As [`Prometheus::flavour`].
     pub(super) async fn setting(&self, options: &Options, step_ms: i64) -> Result<Setting> {
         let is_built = options.expr.trim().is_empty();
         let is_mean = is_built && !options.rate && options.aggregate == Aggregate::Mean;
         let is_counter = is_mean && self.is_counter(options.metric.trim()).await;
-        let depends = is_built && (options.rate || is_counter || options.aggregate == Aggregate::None);
-        let flavour = if depends { self.flavour().await? } else { Flavour::Prometheus };
+        let flavour = self.flavour().await?;
         Ok(Setting { step_ms, scrape_ms: self.scrape_ms, flavour, is_counter })
     }
 
