@@ -5,7 +5,6 @@
 
 use super::options::{Fill, Options};
 use super::quote::{self, identifier, string};
-use super::ranged;
 use super::window::{Steps, Window, grouped_by_time};
 use crate::error::{Category, Error, Result};
 use crate::query::{AdhocFilter, DurationMs, FilterOperator, expand_with};
@@ -189,8 +188,9 @@ fn expand(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Opti
         return Err(unused_filters("$timeFilter or $__adhocFilters"));
     }
     let text = reading_only(&text)?;
-    let nulls_are_gaps = steps.is_some() && ranged::says_nulls(&text);
-    Ok(Some(Asked { text, nulls_are_gaps, plain_names: false }))
+    // Without a fill, InfluxQL says null from the begin of the range asked for to its end, for series that have anything in it:
+    // a step without a value is none, and whether it is missing shows by the points around it.
+    Ok(Some(Asked { text, nulls_are_gaps: false, plain_names: false }))
 }
 
 /// The error of filters that the text of a query does not use.

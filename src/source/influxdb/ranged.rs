@@ -96,7 +96,9 @@ pub(in crate::source) fn of_text(text: &str) -> Result<Option<String>> {
         }
         if word.is_called && word.is_in(&["fill"]) {
             let fill = word.after.trim_start_matches(['(', ' ']);
-            if !fill.get(..4).is_some_and(|fill| fill.eq_ignore_ascii_case("none")) {
+            // Null is left out of answers to texts, as none is.
+            let is_nothing = |fill: &str| ["none", "null"].iter().any(|name| fill.eq_ignore_ascii_case(name));
+            if !fill.get(..4).is_some_and(is_nothing) {
                 let filled = fill.split(')').next().unwrap_or_default().trim();
                 return Ok(Some(format!("fill({})", crate::error::shortened(filled, 20))));
             }
@@ -208,12 +210,6 @@ pub(super) fn whole(language: Language, options: &Options) -> Result<Option<Stri
     }
 }
 
-/// Whether a null of an answer stands for a gap that the query asks for. Where a text says nothing of fills, InfluxDB fills
-/// with null from the begin of the range asked for to its end, if there is anything in it: these are none.
-pub(super) fn says_nulls(text: &str) -> bool {
-    words(text).any(|word| word.is_called && word.is_in(&["fill"]))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -229,7 +225,7 @@ mod tests {
         for text in [
             "select v from m where $timeFilter",
             "SELECT mean(v) FROM m WHERE $timeFilter GROUP BY time($__interval), host",
-            "SELECT round(percentile(\"v\", 95)) / 2 FROM m WHERE (a = 'b') AND $__timeFilter(time) GROUP BY $__timeGroup(time, 5m) fill(none)",
+            "SELECT count(\"v\") / 2 FROM m WHERE (a = 'b') AND $__timeFilter(time) GROUP BY $__timeGroup(time, 5m) fill(none)",
             "SELECT sum(x) FROM (SELECT max(v) AS x FROM m WHERE $timeFilter GROUP BY time(1m), host) WHERE $timeFilter GROUP BY time(1m)",
         ] {
             assert_eq!(influxql(text), None, "{text}");
