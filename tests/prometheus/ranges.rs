@@ -211,7 +211,8 @@ fn first_difference(one: &Outcome, other: &Outcome, tolerance: f64) -> Option<St
         }
         let differs = |(a, b): (&f64, &f64)| {
             let is_same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-            !is_same && !((a - b).abs() <= tolerance * a.abs().max(b.abs()))
+            let is_near = (a - b).abs() <= tolerance * a.abs().max(b.abs());
+            !is_same && !is_near
         };
         if let Some(at) = one.values.iter().zip(&other.values).position(differs) {
             return Some(format!(

@@ -101,10 +101,11 @@ pub(super) enum InsteadOfMean {
 /// What is asked in the place of the mean; `None` if the mean is, or something else is chosen.
 pub(super) fn instead_of_mean(options: &Options, is_counter: bool) -> Option<InsteadOfMean> {
     let is_mean = options.expr.trim().is_empty() && !options.rate && options.aggregate == Aggregate::Mean;
-    (is_mean && is_counter).then(|| match options.combine {
+    let instead = match options.combine {
         Combine::None => InsteadOfMean::Last,
         _ => InsteadOfMean::Rate,
-    })
+    };
+    (is_mean && is_counter).then_some(instead)
 }
 
 /// The PromQL of the builder.
