@@ -38,6 +38,7 @@ usage: ./build.sh VERB
   audit     look for known vulnerabilities in what the package is made of
   reproduce build twice in two folders and compare every byte (two release builds)
   fuzz      throw bytes at the parsers: fuzz [TARGET|all] [SECONDS, default 60], or fuzz TARGET FILE for one input
+  newest    run the tests of Prometheus and VictoriaMetrics against their newest versions (builds both with Go)
   compat    check the frontend against the oldest and newest supported Grafana packages
   clean     remove everything that was built
 TEXT
@@ -261,6 +262,7 @@ setup_tests() {
   require gcc "install gcc (Debian package build-essential)"
   debian_package chromium chromium
   debian_package prometheus prometheus
+  debian_package victoria-metrics victoria-metrics
   debian_package influxd influxdb
   # The databases the sources are tested against. PostgreSQL keeps its programs off the PATH.
   PATH="$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)/usr/sbin" debian_package postgres postgresql
@@ -463,6 +465,42 @@ run_tests() {
   count_tests
 }
 
+# ---- newest ---------------------------------------------------------------------------------------------------------
+
+# Debian's servers, which every run tests, are years old. These are built from their Go modules, in the folder of the module, so
+# that the versions of what they depend on are their own.
+NEWEST_PROMETHEUS=v0.316.0
+NEWEST_VICTORIA_METRICS=v1.151.0
+
+build_module() {
+  local module=$1 version=$2 flags=$3 folder
+  shift 3
+  folder=$(GOFLAGS=-mod=mod go mod download -json "$module@$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  [ -d "$folder" ] || die "$module@$version cannot be downloaded"
+  (cd "$folder" && GOWORK=off GOFLAGS=-mod=readonly go build -ldflags "$flags" -o "$NEWEST/" "$@")
+}
+
+newest() {
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
+  require go "install the Go that these servers ask for (1.26) from https://go.dev/dl"
+  NEWEST="${CARGO_TARGET_DIR:-$PWD/target}/newest/$NEWEST_PROMETHEUS-$NEWEST_VICTORIA_METRICS"
+  mkdir -p "$NEWEST"
+  if [ ! -x "$NEWEST/promtool" ]; then
+    step "Prometheus $NEWEST_PROMETHEUS"
+    # v0.316.0 is 3.16.0.
+    local version=${NEWEST_PROMETHEUS#v0.}
+    build_module github.com/prometheus/prometheus "$NEWEST_PROMETHEUS" \
+      "-X github.com/prometheus/common/version.Version=${version:0:1}.${version:1}" ./cmd/prometheus ./cmd/promtool
+  fi
+  if [ ! -x "$NEWEST/victoria-metrics" ]; then
+    step "VictoriaMetrics $NEWEST_VICTORIA_METRICS"
+    build_module github.com/VictoriaMetrics/VictoriaMetrics "$NEWEST_VICTORIA_METRICS" "" ./app/victoria-metrics
+  fi
+  step "tests against the newest servers"
+  "$NEWEST/prometheus" --version 2>&1 | head -1
+  PATH="$NEWEST:$PATH" cargo test --locked --test prometheus
+}
+
 compat() {
   build_frontend
   step "compatibility with Grafana's packages"
@@ -479,6 +517,7 @@ case "${1:-}" in
   fuzz) fuzz "${2:-}" "${3:-}" ;;
   audit) audit ;;
   reproduce) reproduce ;;
+  newest) newest ;;
   compat) compat ;;
   clean) clean ;;
   "" | help | -h | --help) usage ;;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Category, Error, Result};
+use crate::query::{DurationMs, SETTLE_RANGE};
 
 /// How the upstream is reached; built once per saved version of the data source.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub database: String,
     /// How much one query may cost.
     pub limits: Limits,
+    /// For how long, ms, the newest points are left out by queries that do not say so themselves. `jsonData.settle`, default 0.
+    pub settle_ms: i64,
     /// Path below the URL that "Save & test" asks for. `jsonData.healthPath`, default `/`.
     pub health_path: String,
     /// Who we say we are.
@@ -149,6 +152,7 @@ struct JsonData {
     #[serde(deserialize_with = "number_or_text")]
     retries: f64,
     database: String,
+    settle: String,
     health_path: String,
     tls_skip_verify: bool,
     tls_auth: bool,
@@ -184,6 +188,7 @@ impl Default for JsonData {
             max_concurrent_requests: limits.max_concurrent_requests as f64,
             retries: limits.retries as f64,
             database: String::new(),
+            settle: String::new(),
             health_path: "/".to_owned(),
             tls_skip_verify: false,
             tls_auth: false,
@@ -203,6 +208,7 @@ impl Default for Settings {
             user: String::new(),
             database: String::new(),
             limits: Limits::default(),
+            settle_ms: 0,
             health_path: "/".to_owned(),
             auth: Auth::None,
             tls: TlsSettings::default(),
@@ -261,6 +267,7 @@ impl Settings {
                 .transpose()?,
         };
         let limits = json.limits()?;
+        let settle_ms = settle_ms(&json.settle)?;
         let database = if json.database.is_empty() { raw.database } else { &json.database };
         Ok(Self {
             org_id: raw.org_id,
@@ -270,6 +277,7 @@ impl Settings {
             user: raw.user.to_owned(),
             database: database.trim().to_owned(),
             limits,
+            settle_ms,
             health_path: json.health_path,
             auth,
             tls,
@@ -327,6 +335,20 @@ impl JsonData {
             retries: self.retries as usize,
         })
     }
+}
+
+/// For how long the newest points are left out; `auto` and nothing at all are 0.
+fn settle_ms(text: &str) -> Result<i64> {
+    if matches!(text.trim(), "" | "auto") {
+        return Ok(0);
+    }
+    let (min, max) = SETTLE_RANGE;
+    let settle = text.parse::<DurationMs>().ok().filter(|settle| (min..=max).contains(settle));
+    settle.map(DurationMs::as_millis).ok_or_else(|| {
+        Error::new(Category::Config, format!("settle is no duration from {min} to {max}")).hint(
+            "set settle in the data source settings to a duration in that range, such as 1m, or to auto",
+        )
+    })
 }
 
 fn unreadable(place: &str) -> Error {
@@ -470,6 +492,17 @@ mod tests {
         assert!(error.contains("tlsAuth has the wrong type"), "{error}");
         assert!(parse("[]", &[]).is_err());
         assert!(parse("{", &[]).unwrap_err().to_string().contains("not valid JSON"));
+    }
+
+    #[test]
+    fn how_long_the_newest_points_are_left_out_is_a_duration_of_a_day_at_most() {
+        for (json, settle_ms) in [("{}", 0), (r#"{"settle":"auto"}"#, 0), (r#"{"settle":"90s"}"#, 90_000)] {
+            assert_eq!(parse(json, &[]).unwrap().settle_ms, settle_ms);
+        }
+        for text in ["2d", "soon"] {
+            let error = parse(&format!(r#"{{"settle":"{text}"}}"#), &[]).unwrap_err().to_string();
+            assert!(error.contains("settle is no duration from 0s to 1d"), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use outrider::detector::Verdict;
 use outrider::engine::{self, Job, Outcome, Workers};
 use outrider::error::Result;
 use outrider::frame::{self, Values, View};
-use outrider::query::{Output, Query};
+use outrider::query::{Missing, Output, Query};
 use outrider::series::{Labels, Series, TimeRange};
 use outrider::settings::Settings;
 use outrider::source::{AnySource, FetchRequest, Fetched, Reached, Source};
@@ -50,7 +50,10 @@ fn detect(points: Vec<(i64, f64)>, from_ms: i64, to_ms: i64, query: &str) -> Out
 /// Renders every output and checks what every frame must keep.
 fn check_frames(outcome: &Outcome) {
     for output in [Output::All, Output::State, Output::Events, Output::Score, Output::Alert] {
-        let frames = frame::render(outcome, &View { output, for_expression: false, max_data_points: 500 });
+        let frames = frame::render(
+            outcome,
+            &View { output, for_expression: false, missing: Missing::default(), max_data_points: 500 },
+        );
         assert!(!frames.is_empty());
         for frame in &frames {
             for field in &frame.fields {

@@ -93,6 +93,17 @@ describe('the connection of http-json', () => {
     expect(size).toHaveValue(64);
   });
 
+  it('says for how long the newest points are left out', async () => {
+    const { user, last } = mountConfig(newSettings({ jsonData: httpJson }));
+    const settle = screen.getByLabelText('Settle');
+    await user.clear(settle);
+    await user.type(settle, '1m{Enter}');
+    expect(last()?.jsonData).toEqual({ ...httpJson, settle: '1m' });
+    await user.clear(settle);
+    await user.tab();
+    expect(last()?.jsonData).toStrictEqual(httpJson);
+  });
+
   it('refuses a path that leaves the URL', async () => {
     const { user } = mountConfig(newSettings({ jsonData: httpJson, url: 'http://localhost' }));
     const path = screen.getByLabelText('Health path');

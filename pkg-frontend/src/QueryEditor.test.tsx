@@ -380,6 +380,21 @@ describe('the training section', () => {
     expect(screen.getByLabelText('Step')).toBeInTheDocument();
   });
 
+  it('leaves the newest points out for as long as they settle', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    await openTraining(user);
+    const settle = screen.getByLabelText('Settle');
+    expect(settle).toHaveValue('auto');
+    await user.clear(settle);
+    await user.type(settle, '90s');
+    await user.tab();
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, settle: '90s' });
+    await user.clear(settle);
+    await user.type(settle, '2d');
+    await user.tab();
+    expect(field(selectors.query.settle).getByRole('alert')).toHaveTextContent('2d is too long');
+  });
+
   it('says what is wrong with a duration', async () => {
     const { user } = await mountQuery({}, newDataSource());
     await openTraining(user);
@@ -397,6 +412,14 @@ describe('the output', () => {
     focus('Output');
     await user.keyboard('{ArrowDown}{ArrowDown}{Enter}');
     expect(last()).toStrictEqual({ refId: 'A', version: 1, output: 'state' });
+  });
+
+  it('says what an alert sees where points are missing', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    expect(field(selectors.query.missing).getByText('No data')).toBeInTheDocument();
+    focus('Missing points');
+    await user.keyboard('{ArrowDown}{ArrowDown}{Enter}');
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, missing: 'outlier' });
   });
 
   it('is not to be chosen for an annotation, which is always made of events', async () => {

@@ -9,7 +9,7 @@ import { RadioField, SelectField } from './fields';
 import { type KindEditorProps, kindOptions } from './kinds';
 import { migrateQuery } from './migrations';
 import { setOption, thinChoice, withDefaults } from './options';
-import { DIRECTIONS, OUTPUTS, TRANSFORMS } from './queryOptions';
+import { DIRECTIONS, MISSINGS, OUTPUTS, TRANSFORMS } from './queryOptions';
 import { selectors } from './selectors';
 import { SOURCES } from './sources';
 import { TrainingSection } from './TrainingSection';
@@ -126,6 +126,20 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
             value={common.output}
             options={OUTPUTS}
             onCommit={(output) => setCommon('output', output)}
+          />
+          <SelectField
+            testId={ids.missing}
+            scope={scope}
+            label="Missing points"
+            labelWidth={18}
+            tooltip={
+              'What an alert rule, and the output Alert, sees where points are missing. No data: missing points are left ' +
+              'out, and a series that is silent now as a whole, so that the setting of the rule for no data counts. ' +
+              'Default: No data.'
+            }
+            value={common.missing}
+            options={MISSINGS}
+            onCommit={(missing) => setCommon('missing', missing)}
           />
         </InlineFieldRow>
       )}

@@ -17,7 +17,7 @@ interface Props {
 
 /** What the models are trained on. Closed at first: the defaults do for most. */
 export function TrainingSection({ options, set, scope }: Props) {
-  const duration = (key: 'trainingWindow' | 'refitInterval' | 'step') => ({
+  const duration = (key: 'trainingWindow' | 'refitInterval' | 'step' | 'settle') => ({
     scope,
     testId: ids[key],
     width: 14,
@@ -61,6 +61,12 @@ export function TrainingSection({ options, set, scope }: Props) {
           {...duration('step')}
           label="Step"
           tooltip="Distance of the points that the upstream is asked for. Auto: the training window divided by about 2000, rounded (7d gives 5m). The generator has its own: 5m with web traffic, else 15m."
+        />
+        <DurationField
+          {...duration('settle')}
+          label="Settle"
+          labelWidth={10}
+          tooltip="For how long the newest points are left out, because late data may still change them; up to 1d. Auto: as the data source settings say, and as long as the upstream needs."
         />
       </InlineFieldRow>
     </Section>

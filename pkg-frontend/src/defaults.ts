@@ -23,6 +23,7 @@ export const SETTINGS_DEFAULTS: SettingsOptions = {
   maxSeries: 1_000,
   maxConcurrentRequests: 4,
   retries: 2,
+  settle: 'auto',
   healthPath: '/',
   allowPost: false,
   allowedPaths: [],
@@ -64,8 +65,10 @@ export const COMMON_DEFAULTS: CommonOptions = {
   trainingWindow: 'auto',
   refitInterval: 'auto',
   step: 'auto',
+  settle: 'auto',
   transform: 'none',
   output: 'all',
+  missing: 'no-data',
 };
 
 export const SOURCE_DEFAULTS: SourceOptions = {
@@ -209,6 +212,7 @@ export const DURATION_LIMITS = {
   period: { min: '1s', max: '400d' },
   window: { min: '1s', max: '400d', word: 'training' },
   scrapeInterval: { min: '1ms', max: '1d' },
+  settle: { max: '1d', word: 'auto' },
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */

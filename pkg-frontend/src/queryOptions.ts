@@ -9,6 +9,7 @@ import {
   type EsdSide,
   type EsdThreshold,
   type ForestFeature,
+  type Missing,
   type Output,
   type SeasonalMethod,
   type Training,
@@ -43,6 +44,12 @@ export const OUTPUTS: Array<SelectableValue<Output>> = [
     label: 'Annotations of the upstream',
     description: 'What the upstream itself says happened; nothing is judged',
   },
+];
+
+export const MISSINGS: Array<SelectableValue<Missing>> = [
+  { value: 'no-data', label: 'No data', description: 'A silent series is left out: the rule says what no data means' },
+  { value: 'outlier', label: 'Outlier', description: '1, as an outlier' },
+  { value: 'normal', label: 'Normal', description: '0, as if nothing were missing' },
 ];
 
 export const FOREST_FEATURES: Array<SelectableValue<ForestFeature>> = [

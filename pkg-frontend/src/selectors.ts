@@ -15,6 +15,7 @@ export const selectors = {
     allowedPaths: 'outrider-config-allowed-paths',
     tenant: 'outrider-config-tenant',
     scrapeInterval: 'outrider-config-scrape-interval',
+    settle: 'outrider-config-settle',
     basicAuth: 'outrider-config-basic-auth',
     basicAuthUser: 'outrider-config-basic-auth-user',
     basicAuthPassword: 'outrider-config-basic-auth-password',
@@ -58,6 +59,8 @@ export const selectors = {
     trainingWindow: 'outrider-query-training-window',
     refitInterval: 'outrider-query-refit-interval',
     step: 'outrider-query-step',
+    settle: 'outrider-query-settle',
+    missing: 'outrider-query-missing',
     transform: 'outrider-query-transform',
   },
   generator: {

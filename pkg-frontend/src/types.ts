@@ -263,6 +263,8 @@ export type Detector = KindChoice<DetectorOptions>;
 export type Direction = 'both' | 'high' | 'low';
 export type Training = 'window' | 'visible-range';
 export type Transform = 'none' | 'rate';
+/** What an alert rule sees where points are missing. */
+export type Missing = 'no-data' | 'outlier' | 'normal';
 export type Output = 'all' | 'state' | 'events' | 'score' | 'series' | 'alert' | 'annotations';
 
 /** What a query says beside its source and its detector. */
@@ -272,8 +274,11 @@ export interface CommonOptions {
   trainingWindow: string;
   refitInterval: string;
   step: string;
+  /** For how long the newest points are left out; `auto` = as the data source settings say. */
+  settle: string;
   transform: Transform;
   output: Output;
+  missing: Missing;
 }
 
 export interface OutriderQuery extends DataQuery, Partial<CommonOptions> {
@@ -298,6 +303,8 @@ export interface SettingsOptions {
   maxSeries: number;
   maxConcurrentRequests: number;
   retries: number;
+  /** For how long the newest points are left out; `auto` = as long as the upstream needs. */
+  settle: string;
   healthPath: string;
   /** Of HTTP JSON. */
   allowPost: boolean;

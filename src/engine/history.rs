@@ -77,6 +77,8 @@ pub(super) struct Ask {
     pub(super) to_ms: i64,
     pub(super) step_ms: i64,
     pub(super) now_ms: i64,
+    /// What makes points depend on the range asked for, so that all of it is asked for in one request.
+    pub(super) whole: Option<String>,
 }
 
 /// What was read.
@@ -100,7 +102,7 @@ pub(super) struct Read {
 /// # Errors
 /// Those of [`PreparedQuery::fetch`].
 pub(super) async fn read(cache: &Cache, ask: &Ask) -> Result<Read> {
-    let kept = ask.prepared.worth_keeping();
+    let kept = ask.prepared.worth_keeping() && ask.whole.is_none();
     let known = if kept { cache.history(&ask.key) } else { None };
     let mut chunks = known.as_ref().map(|history| history.fresh(ask.now_ms)).unwrap_or_default();
     let missing = gaps(&chunks, ask.from_ms, ask.to_ms);
@@ -166,6 +168,9 @@ struct Gap {
 async fn fetch(ask: &Ask, missing: &[Gap]) -> Result<Vec<(Gap, Fetched)>> {
     let slice_ms = ask.prepared.slice_ms(ask.step_ms);
     check_size(missing, slice_ms, ask.step_ms)?;
+    if let (Some(why), Some(gap), Some(slice_ms)) = (&ask.whole, missing.first(), slice_ms) {
+        check_whole(why, *gap, slice_ms, ask.step_ms)?;
+    }
     let slices: Vec<Gap> = missing.iter().flat_map(|gap| slices(*gap, slice_ms, ask.step_ms)).collect();
     let fetches = slices.into_iter().map(async |gap| {
         let range = TimeRange { from_ms: gap.from_ms, to_ms: gap.to_ms.saturating_sub(1) };
@@ -195,6 +200,27 @@ fn check_size(missing: &[Gap], slice_ms: Option<i64>, step_ms: i64) -> Result<()
     } else {
         Ok(())
     }
+}
+
+/// Refuses what must be asked for in one request, and is too long for one.
+///
+/// # Errors
+/// [`Category::Limit`].
+fn check_whole(why: &str, gap: Gap, slice_ms: i64, step_ms: i64) -> Result<()> {
+    if gap.to_ms.saturating_sub(gap.from_ms) <= slice_length(Some(slice_ms), step_ms) {
+        return Ok(());
+    }
+    let steps = |length_ms: i64| length_ms / step_ms.max(1);
+    Err(Error::new(
+        Category::Limit,
+        format!(
+            "the query holds {why}, so all of the range must be asked for in one request, and that is {} steps with what \
+             the detector learns from, more than {}",
+            steps(gap.to_ms.saturating_sub(gap.from_ms)),
+            steps(slice_ms)
+        ),
+    )
+    .hint("choose a longer step, a shorter trainingWindow, or a query whose points do not depend on the range"))
 }
 
 fn slice_length(slice_ms: Option<i64>, step_ms: i64) -> i64 {

@@ -27,9 +27,9 @@ use sha2::{Digest, Sha256};
 
 use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
 use crate::error::{Result, list_names};
-use crate::query::{Query, Training, Transform};
+use crate::query::{DurationMs, Query, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
-use crate::source::{self, AnySource, PreparedQuery};
+use crate::source::{self, AnySource, PreparedQuery, Reading};
 
 use cache::{Cache, Key};
 use flights::Flights;
@@ -272,9 +272,11 @@ impl Engine {
         self.answers.join(work.key(), move || async move { engine.carry_out(work).await.map(Arc::new) }).await
     }
 
-    async fn carry_out(&self, work: Work) -> Result<Outcome> {
-        let now_ms = self.clock.now_ms();
+    async fn carry_out(&self, mut work: Work) -> Result<Outcome> {
         let started = Instant::now();
+        work.reading = work.prepared.reading(work.asked.step_ms).await?;
+        // What may still change is to come.
+        let now_ms = self.clock.now_ms().saturating_sub(work.settle_ms());
         self.refuse_too_long(&work, now_ms).await?;
         let mut wanted = (work.first_ms(work.visible.from_ms), work.end_ms(now_ms, 0));
         let (mut points_fetched, mut decode_time) = (0, Duration::ZERO);
@@ -304,6 +306,7 @@ impl Engine {
         notices.extend(unknown_options_notice(
             work.prepared.unknown_options().iter().chain(&work.unknown_options),
         ));
+        notices.extend(work.reading_notices());
         notices.extend(nothing_notice(&lines));
         notices.extend(work.counter_notice(&parts, &lines));
         let lines = Arc::new(lines);
@@ -369,7 +372,8 @@ impl Engine {
             from_ms,
             to_ms,
             step_ms: work.asked.step_ms,
-            now_ms,
+            now_ms: now_ms.saturating_add(work.settle_ms()),
+            whole: work.reading.whole.clone(),
         };
         let cache = Arc::clone(&self.cache);
         let start = move || async move { history::read(&cache, &ask).await.map(Arc::new) };
@@ -396,6 +400,10 @@ struct Work {
     asked: Asked,
     visible: TimeRange,
     transform: Transform,
+    /// How the upstream is asked; known once it was looked at.
+    reading: Reading,
+    /// For how long, ms, the newest points are left out, as far as the user says.
+    own_settle_ms: i64,
     /// Names data source, source options and step.
     history: Key,
     /// Names all that verdicts depend on besides the points and what is settled by them.
@@ -437,6 +445,8 @@ impl Work {
             asked,
             visible: job.visible,
             transform: query.transform,
+            reading: Reading::default(),
+            own_settle_ms: query.settle_ms.unwrap_or(0),
             history: named(&history),
             settings: named(&described),
             described,
@@ -462,6 +472,7 @@ impl Work {
         key.update(self.settings);
         key.update(self.visible.from_ms.to_le_bytes());
         key.update(self.visible.to_ms.to_le_bytes());
+        key.update(self.own_settle_ms.to_le_bytes());
         key.finalize().into()
     }
 
@@ -481,7 +492,32 @@ impl Work {
         let step_ms = self.asked.step_ms;
         let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(step_ms));
         let whole = self.align(end).saturating_add(step_ms);
-        whole.min(self.visible.to_ms.max(now_ms).saturating_add(1))
+        let last = if self.settle_ms() > 0 { now_ms } else { self.visible.to_ms.max(now_ms) };
+        whole.min(last.saturating_add(1))
+    }
+
+    /// For how long, ms, the newest points are left out.
+    fn settle_ms(&self) -> i64 {
+        self.own_settle_ms.max(self.reading.settle_ms)
+    }
+
+    /// What the way in which the upstream is asked means for the user.
+    fn reading_notices(&self) -> Vec<String> {
+        let whole = self.reading.whole.as_ref().map(|why| {
+            format!(
+                "the query holds {why}: its points depend on the time range that is asked for. All of it is asked for at \
+                 every refresh, training included, and in another time range the same point may have another value and \
+                 another verdict"
+            )
+        });
+        let of_source = (self.reading.settle_ms > self.own_settle_ms).then(|| {
+            format!(
+                "the newest {} are left out, because {}",
+                DurationMs::from_millis(self.reading.settle_ms),
+                self.reading.settle_why
+            )
+        });
+        whole.into_iter().chain(of_source).collect()
     }
 
     /// The instant before which a range that ends in the future is forecast. Rounded up to a whole block, so that it

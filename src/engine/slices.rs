@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use super::history::recent_ms;
+use super::history::{self, recent_ms};
 use super::tests::{DAY, HOUR};
 use super::{Clock, Detection, Engine, Job, Outcome, Scope, Work, Workers, settle_unknown};
 use crate::detector::{AnyDetector, DETECTORS, Detector, Forecast, Judgement, Member, Points, Verdict};
@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::query::{Direction, Query};
 use crate::series::{Labels, Series, TimeRange};
 use crate::settings::Settings;
-use crate::source::{AnySource, FetchRequest, Fetched, Reached, Source};
+use crate::source::{AnySource, FetchRequest, Fetched, Reached, Reading, Source};
 
 const MINUTE: i64 = 60_000;
 const STEP: i64 = 15 * MINUTE;
@@ -32,6 +32,8 @@ struct Recorded {
     late: Mutex<BTreeMap<i64, i64>>,
     now_ms: AtomicI64,
     asked: Mutex<Vec<FetchRequest>>,
+    /// What it says of its points; with `whole`, each is the sum of all before it in the range asked for.
+    reading: Mutex<Reading>,
 }
 
 impl Recorded {
@@ -41,6 +43,7 @@ impl Recorded {
             late: Mutex::default(),
             now_ms: AtomicI64::new(NOW),
             asked: Mutex::default(),
+            reading: Mutex::default(),
         })
     }
 
@@ -90,6 +93,13 @@ impl Source for Upstream {
             let points = points.filter(|(time, _)| request.range.contains(*time) && arrived(*time));
             let (mut cut, _) = Series::from_points(all.name.clone(), all.labels.clone(), points.collect());
             cut.unit.clone_from(&all.unit);
+            if self.0.reading.lock().unwrap().whole.is_some() {
+                let mut sum = 0.0;
+                cut.values.iter_mut().filter(|value| !value.is_nan()).for_each(|value| {
+                    sum += *value;
+                    *value = sum;
+                });
+            }
             if !cut.is_empty() {
                 series.push(cut);
             }
@@ -99,6 +109,10 @@ impl Source for Upstream {
 
     async fn check(&self) -> Result<Reached> {
         Ok(Reached { message: String::new(), details: String::new() })
+    }
+
+    async fn reading(&self, _options: &Self::Options, _step_ms: i64) -> Result<Reading> {
+        Ok(self.0.reading.lock().unwrap().clone())
     }
 }
 
@@ -801,6 +815,55 @@ async fn late_points_are_seen_at_once_if_recent_and_within_an_hour_if_not() {
     assert_eq!(verdicts(now).await, (Verdict::Missing, Verdict::Missing));
     assert_eq!(verdicts(now + 20_000).await, (Verdict::Normal, Verdict::Missing));
     assert_eq!(verdicts(now + HOUR).await, (Verdict::Normal, Verdict::Normal));
+}
+
+/// As a function over all points of a range makes them: what is kept of one range is wrong in another.
+#[tokio::test]
+async fn what_depends_on_the_range_is_asked_for_whole_and_is_the_same_refreshed_as_fresh() {
+    let recorded = Recorded::new(panel());
+    recorded.reading.lock().unwrap().whole = Some("running_sum()".to_owned());
+    let asker = Asker::new(&recorded, FOREST);
+    let warm = recorded.engine(2, 64 << 20);
+    for minutes in [0, 7, 20, 90] {
+        let now = NOW + minutes * MINUTE;
+        recorded.set_now(now);
+        let range = (now - 6 * HOUR, now);
+        let refreshed = asker.ask(&warm, range, 100).await;
+        recorded.take_asked();
+        let fresh = asker.ask(&recorded.engine(1, 0), range, 100).await;
+        assert_eq!(said(&refreshed), said(&fresh), "{minutes}");
+        let told = "the query holds running_sum(): its points depend on the time range that is asked for";
+        assert!(refreshed.notices.concat().contains(told), "{:?}", refreshed.notices);
+        // More of the past may be needed once the points are known, and then all of it is asked for anew.
+        let asked = recorded.take_asked();
+        assert!(asked.iter().all(|request| request.range.from_ms < range.0 - DAY + STEP), "{asked:?}");
+        assert_eq!(refreshed.points_fetched, fresh.points_fetched);
+    }
+}
+
+#[tokio::test]
+async fn what_may_still_change_is_to_come() {
+    let recorded = Recorded::new(panel());
+    let ask = async |settle: &str, now: i64| {
+        recorded.set_now(now);
+        let asker = Asker::new(&recorded, &format!("{FOREST},\"settle\":\"{settle}\""));
+        let outcome = asker.ask(&recorded.engine(1, 0), (NOW - 6 * HOUR, now), 100).await;
+        (said(&outcome), outcome.notices.join("; "))
+    };
+    let last =
+        |said: &All, host: &str| said.keys().rfind(|(of, _)| of == host).map(|(_, time)| *time).unwrap();
+    let (whole, _) = ask("0s", NOW).await;
+    let (settled, notices) = ask("40m", NOW).await;
+    assert_eq!(last(&settled, "regular"), history::floor(NOW - 40 * MINUTE, STEP));
+    assert!(settled.iter().all(|(key, said)| whole.get(key) == Some(said)), "a verdict differs");
+    assert!(!notices.contains("left out"), "{notices}");
+    // Nothing is missing for it, and what is, is so until then.
+    recorded.reading.lock().unwrap().settle_ms = 2 * HOUR;
+    recorded.reading.lock().unwrap().settle_why = "they are copies";
+    let stopped = T0 + 3 * DAY + 2 * HOUR - STEP;
+    let (settled, notices) = ask("40m", stopped + 3 * HOUR).await;
+    assert!(settled.is_empty() || last(&settled, "stops") <= stopped + HOUR, "{}", settled.len());
+    assert!(notices.contains("the newest 2h are left out, because they are copies"), "{notices}");
 }
 
 #[tokio::test]

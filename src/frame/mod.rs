@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Detection, Outcome};
 use crate::error::shortened;
-use crate::query::{DurationMs, Output, Training};
+use crate::query::{DurationMs, Missing, Output, Training};
 use crate::series::Labels;
 
 /// The most notices of a frame, and the most of each.
@@ -114,6 +114,8 @@ pub struct View {
     pub output: Output,
     /// Whether an alert rule or another server-side expression asks: then the frames are those of [`Output::Alert`].
     pub for_expression: bool,
+    /// What an alert rule sees where points are missing.
+    pub missing: Missing,
     /// How many points the panel can show.
     pub max_data_points: usize,
 }
@@ -123,8 +125,8 @@ pub struct View {
 pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
     let named = name_series(outcome);
     let mut frames = match view.output {
-        output if view.for_expression => points::alert_frames(&named, output),
-        Output::Alert => points::alert_frames(&named, Output::Alert),
+        output if view.for_expression => points::alert_frames(&named, output, view.missing),
+        Output::Alert => points::alert_frames(&named, Output::Alert, view.missing),
         Output::All => {
             let mut frames = points::all_frames(&named, view.max_data_points);
             frames.extend(events::inline_annotations(&named, shown_ms(&outcome.detections)));

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Field, Frame, Named, Values};
 use crate::detector::Verdict;
 use crate::engine::Detection;
-use crate::query::Output;
+use crate::query::{Missing, Output};
 use crate::series::{Labels, thin};
 
 /// Values, band, flags and score of every series.
@@ -173,15 +173,19 @@ fn one_column_frames(
 }
 
 /// For each series one numeric field with unique labels and without nulls: what alert rules can reduce and compare.
-/// Nothing is thinned out, and points without a verdict are left out.
-pub(super) fn alert_frames(named: &[Named<'_>], output: Output) -> Vec<Frame> {
+/// Nothing is thinned out, and points without a verdict are left out. Of a flag, `missing` says what stands where points are
+/// missing.
+pub(super) fn alert_frames(named: &[Named<'_>], output: Output, missing: Missing) -> Vec<Frame> {
     let labels = unique_labels(named);
-    let (name, values_of): (_, fn(&Detection) -> Vec<f64>) = match output {
-        Output::Score => ("score", |detection| detection.scores.clone()),
-        Output::State => ("state", states),
-        Output::All | Output::Events | Output::Series | Output::Alert | Output::Annotations => {
-            ("outlier", flags)
-        }
+    let name = match output {
+        Output::Score => "score",
+        Output::State => "state",
+        Output::All | Output::Events | Output::Series | Output::Alert | Output::Annotations => "outlier",
+    };
+    let values_of = |detection: &Detection| match output {
+        Output::Score => detection.scores.clone(),
+        Output::State => states(detection),
+        _ => alert_flags(detection, missing),
     };
     named
         .iter()
@@ -237,6 +241,22 @@ fn flags(detection: &Detection) -> Vec<f64> {
         Verdict::Missing | Verdict::NotJudged => f64::NAN,
     };
     detection.verdicts.iter().map(flag).collect()
+}
+
+/// [`flags`] with what stands for missing points; all NaN if there shall be no data of a series that is silent.
+fn alert_flags(detection: &Detection, missing: Missing) -> Vec<f64> {
+    let flags = flags(detection);
+    let instead = match missing {
+        Missing::Normal => 0.0,
+        Missing::Outlier => 1.0,
+        Missing::NoData if detection.verdicts.last() == Some(&Verdict::Missing) => {
+            return vec![f64::NAN; flags.len()];
+        }
+        Missing::NoData => return flags,
+    };
+    let of_point =
+        |(flag, verdict): (f64, &Verdict)| if *verdict == Verdict::Missing { instead } else { flag };
+    flags.into_iter().zip(&detection.verdicts).map(of_point).collect()
 }
 
 /// The state of each point: 0 Normal, 1 High, −1 Low, 2 Missing, NaN where nothing could be judged.

@@ -61,7 +61,7 @@ fn outcome(detections: Vec<Detection>) -> Outcome {
 }
 
 fn view(output: Output) -> View {
-    View { output, for_expression: false, max_data_points: 100 }
+    View { output, for_expression: false, missing: Missing::default(), max_data_points: 100 }
 }
 
 /// A frame as readable JSON: the form the snapshots beside this file are kept in.
@@ -128,6 +128,42 @@ fn alert_rules_get_numbers_without_nulls_under_unique_labels() {
         render(&outcome, &View { for_expression: true, ..view(Output::All) }),
         "output alert gives a dashboard the very frames an alert rule gets"
     );
+}
+
+#[test]
+fn an_alert_sees_missing_points_as_it_is_told_to() {
+    let silent = || {
+        let mut silent = detection("silent", &[("host", "c")]);
+        silent.verdicts[6..].fill(Verdict::Missing);
+        silent
+    };
+    let outcome = outcome(vec![detection("a", &[]), silent()]);
+    let flags = |missing: Missing| -> Vec<Vec<f64>> {
+        let frames = render(&outcome, &View { missing, ..view(Output::Alert) });
+        let of_frame = |frame: &Frame| match frame.fields.get(1).map(|field| &field.values) {
+            Some(Values::Number(values)) => values.clone(),
+            _ => Vec::new(),
+        };
+        frames.iter().map(of_frame).collect()
+    };
+    // Not judged, normal, high twice, missing, normal, and low and normal, or missing twice.
+    assert_eq!(
+        flags(Missing::Normal),
+        [[0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]]
+    );
+    assert_eq!(
+        flags(Missing::Outlier),
+        [[0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0]]
+    );
+    assert_eq!(flags(Missing::NoData), [[0.0, 1.0, 1.0, 0.0, 1.0, 0.0]]);
+    // Nothing else is changed by it.
+    for output in [Output::All, Output::State, Output::Score] {
+        // As text, because NaN is unlike itself.
+        let of = |missing: Missing| format!("{:?}", render(&outcome, &View { missing, ..view(output) }));
+        assert!(of(Missing::Normal) == of(Missing::Outlier), "{output:?}");
+    }
+    let alone = render(&self::outcome(vec![silent()]), &view(Output::Alert));
+    assert!(alone.len() == 1 && alone[0].fields.is_empty());
 }
 
 #[test]

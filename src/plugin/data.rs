@@ -1,7 +1,6 @@
 //! QueryData: every query of a request at the same time, each with its own frames or its own error.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use grafana_plugin_sdk::pluginv2::data_server::Data;
@@ -18,7 +17,7 @@ use crate::error::{Category, Error, Result, shortened};
 use crate::frame::{self, View};
 use crate::query::{Output, Query};
 use crate::series::TimeRange;
-use crate::source::{self, AnySource};
+use crate::source;
 
 /// Points of a panel that does not say how many it can show.
 const DEFAULT_MAX_DATA_POINTS: usize = 1_000;
@@ -106,7 +105,7 @@ async fn answer(
     query: DataQuery,
     for_expression: bool,
 ) -> (QueryKinds, Result<Vec<Vec<u8>>>) {
-    let understood = connected.and_then(|connected| Ok((Plan::new(&query, &connected.source)?, connected)));
+    let understood = connected.and_then(|connected| Ok((Plan::new(&query, &connected)?, connected)));
     match understood {
         Ok((plan, connected)) => {
             (plan.kinds, plan.carry_out(shared, &connected, query.ref_id, for_expression).await)
@@ -122,10 +121,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(query: &DataQuery, source: &Arc<dyn AnySource>) -> Result<Self> {
-        let parsed = Query::parse(&query.json)?;
+    fn new(query: &DataQuery, connected: &Connected) -> Result<Self> {
+        let mut parsed = Query::parse(&query.json)?;
+        parsed.settle_ms = parsed.settle_ms.or(Some(connected.settle_ms));
         let kinds = QueryKinds {
-            source: source::select(source, &parsed.source)?.kind(),
+            source: source::select(&connected.source, &parsed.source)?.kind(),
             detector: detector::find(&parsed.detector)?.kind,
         };
         let max_data_points = usize::try_from(query.max_data_points)
@@ -146,8 +146,12 @@ impl Plan {
         if self.job.query.output == Output::Annotations {
             return annotations(&self.job, connected, &ref_id).await;
         }
-        let view =
-            View { output: self.job.query.output, for_expression, max_data_points: self.job.max_data_points };
+        let view = View {
+            output: self.job.query.output,
+            for_expression,
+            missing: self.job.query.missing,
+            max_data_points: self.job.max_data_points,
+        };
         let outcome = shared.engine.run(self.job, &connected.source, connected.scope).await?;
 
         let metrics = &shared.metrics;
@@ -211,6 +215,8 @@ fn time_range(range: Option<&pluginv2::TimeRange>) -> Result<TimeRange> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn request(queries: &[(&str, &str)]) -> Request<QueryDataRequest> {

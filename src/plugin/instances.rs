@@ -38,6 +38,8 @@ pub(super) struct Connected {
     pub(super) source: Arc<dyn AnySource>,
     /// Within it, answers may be shared: the data source and its settings, secrets included, are the same.
     pub(super) scope: Scope,
+    /// For how long, ms, the newest points are left out by queries that do not say so themselves.
+    pub(super) settle_ms: i64,
 }
 
 impl Connected {
@@ -48,7 +50,7 @@ impl Connected {
     pub(super) fn for_caller(self, caller: &Caller) -> Result<Self> {
         Ok(match self.source.for_caller(caller)? {
             None => self,
-            Some(source) => Self { source, scope: self.scope.within(&caller.digest()) },
+            Some(source) => Self { source, scope: self.scope.within(&caller.digest()), ..self },
         })
     }
 }
@@ -67,7 +69,8 @@ impl Instances {
         let Some((context, stored)) =
             context.and_then(|context| Some((context, context.data_source_instance_settings.as_ref()?)))
         else {
-            return Ok(Connected { source: source::connect(&Settings::default())?, scope: Scope::default() });
+            let source = source::connect(&Settings::default())?;
+            return Ok(Connected { source, scope: Scope::default(), settle_ms: 0 });
         };
         let key =
             (context.org_id, if stored.uid.is_empty() { stored.id.to_string() } else { stored.uid.clone() });
@@ -89,7 +92,8 @@ impl Instances {
             secure_json_data: Some(&stored.decrypted_secure_json_data),
         })?;
         let identity = [context.org_id.to_le_bytes().as_slice(), key.1.as_bytes(), &digest].concat();
-        let made = Connected { source: source::connect(&settings)?, scope: Scope::of(&identity) };
+        let (source, scope) = (source::connect(&settings)?, Scope::of(&identity));
+        let made = Connected { source, scope, settle_ms: settings.settle_ms };
         let mut connected = self.lock();
         if connected.len() >= MAX_INSTANCES
             && !connected.contains_key(&key)

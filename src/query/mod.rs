@@ -40,10 +40,14 @@ pub struct Query {
     pub training: AskedTraining,
     /// Grid step asked of the upstream.
     pub step: Step,
+    /// For how long, in ms, the newest points are left out, because they may still change; `None` as the data source says.
+    pub settle_ms: Option<i64>,
     /// What is done to the values before they are judged and shown.
     pub transform: Transform,
     /// What is returned.
     pub output: Output,
+    /// What an alert rule sees where points are missing.
+    pub missing: Missing,
 }
 
 /// What is done to the values before they are judged and shown.
@@ -134,6 +138,19 @@ pub enum Step {
     Fixed(i64),
 }
 
+/// What an alert rule, and [`Output::Alert`], sees where points are missing that should be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// 0, as of any point that is no outlier.
+    Normal,
+    /// 1, as of an outlier.
+    Outlier,
+    /// Nothing; and nothing of a series whose newest points are missing, so that the rule's own setting for no data counts.
+    #[default]
+    NoData,
+}
+
 /// What is returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -161,6 +178,9 @@ pub const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
 pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
 const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
+/// How long the newest points may be left out.
+pub(crate) const SETTLE_RANGE: (DurationMs, DurationMs) =
+    (DurationMs::from_millis(0), DurationMs::from_days(1));
 const STEP_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(31));
 
 impl AskedTraining {
@@ -272,8 +292,10 @@ struct WireQuery {
     training_window: WireLength,
     refit_interval: WireLength,
     step: WireStep,
+    settle: WireLength,
     transform: Transform,
     output: Output,
+    missing: Missing,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -325,8 +347,10 @@ impl Default for WireQuery {
             training_window: WireLength(None),
             refit_interval: WireLength(None),
             step: WireStep(Step::Auto),
+            settle: WireLength(None),
             transform: Transform::default(),
             output: Output::default(),
+            missing: Missing::default(),
         }
     }
 }
@@ -338,6 +362,7 @@ impl WireQuery {
         };
         let window_ms = length("trainingWindow", self.training_window, WINDOW_RANGE)?;
         let refit_ms = length("refitInterval", self.refit_interval, REFIT_RANGE)?;
+        let settle_ms = length("settle", self.settle, SETTLE_RANGE)?;
         if let Step::Fixed(step_ms) = self.step.0 {
             in_range("step", DurationMs::from_millis(step_ms), STEP_RANGE)?;
         }
@@ -350,8 +375,10 @@ impl WireQuery {
                 WireTraining::VisibleRange => AskedTraining::VisibleRange,
             },
             step: self.step.0,
+            settle_ms,
             transform: self.transform,
             output: self.output,
+            missing: self.missing,
         })
     }
 }

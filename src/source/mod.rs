@@ -19,6 +19,7 @@ mod http_json;
 mod influxdb;
 mod json;
 mod prometheus;
+mod ranged;
 mod redact;
 mod simple_json;
 mod sql;
@@ -81,6 +82,19 @@ pub struct Fetched {
     pub notices: Vec<String>,
     /// How long making series of the answer took, without waiting for it.
     pub decode_time: Duration,
+}
+
+/// How the points of a query depend on the range that is asked for, and for how long the newest ones may still change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// What in the query makes a point depend on the range asked for. Such a query is asked for the whole range in one
+    /// request every time, and nothing of it is kept. `None` if a point is the same in every range.
+    pub whole: Option<String>,
+    /// For how long, in ms, points may still change once their time has come; they are not asked for before. 0 if they do
+    /// not.
+    pub settle_ms: i64,
+    /// Why they may; empty if they do not.
+    pub settle_why: &'static str,
 }
 
 /// Runs a decoder on a thread that nobody waits for, since long answers take seconds; says how long it took. It is one of
@@ -199,6 +213,15 @@ pub trait Source: Sized + Send + Sync + 'static {
         None
     }
 
+    /// How the points of a query depend on the range that is asked for.
+    ///
+    /// # Errors
+    /// Of the category that fits, if the upstream has to be asked and cannot be, or the query has no points that are the same
+    /// twice.
+    async fn reading(&self, _options: &Self::Options, _step_ms: i64) -> Result<Reading> {
+        Ok(Reading::default())
+    }
+
     /// Questions that [`Source::discover`] answers, for the message about one that it does not.
     const QUESTIONS: &'static [&'static str] = &[];
 
@@ -267,6 +290,12 @@ pub trait PreparedQuery: Send + Sync {
     /// See [`Source::slice_ms`].
     fn slice_ms(&self, step_ms: i64) -> Option<i64>;
 
+    /// See [`Source::reading`].
+    ///
+    /// # Errors
+    /// See there.
+    async fn reading(&self, step_ms: i64) -> Result<Reading>;
+
     /// See [`Source::fetch`].
     ///
     /// # Errors
@@ -308,6 +337,10 @@ impl<S: Source> PreparedQuery for Prepared<S> {
 
     fn slice_ms(&self, step_ms: i64) -> Option<i64> {
         self.source.slice_ms(&self.options, step_ms)
+    }
+
+    async fn reading(&self, step_ms: i64) -> Result<Reading> {
+        self.source.reading(&self.options, step_ms).await
     }
 
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {

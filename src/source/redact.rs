@@ -9,7 +9,8 @@ use async_trait::async_trait;
 
 use super::http::Secrets;
 use super::{
-    Annotations, AnySource, Caller, Choice, FetchRequest, Fetched, Identity, PreparedQuery, Question, Reached,
+    Annotations, AnySource, Caller, Choice, FetchRequest, Fetched, Identity, PreparedQuery, Question,
+    Reached, Reading,
 };
 use crate::error::Result;
 use crate::query::Kind;
@@ -96,6 +97,10 @@ impl PreparedQuery for RedactedQuery {
 
     fn slice_ms(&self, step_ms: i64) -> Option<i64> {
         self.query.slice_ms(step_ms)
+    }
+
+    async fn reading(&self, step_ms: i64) -> Result<Reading> {
+        self.query.reading(step_ms).await
     }
 
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {

@@ -319,14 +319,8 @@ async fn options_that_cannot_work_are_named() {
         (json!({"params": [{"value": "x"}]}), "option source.params[0]: missing field `name`"),
         (json!({"rows": "$.a["}), "option source.rows: expected a JSONPath"),
         (json!({"rows": "$..[?@..x]"}), "option source.rows: expected filters that look at @"),
-        (
-            json!({"form": "table"}),
-            "option source.form: expected one of rows, columns, keyed, got \"table\"",
-        ),
-        (
-            json!({"format": "xml"}),
-            "option source.format: expected one of json, ndjson, csv, got \"xml\"",
-        ),
+        (json!({"form": "table"}), "option source.form: expected one of rows, columns, keyed, got \"table\""),
+        (json!({"format": "xml"}), "option source.format: expected one of json, ndjson, csv, got \"xml\""),
         (
             json!({"labels": [{"name": "*", "pointer": "/a"}]}),
             "\"*\" takes the members of an object above the rows",

@@ -7,6 +7,7 @@ mod failures;
 mod languages;
 mod plugin;
 mod queries;
+mod ranges;
 
 #[path = "../support/host.rs"]
 #[expect(dead_code, reason = "shared by several tests, each of which uses a part")]

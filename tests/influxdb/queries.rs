@@ -239,3 +239,47 @@ async fn many_rows_come_in_chunks_whatever_the_row_limit() {
         assert!(series.values.iter().zip(0..).all(|(value, i)| *value == f64::from(i)));
     }
 }
+
+/// JSON has no infinities: InfluxDB gives the whole answer up.
+#[tokio::test]
+async fn infinite_values_are_gaps() {
+    let Some(database) = Database::empty().await else { return };
+    let lines: Vec<String> =
+        (0..4).map(|i| format!("m v={}.0 {}", i * 500, (FROM_MS + i * STEP_MS) * 1_000_000)).collect();
+    database.write(lines.join("\n")).await;
+    for format in ["json", "csv"] {
+        let options = json!({"text": "SELECT exp(v) AS e FROM m WHERE $timeFilter", "format": format});
+        let fetched = ask(&database.settings, options).await.unwrap();
+        let found: Vec<Option<f64>> =
+            points(&fetched.series[0]).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(found, [Some(1.0), Some(500_f64.exp()), None, None], "{format}");
+        let told = fetched.notices.iter().any(|notice| notice.contains("asked for as CSV"));
+        assert_eq!(told, format == "json", "{:?}", fetched.notices);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_text_is_no_label_in_either_format() {
+    let Some(database) = Database::empty().await else { return };
+    let at = |i: i64| (FROM_MS + i * STEP_MS) * 1_000_000;
+    database.write(format!("m,host=a v=1,note=\"\" {}\nm v=2,note=\"x\" {}\n", at(0), at(1))).await;
+    for text in [
+        "SELECT v, note FROM m WHERE $timeFilter",
+        "SELECT v FROM m WHERE $timeFilter GROUP BY host",
+        "SELECT mean(v) AS v FROM m WHERE $timeFilter GROUP BY time($__interval), host fill(none)",
+    ] {
+        let labels = async |format: &str| -> Vec<_> {
+            let fetched = ask(&database.settings, json!({"text": text, "format": format})).await.unwrap();
+            let mut labels: Vec<_> =
+                fetched.series.iter().map(|series| (series.labels.clone(), points(series))).collect();
+            labels.sort_by(|a, b| a.0.cmp(&b.0));
+            labels
+        };
+        let json = labels("json").await;
+        assert_eq!(json, labels("csv").await, "{text}");
+        assert!(
+            json.len() == 2 && json.iter().all(|(labels, _)| labels.values().all(|text| !text.is_empty())),
+            "{json:?}"
+        );
+    }
+}

@@ -100,7 +100,7 @@ async fn every_failure_has_its_category_and_breaks_nothing_else() {
             of_query(
                 "no PromQL",
                 "rate(load",
-                &["does not understand the query: \"1:10: parse error: ", "correct the PromQL"],
+                &["does not understand the query: ", "1:10: parse error: ", "correct the PromQL"],
             ),
             Failure::of_limit("maxResponseBytes", 3_000, "bytes", &four).saying(&url),
             Failure::of_limit("maxRows", 100, "rows", &four),
@@ -180,8 +180,10 @@ async fn where_posts_are_refused_gets_are_sent() {
         assert_eq!(prepared.fetch(&request).await.unwrap().series[0].values, [2.0]);
     }
     let seen = upstream.seen();
+    // First of all it is asked what kind of server it is.
+    assert_eq!(seen[0].uri.to_string(), "/prom/api/v1/query?query=1&latency_offset=none");
     let asked: Vec<String> =
-        seen.iter().map(|seen| format!("{} {} {}", seen.method, seen.uri, seen.body)).collect();
+        seen[1..].iter().map(|seen| format!("{} {} {}", seen.method, seen.uri, seen.body)).collect();
     let form = "query=up%7Ba%3D%22b+c%22%7D&start=1&end=3&step=1&timeout=30";
     assert_eq!(
         asked,
@@ -250,21 +252,43 @@ async fn what_the_server_says_went_wrong_gets_its_category() {
             Category::Connection,
             "gave the query up",
         ),
+        (
+            422,
+            r#"{"status":"error","errorType":"execution","error":"expanding series: context deadline exceeded"}"#,
+            Category::Connection,
+            "Prometheus gave the query up after its time-out",
+        ),
+        (
+            503,
+            r#"{"status":"error","errorType":"503","error":"couldn't start executing the request, since -search.maxConcurrentRequests=8 are executed"}"#,
+            Category::Limit,
+            "VictoriaMetrics refuses more queries",
+        ),
+        (503, "Service Unavailable", Category::Connection, "Prometheus is not ready; wait: it is starting"),
+        (404, "404 page not found\n", Category::Protocol, "ends where /api/v1 begins"),
+        (
+            400,
+            "remoteAddr: \"x\"; unsupported path requested: \"/a/api/v1/query\"",
+            Category::Protocol,
+            "ends where /api/v1 begins",
+        ),
         (401, "no org id", Category::Auth, "tenant"),
         (502, "<html>Bad gateway</html>", Category::Protocol, "502"),
     ] {
         let upstream =
             Upstream::answering(move |_| (StatusCode::from_u16(status).unwrap(), body).into_response()).await;
         let error = refused(&settings(&upstream.url, &json!({"retries": 0})), query(), category).await;
-        assert!(error.message().contains(says), "{error}");
+        assert!(error.to_string().contains(says), "{error}");
     }
 }
 
 #[tokio::test]
 async fn a_passing_failure_is_tried_again() {
     let failed = Arc::new(AtomicBool::new(false));
-    let upstream = Upstream::answering(move |_| {
-        if failed.swap(true, Ordering::Relaxed) {
+    let upstream = Upstream::answering(move |seen| {
+        if !seen.uri.path().ends_with("query_range") {
+            one("1")
+        } else if failed.swap(true, Ordering::Relaxed) {
             one("3")
         } else {
             StatusCode::SERVICE_UNAVAILABLE.into_response()
@@ -272,5 +296,5 @@ async fn a_passing_failure_is_tried_again() {
     })
     .await;
     assert_eq!(ask(&plain(&upstream.url), query(), HOURS, MINUTE_MS).await.unwrap().series[0].values, [3.0]);
-    assert_eq!(upstream.seen().len(), 2);
+    assert_eq!(upstream.seen().iter().filter(|seen| seen.uri.path().ends_with("query_range")).count(), 2);
 }

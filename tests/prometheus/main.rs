@@ -5,8 +5,10 @@
 
 mod data;
 mod failures;
+mod newest;
 mod points;
 mod questions;
+mod ranges;
 
 #[path = "../support/host.rs"]
 #[expect(dead_code, reason = "shared with the process tests, which use other parts of it")]
@@ -26,6 +28,8 @@ mod upstream_tls;
 #[path = "../support/victim.rs"]
 #[expect(dead_code, reason = "shared with the tests of other sources, which use other parts of it")]
 mod victim;
+#[path = "../support/victoria_server.rs"]
+mod victoria_server;
 
 use std::sync::Arc;
 

@@ -45,7 +45,9 @@ impl PrometheusServer {
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", storage.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--storage.tsdb.retention.time=100y");
+            .arg("--storage.tsdb.retention.time=100y")
+            // Older versions pass over what they do not know.
+            .arg("--enable-feature=promql-experimental-functions");
         let mut scheme = "http";
         if let Some(text) = web_config {
             let text = text.replace("{folder}", &folder.path().display().to_string());

@@ -1,8 +1,8 @@
 import { FieldSet } from '@grafana/ui';
 import React from 'react';
 
-import { LIMITS, SETTINGS_DEFAULTS } from '../defaults';
-import { NumberField } from '../fields';
+import { DURATION_LIMITS, LIMITS, SETTINGS_DEFAULTS } from '../defaults';
+import { DurationField, NumberField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
 import { selectors } from '../selectors';
@@ -55,6 +55,16 @@ export function Limits({ settings, onChange }: SettingsEditorProps) {
         {...numeric('retries')}
         label="Retries"
         tooltip="How often a request that only reads is tried again if the upstream cannot be reached or is too busy."
+      />
+      <DurationField
+        {...COMMON}
+        testId={ids.settle}
+        label="Settle"
+        tooltip="For how long the newest points are left out by queries that do not say so themselves: as long as late data may still change them. Up to 1d. Auto: only as long as the upstream is known to need."
+        value={json.settle}
+        byDefault={SETTINGS_DEFAULTS.settle}
+        limits={DURATION_LIMITS.settle}
+        onCommit={(settle) => set('settle', settle)}
       />
     </FieldSet>
   );

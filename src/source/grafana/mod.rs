@@ -10,6 +10,7 @@ mod frames;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::source) mod fuzzing;
 mod host;
+mod ranged;
 mod request;
 mod target;
 
@@ -26,7 +27,7 @@ use self::host::Host;
 use self::target::Target;
 use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::json::{not_json, without_mark};
-use super::{Caller, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
+use super::{Caller, Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::AdhocFilter;
 use crate::settings::{Auth, SecretString, Settings};
@@ -151,6 +152,10 @@ impl Source for Grafana {
 
     fn slice_ms(&self, _options: &Options, step_ms: i64) -> Option<i64> {
         Some(step_ms.saturating_mul(MAX_STEPS))
+    }
+
+    async fn reading(&self, options: &Options, _step_ms: i64) -> Result<Reading> {
+        ranged::reading(&options.query, &Target::of(options, &self.own_uid)?.kind)
     }
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {

@@ -138,6 +138,8 @@ fn labels(tags: &str) -> Labels {
         }
     }
     labels.extend(name.map(|name| (name, text)));
+    // A tag without a value is none.
+    labels.retain(|_, text| !text.is_empty());
     labels
 }
 

@@ -57,6 +57,24 @@ pub(super) fn of_message(message: &str, secrets: &Secrets) -> Error {
     Error::new(category, format!("InfluxDB says: {quote}")).hint(hint)
 }
 
+/// What Go says of a number that JSON cannot hold.
+const INFINITE: &str = "json: unsupported value: ";
+
+/// The error of an answer with status 200 that ends with what went wrong when a value was infinite, in plain words.
+pub(super) fn of_infinity(bytes: &[u8]) -> Option<Error> {
+    let last = bytes.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+    let is_infinite = last.starts_with(b"json: ") && String::from_utf8_lossy(last).contains(INFINITE);
+    is_infinite.then(|| {
+        Error::new(Category::Protocol, format!("InfluxDB says: {INFINITE}a value is infinite"))
+            .hint("set source.format to csv, or leave such values out")
+    })
+}
+
+/// Whether an error says that JSON cannot hold an infinite value.
+pub(super) fn is_of_infinity(error: &Error) -> bool {
+    error.message().contains(INFINITE)
+}
+
 /// The error of an answer other than 2xx, if it is InfluxDB's own.
 pub(super) fn of_answer(status: StatusCode, body: &str, secrets: &Secrets) -> Option<Error> {
     let message = message_in(body);

@@ -188,8 +188,9 @@ fn expand(options: &Options, request: &FetchRequest, now_ms: i64) -> Result<Opti
         return Err(unused_filters("$timeFilter or $__adhocFilters"));
     }
     let text = reading_only(&text)?;
-    // Without a fill, InfluxQL says null for a step without values.
-    Ok(Some(Asked { text, nulls_are_gaps: steps.is_some(), plain_names: false }))
+    // Without a fill, InfluxQL says null from the begin of the range asked for to its end, for series that have anything in it:
+    // a step without a value is none, and whether it is missing shows by the points around it.
+    Ok(Some(Asked { text, nulls_are_gaps: false, plain_names: false }))
 }
 
 /// The error of filters that the text of a query does not use.

@@ -18,6 +18,7 @@ pub(in crate::source) mod fuzzing;
 mod influxql;
 mod options;
 mod quote;
+pub(in crate::source) mod ranged;
 mod rows;
 mod sql;
 mod window;
@@ -34,7 +35,7 @@ use self::options::{Format, Language, Options};
 use self::rows::Layout;
 use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
-use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::series::Series;
 use crate::settings::{Auth, ExposeSecret as _, SecretString, Settings};
@@ -160,8 +161,13 @@ impl Source for InfluxDb {
         })
     }
 
-    fn slice_ms(&self, _options: &Options, step_ms: i64) -> Option<i64> {
-        Some(step_ms.saturating_mul(SLICE_STEPS))
+    fn slice_ms(&self, options: &Options, step_ms: i64) -> Option<i64> {
+        let is_sliced = ranged::whole(self.language(options), options).is_ok_and(|whole| whole.is_none());
+        is_sliced.then(|| step_ms.saturating_mul(SLICE_STEPS))
+    }
+
+    async fn reading(&self, options: &Options, _step_ms: i64) -> Result<Reading> {
+        Ok(Reading { whole: ranged::whole(self.language(options), options)?, ..Reading::default() })
     }
 
     async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
@@ -192,7 +198,16 @@ impl InfluxDb {
             if request.range.from_ms < 0 { ("ns", TimeFormat::Ns) } else { ("ms", TimeFormat::Ms) };
         let layout = Layout { times, nulls_are_gaps: asked.nulls_are_gaps, plain_names: asked.plain_names };
         let ((series, notices), decode_time) = match options.format {
-            Format::Json => self.ask_json(&asked, epoch, layout).await?,
+            Format::Json => match self.ask_json(&asked, epoch, layout).await {
+                Err(error) if failure::is_of_infinity(&error) => {
+                    let ((series, mut notices), decode_time) = self.ask_csv(&asked, epoch, layout).await?;
+                    notices.push(
+                        "values are infinite, which JSON cannot hold: they were asked for as CSV, and are gaps".to_owned(),
+                    );
+                    ((series, notices), decode_time)
+                }
+                answered => answered?,
+            },
             Format::Csv => match self.ask_csv(&asked, epoch, layout).await? {
                 // CSV has no place for errors: what is empty may be one.
                 ((series, _), _) if series.is_empty() => self.ask_json(&asked, epoch, layout).await?,
@@ -209,6 +224,9 @@ impl InfluxDb {
     async fn ask_json(&self, asked: &Asked, epoch: &str, layout: Layout) -> Result<Answered> {
         let request = self.query_request(&asked.text, Some(epoch))?;
         let Answer { bytes, .. } = self.send(&request).await?;
+        if let Some(error) = failure::of_infinity(&bytes) {
+            return Err(error);
+        }
         let (limits, secrets) = (self.client.limits(), self.client.secrets());
         decoded(DECODER, move || answer::decode(&bytes, layout, limits, &secrets)).await
     }

@@ -169,7 +169,9 @@ impl Table {
     fn row_labels(&self) -> Labels {
         let mut labels = self.labels.clone();
         let own = self.columns.iter().filter(|column| column.role == Role::Label);
-        labels.extend(own.zip(&self.texts).map(|(column, text)| (column.name.clone(), text.clone())));
+        // CSV has one spelling for an empty text and for none.
+        let told = own.zip(&self.texts).filter(|(_, text)| !text.is_empty());
+        labels.extend(told.map(|(column, text)| (column.name.clone(), text.clone())));
         labels
     }
 }

@@ -135,8 +135,9 @@ pub(super) fn decode_data<T: DeserializeOwned>(bytes: &[u8], secrets: &Secrets) 
     envelope.data.ok_or_else(|| strange("it holds no data"))
 }
 
-/// The error in a body that came with a bad status; `None` if it is not in the form of the API.
-pub(super) fn explain(status: u16, body: &str, secrets: &Secrets) -> Option<Error> {
+/// The error in a body that came with a bad status from the server at `origin`; `None` if it is neither in the form of the API
+/// nor known.
+pub(super) fn explain(status: u16, body: &str, origin: &str, secrets: &Secrets) -> Option<Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Refusal {
@@ -151,14 +152,47 @@ pub(super) fn explain(status: u16, body: &str, secrets: &Secrets) -> Option<Erro
                 .hint("set the tenant in the data source settings")
         });
     }
-    let refusal: Refusal = serde_json::from_str(body).ok()?;
+    let Ok(refusal) = serde_json::from_str::<Refusal>(body) else {
+        return of_plain_text(status, body, origin);
+    };
     Some(of_error(&refusal.error_type, &refusal.error, Some(status), secrets))
+}
+
+/// What servers answer in plain words: where they are not ready yet, and where their API is at another path.
+fn of_plain_text(status: u16, body: &str, origin: &str) -> Option<Error> {
+    let begins = |words: &str| body.trim_start().starts_with(words);
+    let is_of_victoria = body.contains("unsupported path requested");
+    match status {
+        503 if begins("Service Unavailable") => Some(not_ready("Prometheus", "")),
+        404 if begins("404 page not found") => Some(no_api(origin, status)),
+        400 | 404 if is_of_victoria => Some(no_api(origin, status)),
+        _ => None,
+    }
+}
+
+fn not_ready(server: &str, says: &str) -> Error {
+    Error::new(Category::Connection, format!("{server} is not ready{says}")).hint(
+        "wait: it is starting, and may be replaying its log; look into that of the server if it takes long",
+    )
+}
+
+fn no_api(origin: &str, status: u16) -> Error {
+    Error::new(Category::Protocol, format!("{origin} answered with status {status}: it has no API of Prometheus at this path"))
+        .hint(
+            "check the URL in the data source settings: it ends where /api/v1 begins, such as http://prometheus:9090, or with \
+             a prefix that the server has (--web.external-url), http://mimir/prometheus",
+        )
 }
 
 /// What an error of the API means. VictoriaMetrics writes the status as its type.
 fn of_error(error_type: &str, error: &str, status: Option<u16>, secrets: &Secrets) -> Error {
     let says = secrets.quote(error, QUOTED_CHARS);
     let says = if says.is_empty() { String::new() } else { format!(": \"{says}\"") };
+    let server = if error_type.parse::<u16>().is_ok() { "VictoriaMetrics" } else { "Prometheus" };
+    // While it evaluates, Prometheus calls it a timeout; while it reads, an execution.
+    let too_long = ["context deadline exceeded", "timeout exceeded", "query timed out"]
+        .iter()
+        .any(|part| error.contains(part));
     let too_much = [
         "too many samples",
         "exceeded maximum resolution",
@@ -169,12 +203,13 @@ fn of_error(error_type: &str, error: &str, status: Option<u16>, secrets: &Secret
     .iter()
     .any(|part| error.contains(part));
     match (error_type, status) {
-        ("timeout", _) => Error::new(Category::Connection, format!("Prometheus gave the query up after its time-out{says}"))
+        _ if error_type == "timeout" || too_long => Error::new(Category::Connection, format!("{server} gave the query up after its time-out{says}"))
             .hint("ask for fewer series, a longer step or a shorter training window, or raise the setting timeout and the server's own (--query.timeout)"),
-        ("canceled", _) => Error::new(Category::Connection, format!("Prometheus cancelled the query{says}"))
+        ("canceled", _) => Error::new(Category::Connection, format!("{server} cancelled the query{says}"))
             .hint("try again, and look into the log of the server if it happens often"),
-        ("unavailable" | "503", _) => Error::new(Category::Connection, format!("Prometheus is not ready{says}"))
-            .hint("wait until the server has started, and look into its log"),
+        ("503", _) if too_much => Error::new(Category::Limit, format!("{server} refuses more queries for now{says}"))
+            .hint("refresh less often, or raise the limit of the server that it names"),
+        ("unavailable" | "503", _) => not_ready(server, &says),
         ("too_many_requests" | "429", _) | (_, Some(429)) => {
             Error::new(Category::Limit, format!("the server refuses more queries for now{says}"))
                 .hint("refresh less often, or raise the limits of the server")
@@ -183,13 +218,13 @@ fn of_error(error_type: &str, error: &str, status: Option<u16>, secrets: &Secret
             Error::new(Category::Limit, format!("the query is beyond a limit of the server{says}"))
                 .hint("ask for fewer series or a longer step, or raise the limit of the server that it names")
         }
-        ("bad_data" | "400", _) => Error::new(Category::Query, format!("Prometheus does not understand the query{says}"))
+        ("bad_data" | "400", _) => Error::new(Category::Query, format!("{server} does not understand the query{says}"))
             .hint("correct the PromQL of the query"),
-        ("execution" | "422", _) => Error::new(Category::Query, format!("Prometheus cannot carry out the query{says}"))
+        ("execution" | "422", _) => Error::new(Category::Query, format!("{server} cannot carry out the query{says}"))
             .hint("correct the PromQL of the query"),
         ("not_found" | "404", _) => Error::new(Category::Protocol, format!("the server has no such endpoint{says}"))
             .hint("check the URL in the data source settings: it ends before /api/v1"),
-        _ => Error::new(Category::Protocol, format!("Prometheus failed{says}")).hint("look into the log of the server"),
+        _ => Error::new(Category::Protocol, format!("{server} failed{says}")).hint("look into the log of the server"),
     }
 }
 

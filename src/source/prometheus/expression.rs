@@ -1,6 +1,7 @@
 //! From the options of a query to the PromQL that is asked, the same for every range.
 
 use super::promql;
+use super::ranged::Flavour;
 use super::{Combine, Options};
 use crate::error::{Category, Error, Result};
 use crate::query::{DurationMs, MacroValues, expand_with};
@@ -10,24 +11,36 @@ use crate::source::aggregate::Aggregate;
 const RANGE_MACROS: [&str; 7] =
     ["__from", "__to", "__range", "__range_s", "__range_ms", "__maxDataPoints", "timeFilter"];
 
-/// The PromQL of a query whose evaluations are `step_ms` apart, on series that are scraped every `scrape_ms`.
+/// What the PromQL of a query depends on besides its options.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    /// How far apart evaluations are.
+    pub(super) step_ms: i64,
+    /// How far apart samples are.
+    pub(super) scrape_ms: i64,
+    pub(super) flavour: Flavour,
+    /// Whether the metric of the builder is known to be a counter.
+    pub(super) is_counter: bool,
+}
+
+/// How far back the newest sample of a series may be, as for a selector of Prometheus.
+const LOOKBACK: &str = "5m";
+
+/// The PromQL of a query.
 ///
 /// # Errors
 /// [`Category::Query`] if there is nothing to ask, what is asked would depend on the range of the request, or the
 /// dashboard's filters find no sure place in it.
-pub(super) fn expression(options: &Options, step_ms: i64, scrape_ms: i64) -> Result<String> {
+pub(super) fn expression(options: &Options, setting: Setting) -> Result<String> {
     let filters: Vec<String> = options
         .adhoc_filters
         .iter()
         .map(|filter| promql::matcher(&filter.key, filter.operator, &filter.value))
         .collect::<Result<_>>()?;
     if options.expr.trim().is_empty() {
-        return built(options, filters, step_ms, scrape_ms);
+        return built(options, filters, setting);
     }
-    let expr = expanded(&options.expr, step_ms, scrape_ms)?;
-    if promql::is_pinned_to_range(&expr) {
-        return Err(depends_on_range("\"@ start()\" or \"@ end()\""));
-    }
+    let expr = expanded(&options.expr, setting.step_ms, setting.scrape_ms)?;
     promql::with_matchers(expr.trim(), &filters)
 }
 
@@ -76,8 +89,28 @@ fn depends_on_range(what: &str) -> Error {
     .hint("use a fixed duration or time, or $__interval or $__rate_interval")
 }
 
+/// What the builder asks of a counter in the place of its mean, which has no restarts in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InsteadOfMean {
+    /// The newest sample of a step.
+    Last,
+    /// The rate, since a sum of counters falls a little where one of them restarts.
+    Rate,
+}
+
+/// What is asked in the place of the mean; `None` if the mean is, or something else is chosen.
+pub(super) fn instead_of_mean(options: &Options, is_counter: bool) -> Option<InsteadOfMean> {
+    let is_mean = options.expr.trim().is_empty() && !options.rate && options.aggregate == Aggregate::Mean;
+    let instead = match options.combine {
+        Combine::None => InsteadOfMean::Last,
+        _ => InsteadOfMean::Rate,
+    };
+    (is_mean && is_counter).then_some(instead)
+}
+
 /// The PromQL of the builder.
-fn built(options: &Options, filters: Vec<String>, step_ms: i64, scrape_ms: i64) -> Result<String> {
+fn built(options: &Options, filters: Vec<String>, setting: Setting) -> Result<String> {
+    let Setting { step_ms, scrape_ms, flavour, is_counter } = setting;
     if options.metric.trim().is_empty() && options.matchers.is_empty() {
         return Err(Error::new(Category::Query, "the query names no metric and holds no PromQL")
             .hint("choose a metric, or write PromQL into expr"));
@@ -90,10 +123,23 @@ fn built(options: &Options, filters: Vec<String>, step_ms: i64, scrape_ms: i64) 
     matchers.extend(filters);
     let selector = promql::selector(options.metric.trim(), &matchers);
     let step = duration(step_ms);
-    let of_series = if options.rate {
-        format!("rate({selector}[{}])", duration(rate_interval_ms(step_ms, scrape_ms)))
+    let instead = instead_of_mean(options, is_counter);
+    let of_series = if options.rate || instead == Some(InsteadOfMean::Rate) {
+        let window_ms = rate_interval_ms(step_ms, scrape_ms);
+        match flavour {
+            Flavour::Prometheus => format!("rate({selector}[{}])", duration(window_ms)),
+            // Its rate() depends on the range asked for.
+            Flavour::VictoriaMetrics { .. } => {
+                format!(
+                    "increase_prometheus({selector}[{}]) / {}",
+                    duration(window_ms),
+                    window_ms as f64 / 1_000.0
+                )
+            }
+        }
     } else {
         match options.aggregate {
+            _ if instead == Some(InsteadOfMean::Last) => format!("last_over_time({selector}[{step}])"),
             Aggregate::Mean => format!("avg_over_time({selector}[{step}])"),
             Aggregate::Max => format!("max_over_time({selector}[{step}])"),
             Aggregate::Min => format!("min_over_time({selector}[{step}])"),
@@ -101,7 +147,10 @@ fn built(options: &Options, filters: Vec<String>, step_ms: i64, scrape_ms: i64) 
             Aggregate::Count => format!("count_over_time({selector}[{step}])"),
             Aggregate::P95 => format!("quantile_over_time(0.95, {selector}[{step}])"),
             Aggregate::Last => format!("last_over_time({selector}[{step}])"),
-            Aggregate::None => selector,
+            Aggregate::None => match flavour {
+                Flavour::Prometheus => selector,
+                Flavour::VictoriaMetrics { .. } => format!("default_rollup({selector}[{LOOKBACK}])"),
+            },
         }
     };
     let by: Vec<&str> =
@@ -147,7 +196,40 @@ mod tests {
     use super::*;
 
     fn asked(options: Value) -> Result<String> {
-        expression(&serde_json::from_value(options).unwrap(), 60_000, 15_000)
+        asked_of(options, Flavour::Prometheus, false)
+    }
+
+    fn asked_of(options: Value, flavour: Flavour, is_counter: bool) -> Result<String> {
+        let setting = Setting { step_ms: 60_000, scrape_ms: 15_000, flavour, is_counter };
+        expression(&serde_json::from_value(options).unwrap(), setting)
+    }
+
+    #[test]
+    fn the_builder_asks_victoria_metrics_for_what_is_the_same_in_every_range() {
+        let victoria = Flavour::VictoriaMetrics { shows_newest: true };
+        for (options, promql) in [
+            (json!({"metric": "load", "aggregate": "none"}), "default_rollup(load[5m])"),
+            (json!({"metric": "load"}), "avg_over_time(load[1m])"),
+            (
+                json!({"metric": "a_total", "rate": true, "combine": "sum"}),
+                "sum(increase_prometheus(a_total[75s]) / 75)",
+            ),
+        ] {
+            assert_eq!(asked_of(options, victoria, false).unwrap(), promql);
+        }
+    }
+
+    #[test]
+    fn a_counter_is_asked_for_without_losing_its_restarts() {
+        for (options, promql) in [
+            (json!({"metric": "a_total"}), "last_over_time(a_total[1m])"),
+            (json!({"metric": "a_total", "combine": "avg", "by": ["x"]}), "avg by (x) (rate(a_total[75s]))"),
+            (json!({"metric": "a_total", "aggregate": "max"}), "max_over_time(a_total[1m])"),
+            (json!({"metric": "a_total", "rate": true}), "rate(a_total[75s])"),
+            (json!({"expr": "avg_over_time(a_total[1m])"}), "avg_over_time(a_total[1m])"),
+        ] {
+            assert_eq!(asked_of(options, Flavour::Prometheus, true).unwrap(), promql);
+        }
     }
 
     #[test]
@@ -197,13 +279,9 @@ mod tests {
 
     #[test]
     fn what_differs_between_requests_is_refused() {
-        for expr in [
-            "rate(x[$__range])",
-            "x @ ${__from:date:seconds}",
-            "x @ end()",
-            "x / $__maxDataPoints",
-            "x[${__range_s}s]",
-        ] {
+        for expr in
+            ["rate(x[$__range])", "x @ ${__from:date:seconds}", "x / $__maxDataPoints", "x[${__range_s}s]"]
+        {
             let error = asked(json!({ "expr": expr })).unwrap_err();
             assert!(
                 error.category() == Category::Query && error.message().contains("another time in every"),

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::answer::{self, Naming};
+use super::expression::{self, Setting};
 use super::legend::Legend;
-use super::{expression, promql};
+use super::promql;
+use super::ranged::{self, Flavour};
 use crate::fuzzing::{LIMITS, check_answer, check_error, check_refusal, choice_of, texts};
 use crate::query::FilterOperator;
 use crate::source::fuzzing::SECRETS;
@@ -23,7 +25,7 @@ pub(in crate::source) fn answer(data: &[u8]) {
     check_answer(answer::decode(rest, &naming, &LIMITS, &SECRETS));
     let lists = answer::decode_list::<String>(rest, &SECRETS).err();
     let series = answer::decode_list::<BTreeMap<String, String>>(rest, &SECRETS).err();
-    let refusal = answer::explain(400, &String::from_utf8_lossy(rest), &SECRETS);
+    let refusal = answer::explain(400, &String::from_utf8_lossy(rest), "http://a", &SECRETS);
     [lists, series, refusal].iter().flatten().for_each(check_refusal);
 }
 
@@ -48,10 +50,18 @@ pub(in crate::source) fn promql(data: &[u8]) {
     filters_change_nothing_else(&expr);
     let options = json!({"expr": expr, "metric": name, "legend": text, "by": [text],
         "adhocFilters": [{"key": name, "operator": "=", "value": text}]});
-    if let Ok(options) = serde_json::from_value(options)
-        && let Err(error) = expression::expression(&options, 60_000, 15_000)
-    {
-        check_error(&error);
+    if let Ok(options) = serde_json::from_value(options) {
+        for flavour in [Flavour::Prometheus, Flavour::VictoriaMetrics { shows_newest: false }] {
+            let setting = Setting { step_ms: 60_000, scrape_ms: 15_000, flavour, is_counter: true };
+            match expression::expression(&options, setting) {
+                Err(error) => check_error(&error),
+                Ok(expr) => {
+                    if let Err(error) = ranged::reading(&expr, flavour, 60_000, 15_000) {
+                        check_error(&error);
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! more than 11,000 evaluations, which Prometheus refuses, is asked for in slices.
 //!
 //! - `expression`: options → PromQL; `promql`: names, strings and filters in it
+//! - `ranged`: whether a point is the same in every range that is asked for; `server`: what kind of server it is, and of metric
 //! - `answer`: JSON → series, errors of the API; `legend`: names of series
 //! - `labels`: metrics, labels and their values
 
@@ -19,9 +20,13 @@ pub(in crate::source) mod fuzzing;
 mod labels;
 mod legend;
 mod promql;
+pub(in crate::source) mod ranged;
+mod server;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
@@ -29,10 +34,12 @@ use reqwest::header::HeaderName;
 use serde::Deserialize;
 
 use self::answer::Naming;
+use self::expression::{InsteadOfMean, Setting};
 use self::legend::Legend;
+use self::ranged::Flavour;
 use super::aggregate::Aggregate;
 use super::http::{Answer, Body, HttpClient};
-use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::{AdhocFilter, DurationMs};
 use crate::settings::{SecretString, Settings};
@@ -44,13 +51,17 @@ pub struct Prometheus {
     scrape_ms: i64,
     /// Whether the server was found to refuse POSTs.
     only_gets: AtomicBool,
+    /// Which language it speaks, once it was asked.
+    flavour: tokio::sync::OnceCell<Flavour>,
+    /// Metrics that were asked about: whether they are counters, and when that was.
+    counters: Mutex<HashMap<String, (bool, Instant)>>,
 }
 
 /// What a query can say to Prometheus. The doc comments are the user documentation.
 ///
 /// Macros in `expr`: `$__interval` (the step, such as `5m`), `$__interval_ms`, `$__rate_interval` (at least the step and a
 /// scrape, and at least four scrapes) and `$__rate_interval_ms`. What would depend on the range of a request is refused:
-/// `$__range`, `$__from`, `$__to`, `$__maxDataPoints`, `@ start()` and `@ end()`.
+/// `$__range`, `$__from`, `$__to` and `$__maxDataPoints`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
@@ -108,6 +119,9 @@ const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
 /// Evaluations in one request; Prometheus refuses more than 11,000 points a series.
 const MAX_EVALUATIONS: i64 = 11_000;
 const DEFAULT_NAME: &str = "value";
+/// Parameters for VictoriaMetrics: its newest values are those measured, not copies of older ones, and each step is evaluated
+/// anew.
+const OF_VICTORIA_METRICS: [(&str, &str); 2] = [("latency_offset", "1ms"), ("nocache", "1")];
 const QUERY_RANGE: &str = "/api/v1/query_range";
 /// How much of a query the inspector shows.
 const SHOWN_CHARS: usize = 4_000;
@@ -128,12 +142,19 @@ impl Source for Prometheus {
         if !tenant.is_empty() {
             client = client.with_secret_header(TENANT_HEADER, &SecretString::from(tenant))?;
         }
-        Ok(Self { client, scrape_ms: scrape_ms(&own.scrape_interval)?, only_gets: AtomicBool::new(false) })
+        Ok(Self {
+            client,
+            scrape_ms: scrape_ms(&own.scrape_interval)?,
+            only_gets: AtomicBool::new(false),
+            flavour: tokio::sync::OnceCell::new(),
+            counters: Mutex::default(),
+        })
     }
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
         let step_ms = request.step_ms.max(1);
-        let expr = expression::expression(options, step_ms, self.scrape_ms)?;
+        let setting = self.setting(options, step_ms).await?;
+        let expr = expression::expression(options, setting)?;
         let fetched = Fetched { step_ms: Some(step_ms), ..Fetched::default() };
         let to_ms = request.range.to_ms.min(chrono::Utc::now().timestamp_millis());
         let Some((start_ms, end_ms)) = evaluations(request.range.from_ms, to_ms, step_ms) else {
@@ -142,8 +163,13 @@ impl Source for Prometheus {
         };
         let (start, end, step) = (seconds(start_ms), seconds(end_ms), seconds(step_ms));
         let timeout = self.client.limits().timeout.as_secs_f64().to_string();
-        let fields =
+        let asked =
             [("query", &*expr), ("start", &*start), ("end", &*end), ("step", &*step), ("timeout", &*timeout)];
+        let of_victoria: &[_] = match setting.flavour {
+            Flavour::Prometheus => &[],
+            Flavour::VictoriaMetrics { .. } => &OF_VICTORIA_METRICS,
+        };
+        let fields = [&asked[..], of_victoria].concat();
         let Answer { bytes, .. } = self.ask(QUERY_RANGE, &fields).await?;
         let executed = format!("{QUERY_RANGE} query={expr} start={start} end={end} step={step}");
         let executed = self.client.secrets().quote(&executed, SHOWN_CHARS);
@@ -157,7 +183,9 @@ impl Source for Prometheus {
         };
         let (secrets, limits) = (self.client.secrets(), self.client.limits());
         let decode = move || answer::decode(&bytes, &naming, &limits, &secrets);
-        let ((series, notices), decode_time) = decoded("the decoder of Prometheus' answers", decode).await?;
+        let ((series, mut notices), decode_time) =
+            decoded("the decoder of Prometheus' answers", decode).await?;
+        notices.extend(expression::instead_of_mean(options, setting.is_counter).map(counter_notice));
         Ok(Fetched { series, executed, notices, decode_time, ..fetched })
     }
 
@@ -179,8 +207,11 @@ impl Source for Prometheus {
             return Err(Error::new(Category::Protocol, "the server says that 1 is something else")
                 .hint("check that the URL is that of a Prometheus-compatible API"));
         }
+        let is_victoria = matches!(self.flavour().await?, Flavour::VictoriaMetrics { .. });
         let quote = |text: &str| self.client.secrets().quote(text, 80);
         let name = match &build {
+            // Which says that it is a Prometheus of another version.
+            _ if is_victoria => "VictoriaMetrics".to_owned(),
             Some(BuildInfo { application, version, .. }) if !version.is_empty() => {
                 format!("{} {}", if application.is_empty() { "Prometheus" } else { application }, version)
             }
@@ -207,6 +238,14 @@ impl Source for Prometheus {
         Some(step_ms.max(1).saturating_mul(MAX_EVALUATIONS))
     }
 
+    async fn reading(&self, options: &Options, step_ms: i64) -> Result<Reading> {
+        let step_ms = step_ms.max(1);
+        let flavour = self.flavour().await?;
+        // Whether it is a counter makes no difference to this.
+        let setting = Setting { step_ms, scrape_ms: self.scrape_ms, flavour, is_counter: false };
+        ranged::reading(&expression::expression(options, setting)?, flavour, step_ms, self.scrape_ms)
+    }
+
     async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
         self.answer(question).await
     }
@@ -230,7 +269,7 @@ impl Prometheus {
             let secrets = self.client.secrets();
             let explain = |status: StatusCode, body: &str| {
                 not_allowed.fetch_or(status == StatusCode::METHOD_NOT_ALLOWED, Ordering::Relaxed);
-                answer::explain(status.as_u16(), body, &secrets)
+                answer::explain(status.as_u16(), body, &self.client.origin(), &secrets)
             };
             let form = Body::form(fields.iter().copied());
             let request = self.client.post(path, &[], form)?.that_only_reads();
@@ -249,9 +288,22 @@ impl Prometheus {
             params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let request = self.client.get(path, &params)?;
         let secrets: Arc<_> = self.client.secrets();
-        let explain = |status: StatusCode, body: &str| answer::explain(status.as_u16(), body, &secrets);
+        let explain = |status: StatusCode, body: &str| {
+            answer::explain(status.as_u16(), body, &self.client.origin(), &secrets)
+        };
         self.client.send_explained(&request, &explain).await
     }
+}
+
+fn counter_notice(instead: InsteadOfMean) -> String {
+    let what = match instead {
+        InsteadOfMean::Last => "the last sample of each step is taken",
+        InsteadOfMean::Rate => "its rate is taken before series are combined",
+    };
+    format!(
+        "the metric is a counter, whose mean over a step hides restarts: {what}; switch rate on to see how fast it rises, or \
+         choose another aggregate"
+    )
 }
 
 fn scrape_ms(text: &str) -> Result<i64> {

@@ -95,7 +95,7 @@ pub(super) fn with_matchers(expr: &str, matchers: &[String]) -> Result<String> {
         return Ok(expr.to_owned());
     }
     let tokens = tokens(expr)?;
-    let places = Selectors { expr, tokens: &tokens, at: 0, places: Vec::new() }.find()?;
+    let places = Selectors::of(expr, &tokens).find()?.places;
     let matchers = matchers.join(",");
     let length = places.len().saturating_mul(matchers.len() + 2).saturating_add(expr.len());
     check_expanded(length)?;
@@ -118,13 +118,33 @@ pub(super) fn with_matchers(expr: &str, matchers: &[String]) -> Result<String> {
     Ok(out)
 }
 
-/// Whether `expr` holds `@ start()` or `@ end()`, which mean the range of one request.
-pub(super) fn is_pinned_to_range(expr: &str) -> bool {
-    let Ok(tokens) = tokens(expr) else { return false };
-    tokens.windows(2).any(|pair| {
-        matches!((&pair[0].kind, &pair[1].kind), (Kind::At, Kind::Word))
-            && ["start", "end"].contains(&pair[1].text(expr).to_ascii_lowercase().as_str())
-    })
+/// What an expression is made of, as far as it matters for which range it is asked.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Parts {
+    /// Functions and aggregations called, those in durations included, in small letters.
+    pub(super) calls: Vec<Call>,
+    /// Words between two operands and behind one, in small letters.
+    pub(super) operators: Vec<String>,
+    /// Whether a selector has no range in brackets behind it.
+    pub(super) has_bare_selector: bool,
+    /// Offsets, as they are written.
+    pub(super) offsets: Vec<String>,
+}
+
+/// A function called.
+#[derive(Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) name: String,
+    /// Whether its first argument is a number or a text as it is written.
+    pub(super) begins_with_literal: bool,
+}
+
+/// What `expr` is made of.
+///
+/// # Errors
+/// [`Category::Query`] if it cannot be told for sure.
+pub(super) fn parts(expr: &str) -> Result<Parts> {
+    Ok(Selectors::of(expr, &tokens(expr)?).find()?.parts)
 }
 
 /// What goes where a selector needs matchers.
@@ -230,6 +250,7 @@ struct Selectors<'e> {
     tokens: &'e [Token],
     at: usize,
     places: Vec<(usize, Place)>,
+    parts: Parts,
 }
 
 /// Between two operands; the second one follows.
@@ -240,8 +261,12 @@ const LIST_WORDS: [&str; 9] =
 /// After an operand, alone or before a number.
 const MODIFIER_WORDS: [&str; 5] = ["offset", "limit", "keep_metric_names", "anchored", "smoothed"];
 
-impl Selectors<'_> {
-    fn find(mut self) -> Result<Vec<(usize, Place)>> {
+impl<'e> Selectors<'e> {
+    fn of(expr: &'e str, tokens: &'e [Token]) -> Self {
+        Self { expr, tokens, at: 0, places: Vec::new(), parts: Parts::default() }
+    }
+
+    fn find(mut self) -> Result<Self> {
         let mut operand_next = true;
         let mut open = 0_usize;
         while let Some(token) = self.next() {
@@ -250,9 +275,10 @@ impl Selectors<'_> {
                 Kind::Word => operand_next = self.word_for_operator(token)?,
                 Kind::Open('{') if operand_next => {
                     self.braces()?;
+                    self.note_selector();
                     operand_next = false;
                 }
-                Kind::Open('[') if !operand_next => self.skip_to(']')?,
+                Kind::Open('[') if !operand_next => self.skip_duration(']')?,
                 // A call, whose name is an operand that was read already, has its parentheses read with it.
                 Kind::Open('(') if operand_next => open += 1,
                 Kind::Close(')') if open > 0 => {
@@ -269,7 +295,24 @@ impl Selectors<'_> {
         if open > 0 {
             return Err(unsure(self.expr, self.expr.len(), "a parenthesis is left open"));
         }
-        Ok(self.places)
+        Ok(self)
+    }
+
+    /// Notes that a selector has ended.
+    fn note_selector(&mut self) {
+        self.parts.has_bare_selector |= !self.next_is(Kind::Open('['));
+    }
+
+    /// Notes that `name` is called; its parenthesis is next.
+    fn note_call(&mut self, name: String) {
+        let is_number = |at: usize| {
+            let ends = |kind: Kind| matches!(kind, Kind::Comma | Kind::Close(')'));
+            matches!(self.tokens.get(at), Some(Token { kind: Kind::Number | Kind::Text, .. }))
+                && self.tokens.get(at + 1).is_some_and(|after| ends(after.kind))
+        };
+        let is_signed = self.tokens.get(self.at + 1).is_some_and(|token| token.kind == Kind::Operator);
+        let begins_with_literal = is_number(self.at + 1 + usize::from(is_signed));
+        self.parts.calls.push(Call { name, begins_with_literal });
     }
 
     fn next(&mut self) -> Option<Token> {
@@ -315,16 +358,20 @@ impl Selectors<'_> {
             if !self.next_is(Kind::Open('(')) {
                 return Err(unsure(self.expr, token.from, "an aggregation without its parentheses"));
             }
+            self.note_call(word);
             return Ok(true);
         }
         if self.next_is(Kind::Open('(')) {
+            self.note_call(word);
             return Ok(true);
         }
         if self.next_is(Kind::Open('{')) {
             self.at += 1;
             self.braces()?;
+            self.note_selector();
         } else if !["inf", "nan"].contains(&word.as_str()) {
             self.places.push((token.to, Place::Braces));
+            self.note_selector();
         }
         Ok(false)
     }
@@ -332,6 +379,7 @@ impl Selectors<'_> {
     /// A word where an operator is due: returns whether an operand is due now.
     fn word_for_operator(&mut self, token: Token) -> Result<bool> {
         let word = self.lower(token);
+        self.parts.operators.push(word.clone());
         if OPERATOR_WORDS.contains(&word.as_str()) {
             return Ok(true);
         }
@@ -344,15 +392,50 @@ impl Selectors<'_> {
             return Err(unsure(self.expr, token.from, "an unknown word"));
         }
         if ["offset", "limit"].contains(&word.as_str()) {
-            while self.next_is(Kind::Operator) {
-                self.at += 1;
+            self.duration(token)?;
+            if word == "offset" {
+                let written = self.tokens.get(self.at - 1).map_or(token.to, |last| last.to);
+                self.parts.offsets.push(self.expr[token.to..written].trim().to_owned());
             }
-            if !self.next_is(Kind::Number) {
-                return Err(unsure(self.expr, token.from, "an offset that is no duration"));
-            }
-            self.at += 1;
         }
         Ok(false)
+    }
+
+    /// The duration behind `before`: a number, or since Prometheus 3.16 an expression in parentheses or a function.
+    fn duration(&mut self, before: Token) -> Result<()> {
+        while self.next_is(Kind::Operator) {
+            self.at += 1;
+        }
+        match self.next() {
+            Some(Token { kind: Kind::Number, .. }) => Ok(()),
+            Some(Token { kind: Kind::Open('('), .. }) => self.skip_duration(')'),
+            Some(token @ Token { kind: Kind::Word, .. }) if self.next_is(Kind::Open('(')) => {
+                let name = self.lower(token);
+                self.note_call(name);
+                self.at += 1;
+                self.skip_duration(')')
+            }
+            _ => Err(unsure(self.expr, before.from, "an offset that is no duration")),
+        }
+    }
+
+    /// Goes behind the next `close`; in between are durations, and what Prometheus 3.16 makes durations of.
+    fn skip_duration(&mut self, close: char) -> Result<()> {
+        let mut open = 0_usize;
+        while let Some(token) = self.next() {
+            match token.kind {
+                Kind::Close(found) if found == close && open == 0 => return Ok(()),
+                Kind::Open('(') => open += 1,
+                Kind::Close(')') if open > 0 => open -= 1,
+                Kind::Word if self.next_is(Kind::Open('(')) => {
+                    let name = self.lower(token);
+                    self.note_call(name);
+                }
+                Kind::Number | Kind::Operator | Kind::Comma => {}
+                _ => return Err(unsure(self.expr, token.from, "something unexpected in a duration")),
+            }
+        }
+        Err(unsure(self.expr, self.expr.len(), "a parenthesis is left open"))
     }
 
     /// What follows an `@`.
@@ -362,7 +445,9 @@ impl Selectors<'_> {
         }
         match self.next() {
             Some(Token { kind: Kind::Number, .. }) => Ok(()),
-            Some(Token { kind: Kind::Word, .. }) if self.next_is(Kind::Open('(')) => {
+            Some(token @ Token { kind: Kind::Word, .. }) if self.next_is(Kind::Open('(')) => {
+                let name = self.lower(token);
+                self.note_call(name);
                 self.at += 1;
                 self.skip_to(')')
             }
@@ -379,8 +464,6 @@ impl Selectors<'_> {
         while let Some(token) = self.next() {
             match token.kind {
                 Kind::Close(found) if found == close => return Ok(()),
-                // `[5m + step()]` is a duration of Prometheus 3.
-                Kind::Open('(') if close == ']' => self.skip_to(')')?,
                 Kind::Open(_) | Kind::Close(_) => {
                     return Err(unsure(self.expr, token.from, "an unexpected parenthesis"));
                 }
@@ -484,6 +567,13 @@ mod tests {
             ("x{a=\"b\" or c=\"d\"} default 0", "x{f=\"v\",a=\"b\" or f=\"v\",c=\"d\"} default 0"),
             ("x{a=`\\`}", "x{f=\"v\",a=`\\`}"),
             ("a + fill(0) b", "a{f=\"v\"} + fill(0) b{f=\"v\"}"),
+            ("rate(x[max(step(),10m)])", "rate(x{f=\"v\"}[max(step(),10m)])"),
+            (
+                "rate(x[2 * (5m + step()) : max_of(step(), 1m)] offset (5m+5m))",
+                "rate(x{f=\"v\"}[2 * (5m + step()) : max_of(step(), 1m)] offset (5m+5m))",
+            ),
+            ("x[-range()] offset -step() + y", "x{f=\"v\"}[-range()] offset -step() + y{f=\"v\"}"),
+            ("rate(x[5m] anchored) / (x smoothed)", "rate(x{f=\"v\"}[5m] anchored) / (x{f=\"v\"} smoothed)"),
         ] {
             assert_eq!(filtered(expr).unwrap(), expected, "{expr}");
             assert_eq!(with_matchers(expr, &[]).unwrap(), expr);
@@ -537,9 +627,30 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_the_range_of_a_request_is_found() {
-        assert!(is_pinned_to_range("x @ start()") && is_pinned_to_range("rate(x[5m]@END ( ))"));
-        assert!(!is_pinned_to_range("x{a=\"@ end()\"} @ 5 + end") && !is_pinned_to_range("x{"));
+    fn an_expression_is_taken_apart() {
+        let of = |expr: &str| {
+            let Parts { calls, operators, has_bare_selector, offsets } = parts(expr).unwrap();
+            let calls: Vec<String> = calls
+                .into_iter()
+                .map(|call| call.name + if call.begins_with_literal { "(1" } else { "" })
+                .collect();
+            (calls.join(" "), operators.join(" "), has_bare_selector, offsets.join(" "))
+        };
+        let is = |calls: &str, operators: &str, bare: bool, offsets: &str| {
+            (calls.to_owned(), operators.to_owned(), bare, offsets.to_owned())
+        };
+        assert_eq!(of("rate(x[5m]@END ( ))"), is("rate end", "", false, ""));
+        assert_eq!(of("x{a=\"@ end()\"} @ 5 + end"), is("", "", true, ""));
+        assert_eq!(
+            of("topk by (end) (-1, x[max(step(), 10m)] offset -(5m + 5m)) default start"),
+            is("topk(1 max step", "offset default", true, "-(5m + 5m)")
+        );
+        assert_eq!(
+            of("Topk(scalar(n), x[5m:]) or x offset step()"),
+            is("topk scalar step", "or offset", true, "step()")
+        );
+        assert_eq!(of("sum by (a) (x[range()] smoothed)"), is("sum range", "smoothed", false, ""));
+        assert!(parts("x{").is_err() && parts("x[{]").is_err());
     }
 
     proptest! {
@@ -555,7 +666,7 @@ mod tests {
         #[test]
         fn no_expression_panics(text in "\\PC*", promql in "[a-z(){}\\[\\]\"'`#@,:+ü0-9 \\\\]{0,40}") {
             let _ = (filtered(&text), filtered(&promql));
-            let _ = (is_pinned_to_range(&text), is_pinned_to_range(&promql));
+            let _ = (parts(&text), parts(&promql));
         }
     }
 }

@@ -55,7 +55,7 @@ use self::statement::Statement;
 use super::aggregate::Aggregate;
 use super::http::Secrets;
 use super::time::TimeFormat;
-use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, SourceEntry, entry};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, SourceEntry, entry, ranged};
 use crate::error::{Category, Error, Result};
 use crate::settings::Settings;
 
@@ -100,8 +100,14 @@ impl<D: Driver> Source for Sql<D> {
     }
 
     fn slice_ms(&self, options: &Options, step_ms: i64) -> Option<i64> {
-        let sliced = options.mode == Mode::Builder || statement::depends_on_range(&options.sql);
+        let is_whole = || !Self::whole(options).is_ok_and(|whole| whole.is_none());
+        let sliced =
+            options.mode == Mode::Builder || (statement::depends_on_range(&options.sql) && !is_whole());
         sliced.then(|| step_ms.saturating_mul(SLICE_STEPS))
+    }
+
+    async fn reading(&self, options: &Options, _step_ms: i64) -> Result<Reading> {
+        Ok(Reading { whole: Self::whole(options)?, ..Reading::default() })
     }
 
     async fn fetch(&self, options: &Options, request: &FetchRequest) -> Result<Fetched> {
@@ -150,6 +156,14 @@ impl<D: Driver> Source for Sql<D> {
 }
 
 impl<D: Driver> Sql<D> {
+    /// What in a statement makes a point depend on the range asked for.
+    fn whole(options: &Options) -> Result<Option<String>> {
+        match options.mode {
+            Mode::Builder => Ok(None),
+            Mode::Text => ranged::of_sql(&options.sql, &["__timeGroup", "__unixEpochGroup"]),
+        }
+    }
+
     /// What the builder's statement answers, for a column that stores times so.
     async fn fetch_built(
         &self,

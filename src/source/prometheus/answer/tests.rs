@@ -95,7 +95,8 @@ fn errors_of_the_server_get_their_category() {
         ("never heard of", "", Category::Protocol),
     ] {
         let body = json!({"status": "error", "errorType": kind, "error": error}).to_string();
-        for found in [explain(400, &body, &Secrets::default()).unwrap(), read(&body).unwrap_err()] {
+        for found in [explain(400, &body, "http://a", &Secrets::default()).unwrap(), read(&body).unwrap_err()]
+        {
             assert_eq!(found.category(), category, "{kind}");
             assert!(found.message().contains(error), "{found}");
         }
@@ -104,9 +105,12 @@ fn errors_of_the_server_get_their_category() {
             category
         );
     }
-    assert_eq!(explain(401, "no org id", &Secrets::default()).unwrap().category(), Category::Auth);
+    assert_eq!(
+        explain(401, "no org id", "http://a", &Secrets::default()).unwrap().category(),
+        Category::Auth
+    );
     for (status, body) in [(401, "Unauthorized"), (404, "<html>"), (502, "{}"), (500, "")] {
-        assert!(explain(status, body, &Secrets::default()).is_none());
+        assert!(explain(status, body, "http://a", &Secrets::default()).is_none());
     }
 }
 
