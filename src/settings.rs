@@ -5,6 +5,7 @@
 //! Grafana and other tools add their own. Secrets live in [`SecretString`], whose `Debug` prints nothing of them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use secrecy::{ExposeSecret, SecretString};
@@ -41,6 +42,23 @@ pub struct Settings {
     pub headers: Vec<(String, SecretString)>,
     /// What only one kind of source knows.
     pub own: OwnSettings,
+    /// What the operator of this machine allows, whatever the data source says.
+    pub operator: Operator,
+}
+
+/// What the operator of the machine allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Directories, as absolute paths, below which SQLite databases may be read. Default none.
+    pub sqlite_directories: Vec<PathBuf>,
+    /// Bytes that SQLite may take for all statements together. Default 64 MiB.
+    pub sqlite_bytes: usize,
+}
+
+impl Default for Operator {
+    fn default() -> Self {
+        Self { sqlite_directories: Vec::new(), sqlite_bytes: 64 * 1024 * 1024 }
+    }
 }
 
 /// The settings that only one kind of source knows: all of `jsonData`, and all secrets.
@@ -128,6 +146,8 @@ pub struct RawSettings<'a> {
     pub json_data: &'a [u8],
     /// `secureJsonData`, decrypted.
     pub secure_json_data: Option<&'a HashMap<String, String>>,
+    /// What the operator says; the default without.
+    pub operator: Option<&'a Operator>,
 }
 
 /// `jsonData` as it is on the wire.
@@ -207,6 +227,7 @@ impl Default for Settings {
             tls: TlsSettings::default(),
             headers: Vec::new(),
             own: OwnSettings::default(),
+            operator: Operator::default(),
         }
     }
 }
@@ -274,6 +295,7 @@ impl Settings {
             tls,
             headers: custom_headers(&all, secret),
             own: OwnSettings { json: all, secrets },
+            operator: raw.operator.cloned().unwrap_or_default(),
         })
     }
 }

@@ -24,9 +24,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
+use crate::budget::{self, Account, Memory};
 use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
-use crate::error::{Result, list_names};
+use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Query, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
 use crate::source::{self, AnySource, PreparedQuery};
@@ -42,6 +44,7 @@ use settle::{Asked, Part, Settled};
 pub use cache::CacheStats;
 pub use clock::Clock;
 pub use workers::Workers;
+pub(crate) use workers::how_it_ended;
 
 /// One query with the range it is asked for.
 #[derive(Debug, Clone)]
@@ -82,6 +85,19 @@ pub struct Detection {
 }
 
 impl Detection {
+    /// Bytes that it takes, about.
+    fn bytes(&self) -> usize {
+        let columns = [&self.scores, &self.expected, &self.lower, &self.upper, &self.series_scores];
+        let numbers: usize = columns.iter().map(|column| column.len()).sum();
+        let reasons: usize = self.reasons.values().map(|reason| REASON_BYTES + reason.len()).sum();
+        self.series.bytes()
+            + numbers * size_of::<f64>()
+            + size_of_val(self.verdicts.as_slice())
+            + self.forecast.len() * 4 * size_of::<f64>()
+            + reasons
+            + self.abouts.len() * REASON_BYTES
+    }
+
     /// How unlike its group the series was when it was last known.
     #[must_use]
     pub fn series_score(&self) -> Option<f64> {
@@ -120,6 +136,8 @@ pub struct Outcome {
     pub decode_time: Duration,
     /// How long fitting and scoring took.
     pub detect_time: Duration,
+    /// The memory for all of it.
+    pub(crate) held: Account,
 }
 
 /// Bytes of histories and verdicts an [`Engine`] keeps if nobody says otherwise.
@@ -151,6 +169,19 @@ impl Scope {
 /// A history with the first instant wanted of it and the one after the last.
 type Range = (Key, i64, i64);
 
+/// How long a query may take if nobody says otherwise.
+pub const DEFAULT_QUERY_TIME: Duration = Duration::from_secs(300);
+
+/// How often a query is begun that finds the memory taken by others.
+const TRIES: usize = 5;
+
+/// Bytes for each reason besides its text: its place in a map, and what the allocator adds.
+const REASON_BYTES: usize = 96;
+
+/// Bytes for each point of a line: the series, a digest and two counts of distances, and a list of these being sorted; the
+/// values before a transformation.
+const LINE_BYTES: usize = 80;
+
 /// Answers queries, and remembers what it learned from one for the next. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -158,7 +189,11 @@ pub struct Engine {
     cache: Arc<Cache>,
     clock: Clock,
     answers: Arc<Flights<Key, Result<Arc<Outcome>>>>,
-    reads: Arc<Flights<Range, Result<Arc<Read>>>>,
+    reads: Arc<Flights<Range, Result<(Arc<Read>, Account)>>>,
+    memory: Memory,
+    query_time: Duration,
+    /// For the one query at a time that waits for others to give memory back.
+    waits: Arc<Semaphore>,
 }
 
 impl Default for Engine {
@@ -244,7 +279,23 @@ impl Engine {
             clock,
             answers: Arc::default(),
             reads: Arc::default(),
+            memory: Memory::default(),
+            query_time: DEFAULT_QUERY_TIME,
+            waits: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    /// The same engine, whose queries take no more than `memory` together, what is in the cache not counted, and no longer
+    /// than `query_time` each.
+    #[must_use]
+    pub fn bounded(self, memory: Memory, query_time: Duration) -> Self {
+        Self { memory, query_time, ..self }
+    }
+
+    /// The memory that its queries may take.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The threads it judges on.
@@ -272,24 +323,68 @@ impl Engine {
         self.answers.join(work.key(), move || async move { engine.carry_out(work).await.map(Arc::new) }).await
     }
 
+    /// Does the work within the time and the memory there are. Where others take the memory, it is begun anew when they
+    /// have given enough of it back; meanwhile it holds none, so no two queries wait for each other.
     async fn carry_out(&self, work: Work) -> Result<Outcome> {
+        let tries = async {
+            let mut waits = None;
+            for attempt in 1.. {
+                let account = self.memory.account();
+                let failed = match budget::for_query(account, self.attempt(&work)).await {
+                    Err(error) if attempt < TRIES && error.waits_for().is_some() => error,
+                    done => return done,
+                };
+                if waits.is_none() {
+                    waits = Some(self.waits.acquire().await.map_err(|_| Error::cancelled())?);
+                }
+                self.memory.has_room(failed.waits_for().unwrap_or(0)).await;
+            }
+            Err(Error::cancelled())
+        };
+        self.in_time(tries).await
+    }
+
+    /// Does what is no query of series, such as to ask for names, within the time and the memory there are.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Category::Limit`] if it takes more.
+    pub async fn within_bounds<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.in_time(budget::for_query(self.memory.account(), work)).await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(self.query_time, work).await.unwrap_or_else(|_| {
+            let seconds = self.query_time.as_secs();
+            Err(Error::new(Category::Limit, format!("the query was not answered within {seconds} s")).hint(
+                "choose a longer step, a shorter time range or fewer series, or raise query_secs in the section \
+                 [plugin.outrider-outliers-datasource] of grafana.ini",
+            ))
+        })
+    }
+
+    /// Does the work once, on the account of this task.
+    async fn attempt(&self, work: &Work) -> Result<Outcome> {
+        let account = budget::account();
         let now_ms = self.clock.now_ms();
         let started = Instant::now();
-        self.refuse_too_long(&work, now_ms).await?;
+        self.refuse_too_long(work, now_ms).await?;
         let mut wanted = (work.first_ms(work.visible.from_ms), work.end_ms(now_ms, 0));
         let (mut points_fetched, mut decode_time) = (0, Duration::ZERO);
-        let (read, lines, parts) = loop {
-            let read = self.read(&work, wanted, now_ms).await?;
+        let (read, lines, parts, _held) = loop {
+            let read = self.read(work, wanted, now_ms).await?;
             points_fetched += read.fetched;
             decode_time += read.decode_time;
-            let lines = self.lines(&work, &read).await?;
+            let points: usize = read.series.iter().map(Series::len).sum();
+            let held =
+                account.take(points.saturating_mul(LINE_BYTES), "the series with what is known of them")?;
+            let lines = self.lines(work, &read).await?;
             let parts = work.parts(&lines, work.visible)?;
             // Where points are further apart than was asked for, more of the past is needed, and whether the last ones
             // are missing shows later.
             let first_ms = parts.iter().map(Part::first_ms).min().map_or(wanted.0, |first| work.align(first));
             let end_ms = work.end_ms(now_ms, work.look_ahead_ms(&parts, &lines, now_ms));
             if first_ms >= wanted.0 && end_ms <= wanted.1 {
-                break (read, lines, parts);
+                break (read, lines, parts, held);
             }
             wanted = (first_ms.min(wanted.0), end_ms.max(wanted.1));
         };
@@ -325,8 +420,12 @@ impl Engine {
         let judged = judge::judge(&panels, &self.cache, &self.workers).await?;
         notices.extend(shortage_notices(&judged));
         notices.extend(unlike_notice(&judged));
+        let detections: Vec<Detection> = judged.into_iter().map(|verdicts| verdicts.detection).collect();
+        // All else is given back now.
+        let held = account.another();
+        held.add(detections.iter().map(Detection::bytes).sum(), "the verdicts")?;
         Ok(Outcome {
-            detections: judged.into_iter().map(|verdicts| verdicts.detection).collect(),
+            detections,
             source: work.source,
             detector: work.detector.kind(),
             seed: work.detector.seed(),
@@ -340,6 +439,7 @@ impl Engine {
             fetch_time,
             decode_time,
             detect_time: started.elapsed(),
+            held,
         })
     }
 
@@ -372,8 +472,17 @@ impl Engine {
             now_ms,
         };
         let cache = Arc::clone(&self.cache);
-        let start = move || async move { history::read(&cache, &ask).await.map(Arc::new) };
-        self.reads.join((work.history, from_ms, to_ms), start).await
+        // Others may use it for longer than who began it.
+        let account = budget::account().another();
+        let start = move || {
+            let on_account = account.clone();
+            budget::for_query(account, async move {
+                history::read(&cache, &ask).await.map(|read| (Arc::new(read), on_account))
+            })
+        };
+        let (read, account) = self.reads.join((work.history, from_ms, to_ms), start).await?;
+        budget::account().keep(account);
+        Ok(read)
     }
 
     async fn lines(&self, work: &Work, read: &Arc<Read>) -> Result<Vec<Line>> {

@@ -14,6 +14,7 @@ mod instances;
 mod listener;
 mod logging;
 mod metrics;
+mod operator;
 mod resource;
 
 use std::process::ExitCode;
@@ -25,17 +26,17 @@ use grafana_plugin_sdk::pluginv2::data_server::DataServer;
 use grafana_plugin_sdk::pluginv2::diagnostics_server::DiagnosticsServer;
 use grafana_plugin_sdk::pluginv2::resource_server::ResourceServer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
-use crate::engine::{Clock, DEFAULT_CACHE_BYTES, Engine, Workers};
+use crate::budget::Memory;
+use crate::engine::{Clock, Engine, Workers};
 use crate::error::Result;
 use controller::Controller;
 use instances::Instances;
 use listener::Listener;
 use metrics::Metrics;
+use operator::Environment;
 
 /// Largest request taken. Go plugins take 16 MiB; tonic's own default of 4 MiB fails on dashboards with many long
 /// queries.
@@ -57,27 +58,10 @@ struct Shared {
 
 impl Shared {
     fn new() -> Result<Self> {
-        let engine = Engine::new(Workers::default(), cache_bytes(), Clock::system());
-        Ok(Self { instances: Arc::default(), metrics: Arc::new(Metrics::new()?), engine })
-    }
-}
-
-/// Environment variable with the size of the cache in MiB; 0 switches it off. Grafana sets it from `cache_mib` in the
-/// section `[plugin.outrider-outliers-datasource]` of its configuration.
-const CACHE_MIB: &str = "GF_PLUGIN_CACHE_MIB";
-
-fn cache_bytes() -> usize {
-    wanted_cache_bytes(std::env::var(CACHE_MIB).ok().as_deref()).unwrap_or_else(|| {
-        tracing::warn!("{CACHE_MIB} is not a whole number of MiB; using the default size of the cache");
-        DEFAULT_CACHE_BYTES
-    })
-}
-
-/// The size that the variable asks for; `None` if it cannot be understood.
-fn wanted_cache_bytes(text: Option<&str>) -> Option<usize> {
-    match text.map(str::trim) {
-        None | Some("") => Some(DEFAULT_CACHE_BYTES),
-        Some(text) => text.parse::<usize>().ok()?.checked_mul(1024 * 1024),
+        let Environment { cache_bytes, query_bytes, query_time, operator } = Environment::read();
+        let engine = Engine::new(Workers::default(), cache_bytes, Clock::system())
+            .bounded(Memory::of(query_bytes), query_time);
+        Ok(Self { instances: Arc::new(Instances::new(operator)), metrics: Arc::new(Metrics::new()?), engine })
     }
 }
 
@@ -142,12 +126,11 @@ async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + S
     let ended = shutdown.clone().cancelled_owned();
     let (server, _folder): (BoxFuture<'_, _>, _) = match listener {
         Listener::Unix(listener, folder) => {
-            let incoming = UnixListenerStream::new(listener);
+            let incoming = listener::unix_connections(listener);
             (Box::pin(server.serve_with_incoming_shutdown(incoming, ended)), Some(folder))
         }
         Listener::Tcp(listener) => {
-            // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
-            let incoming = TcpIncoming::from_listener(listener, true, None)?;
+            let incoming = listener::tcp_connections(listener);
             (Box::pin(server.serve_with_incoming_shutdown(incoming, ended)), None)
         }
     };
@@ -210,19 +193,4 @@ async fn watch_for_shutdown(mut signals: Signals, shutdown: CancellationToken) {
 )]
 fn print_line(line: &str) {
     println!("{line}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_size_of_the_cache_is_read_in_mib() {
-        assert_eq!(wanted_cache_bytes(None), Some(DEFAULT_CACHE_BYTES));
-        assert_eq!(wanted_cache_bytes(Some(" 256 ")), Some(256 * 1024 * 1024));
-        assert_eq!(wanted_cache_bytes(Some("0")), Some(0));
-        for wrong in ["many", "-1", "1.5", "99999999999999999999"] {
-            assert_eq!(wanted_cache_bytes(Some(wrong)), None, "{wrong}");
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod fixture;
 mod injection;
 mod pooler;
 mod questions;
+mod rights;
 mod sessions;
 mod sqlite_files;
 mod times;

@@ -32,6 +32,9 @@ use tonic::transport::{Channel, Endpoint};
 /// Any error; a test or an example only prints it.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// Lets the plugin read SQLite databases wherever a test makes one.
+pub(crate) const ALL_FILES: (&str, &str) = ("GF_PLUGIN_SQLITE_DIRECTORIES", "/");
+
 /// A running plugin and the connection to it.
 pub(crate) struct Plugin {
     /// The process; killed when dropped.

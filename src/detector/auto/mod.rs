@@ -47,6 +47,7 @@ use self::statistics::LOOKBACK_POINTS;
 use self::surprise::{Calibration, Calibrator, MIN_FLAGGING_POINTS, Usual};
 use super::wall_clock::time_zone;
 use super::{About, Block, Detector, Judgement, Points, Reach, Timing, Verdict};
+use crate::budget::checkpoint;
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
@@ -245,6 +246,7 @@ impl Detector for Auto {
             .iter()
             .zip(&is_counter)
             .map(|(block, is_counter)| {
+                checkpoint();
                 let judged = &points.values[block.judged.clone()];
                 let (series, calibrator) = if *is_counter {
                     of_rises

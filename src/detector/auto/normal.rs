@@ -21,6 +21,7 @@ use std::ops::Range;
 use super::super::robust::median;
 use super::expectation::{Basis, DAY_MS, Forecasts};
 use super::tail::Tail;
+use crate::budget::checkpoint;
 
 /// Points of a cell; its shortest length, and the longest of one with so many points, which holds at least
 /// [`MIN_CELL_POINTS`].
@@ -509,6 +510,7 @@ fn scales(normal: &Normal, measure: Measure, sizes: &[f64]) -> Vec<f64> {
     let (mut everywhere, mut here) = (Vec::new(), Vec::new());
     (0..cells.len())
         .map(|number| {
+            checkpoint();
             let cell = &cells[number];
             let from = normal.measured_from[number];
             everywhere.clear();

@@ -31,6 +31,7 @@ use super::robust::median_and_sigma;
 use super::short::Short;
 use super::wall_clock::time_zone;
 use super::{Detector, Judgement, Points, Verdict};
+use crate::budget::{Checkpoints, checkpoint};
 use crate::error::{Category, Error, Result};
 use crate::forest::{Forest, ForestOptions, StepForest};
 use crate::query::{Direction, Ratio, Whole};
@@ -254,7 +255,9 @@ impl IsolationForest {
         let threshold = self.cut.threshold(|| forest.scores(training));
         let band = self.band(&forest, expected, threshold);
         let mut judgement = Judgement::default();
+        let mut checkpoints = Checkpoints::default();
         for ((value, seen), score) in judged.values.iter().copied().zip(seen).zip(forest.scores(seen)) {
+            checkpoints.step();
             let side = if *seen > expected { Verdict::High } else { Verdict::Low };
             let verdict = self.verdict(value, score, threshold, || side);
             if verdict.is_outlier() {
@@ -295,6 +298,7 @@ impl IsolationForest {
         let mut judgement = Judgement::default();
         for (point, (value, score)) in judged.values.iter().copied().zip(scores).enumerate() {
             let mut found = Vec::new();
+            checkpoint();
             let verdict = self.verdict(value, score, threshold, || {
                 found = drivers.of(&forest.attribution(&rows.row(point - without_row)));
                 drivers.side(&found, value)
