@@ -507,6 +507,81 @@ mod tests {
         checkpoint();
     }
 
+    /// How often a detector looks whether anyone still waits, while it judges one block of 20,000 points, and where it
+    /// stops.
+    #[test]
+    fn every_detector_looks_often_and_stops_where_it_looks() {
+        use serde_json::json;
+
+        use crate::detector::{self, Block, DETECTORS, Member, Timing};
+        use crate::query::Direction;
+        use crate::series::{Labels, Points};
+
+        const POINTS: usize = 24_000;
+        let times: Vec<i64> = (0..POINTS as i64).map(|slot| slot * 300_000).collect();
+        let value = |slot: i64| (slot % 288) as f64 + ((slot * 7_919) % 101) as f64 / 50.0;
+        let values: Vec<f64> = (0..POINTS as i64).map(value).collect();
+        let points = Points { times: &times, values: &values };
+        let cases = [
+            // One a tree, and one for some thousand points.
+            (json!({"kind": "isolation-forest"}), 4_000, 20_000, 100 + 4),
+            // One a tree, one a tree and block of rows, one a point.
+            (json!({"kind": "isolation-forest", "shingle": 4, "nTrees": 10}), 2_000, 2_000, 10 + 10 + 2_000),
+            (
+                json!({"kind": "isolation-forest", "shingle": 4, "nTrees": 10, "extensionLevel": 0}),
+                2_000,
+                2_000,
+                2_000,
+            ),
+            // One for some thousand points.
+            (json!({"kind": "mad"}), 4_000, 20_000, 4),
+            (json!({"kind": "z-score"}), 4_000, 20_000, 4),
+            (json!({"kind": "iqr"}), 4_000, 20_000, 4),
+            (json!({"kind": "seasonal"}), 4_000, 20_000, 4),
+            (json!({"kind": "changepoint"}), 4_000, 20_000, 4),
+            // One a point.
+            (json!({"kind": "mad", "window": "1d"}), 1_000, 2_000, 2_000),
+            (json!({"kind": "s-h-esd"}), 2_000, 100, 100),
+            (json!({"kind": "peers"}), 1_000, 1_000, 2_000),
+            // One a block, one a cell of time, one for each statistic.
+            (json!({"kind": "auto"}), 2_000, 600, 50 + 20),
+        ];
+        for kind in DETECTORS.iter().map(|entry| entry.kind) {
+            assert!(cases.iter().any(|(options, ..)| options["kind"] == kind), "{kind} is not looked at");
+        }
+        for (options, trained, judged, fewest) in cases {
+            let kind = serde_json::from_value(options.clone()).unwrap();
+            let detector = detector::build(&kind, Direction::Both).unwrap().detector;
+            let labels = Labels::new();
+            let member = Member {
+                name: "a",
+                labels: &labels,
+                training: points.range(0..trained),
+                judged: points.range(trained..trained + judged),
+            };
+            let judge = || {
+                if detector.reach(300_000).is_beyond() {
+                    let block =
+                        |from: usize| Block { training: from - trained..from, judged: from..from + 12 };
+                    let blocks: Vec<Block> = (trained..trained + judged).step_by(12).map(block).collect();
+                    let all = points.range(0..trained + judged);
+                    return detector.judge_blocks(
+                        all,
+                        &blocks,
+                        Timing { step_ms: Some(300_000), ..Timing::default() },
+                    );
+                }
+                detector.judge_panel(&[member; 4][..if detector.across_series() { 4 } else { 1 }])
+            };
+            let (looks, _) = counted(usize::MAX, judge);
+            assert!(looks >= fewest, "{options} looked {looks} times, less than {fewest}");
+            for cancelled_at in [1, looks / 2, looks] {
+                let (looks, done) = counted(cancelled_at, judge);
+                assert!(looks == cancelled_at && done.is_none(), "{options} went on after it was cancelled");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn room_is_waited_for() {
         let memory = Memory::of(100);

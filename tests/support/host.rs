@@ -159,7 +159,7 @@ impl Plugin {
 }
 
 /// A connection to a unix socket. The endpoint's own address is never asked.
-async fn connect(path: String) -> Result<Channel, Error> {
+pub(crate) async fn connect(path: String) -> Result<Channel, Error> {
     let connector = tower::service_fn(move |_| {
         let path = path.clone();
         async move { UnixStream::connect(path).await.map(TokioIo::new) }

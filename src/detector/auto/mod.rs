@@ -212,6 +212,12 @@ impl Detector for Auto {
         }
     }
 
+    fn bytes(&self, points: usize, _members: usize) -> usize {
+        // Some twenty statistics, each with its values in order, and a model of each measure.
+        const OF_POINT: usize = 1_280;
+        points.saturating_mul(OF_POINT)
+    }
+
     fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
         let is_counter: Vec<bool> =
             blocks.iter().map(|block| course::is_counter(&points.values[block.training.clone()])).collect();

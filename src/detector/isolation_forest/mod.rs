@@ -30,7 +30,7 @@ use super::fences::wanted;
 use super::robust::median_and_sigma;
 use super::short::Short;
 use super::wall_clock::time_zone;
-use super::{Detector, Judgement, Points, Verdict};
+use super::{Detector, Judgement, POINT_BYTES, Points, Verdict};
 use crate::budget::{Checkpoints, checkpoint};
 use crate::error::{Category, Error, Result};
 use crate::forest::{Forest, ForestOptions, StepForest};
@@ -210,6 +210,24 @@ impl Detector for IsolationForest {
 
     fn seed(&self) -> Option<u64> {
         Some(self.forest.seed)
+    }
+
+    fn bytes(&self, points: usize, members: usize) -> usize {
+        // Breakpoints of all trees, sorted, with scores and an index.
+        const STEP_BYTES: usize = 48;
+        // A block of 1,024 rows while it is scored: each number as it is, standardised, in the order of rows, and rounded.
+        const BLOCK_BYTES: usize = 1_024 * 32;
+        let sample_size = self.forest.sample_size.min(points);
+        let dimensions = self.view.dimensions();
+        let forest = if dimensions == 1 {
+            self.forest.n_trees * sample_size * STEP_BYTES
+        } else {
+            let forest = ForestOptions { sample_size, ..self.forest };
+            most_bytes(&forest, self.extension_level, dimensions) + dimensions * BLOCK_BYTES
+        };
+        // Features, and the copies of them that rows are read from.
+        let of_point = POINT_BYTES + 4 * size_of::<f64>() * self.view.features.len();
+        members.saturating_mul(forest).saturating_add(points.saturating_mul(of_point))
     }
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
