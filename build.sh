@@ -38,6 +38,7 @@ usage: ./build.sh VERB
   audit     look for known vulnerabilities in what the package is made of
   reproduce build twice in two folders and compare every byte (two release builds)
   fuzz      throw bytes at the parsers: fuzz [TARGET|all] [SECONDS, default 60], or fuzz TARGET FILE for one input
+  soak      two hundred clients with hostile and cancelled queries, and upstreams that misbehave: soak [SECONDS, default 600]
   compat    check the frontend against the oldest and newest supported Grafana packages
   clean     remove everything that was built
 TEXT
@@ -463,6 +464,21 @@ run_tests() {
   count_tests
 }
 
+# ---- soak -----------------------------------------------------------------------------------------------------------
+
+# With the plugin as users have it, or with what SOAK_PLUGIN names.
+soak() {
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
+  local plugin=${SOAK_PLUGIN:-}
+  if [ -z "$plugin" ]; then
+    build_backend
+    plugin=$BINARY
+  fi
+  step "soak"
+  cargo build --quiet --locked --example soak
+  "${CARGO_TARGET_DIR:-target}/debug/examples/soak" --plugin "$plugin" --seconds "${1:-600}"
+}
+
 compat() {
   build_frontend
   step "compatibility with Grafana's packages"
@@ -479,6 +495,7 @@ case "${1:-}" in
   fuzz) fuzz "${2:-}" "${3:-}" ;;
   audit) audit ;;
   reproduce) reproduce ;;
+  soak) soak "${2:-}" ;;
   compat) compat ;;
   clean) clean ;;
   "" | help | -h | --help) usage ;;

@@ -4,6 +4,9 @@
 //! every editor) and decrypted `secureJsonData`. Every field has a default and unknown fields are ignored, because
 //! Grafana and other tools add their own. Secrets live in [`SecretString`], whose `Debug` prints nothing of them.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;

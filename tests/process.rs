@@ -368,6 +368,8 @@ async fn connections_are_taken_again_after_the_files_ran_out() {
     use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
     let plugin = launch(&[]).await;
+    // So that this connection is taken before.
+    assert!(plugin.check_health(context(&json!({}))).await.unwrap().is_ok);
     let pid = Pid::from_raw(plugin.child.id().unwrap().cast_signed());
     let usual = getrlimit(Resource::Nofile);
     // No more than it has open already: each new connection fails.

@@ -169,6 +169,9 @@ impl Scope {
 /// A history with the first instant wanted of it and the one after the last.
 type Range = (Key, i64, i64);
 
+/// What was read, and the memory for it.
+type Reading = (Arc<Read>, Account);
+
 /// How long a query may take if nobody says otherwise.
 pub const DEFAULT_QUERY_TIME: Duration = Duration::from_secs(300);
 
@@ -189,7 +192,7 @@ pub struct Engine {
     cache: Arc<Cache>,
     clock: Clock,
     answers: Arc<Flights<Key, Result<Arc<Outcome>>>>,
-    reads: Arc<Flights<Range, Result<(Arc<Read>, Account)>>>,
+    reads: Arc<Flights<Range, Result<Reading>>>,
     memory: Memory,
     query_time: Duration,
     /// For the one query at a time that waits for others to give memory back.

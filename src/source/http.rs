@@ -18,6 +18,8 @@
 mod base_url;
 mod connector;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod retry;
 mod text;
 
