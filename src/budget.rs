@@ -126,7 +126,9 @@ impl Memory {
             tokio::pin!(freed);
             // From here on no news is missed.
             freed.as_mut().enable();
-            if self.0.limit.saturating_sub(self.used()) >= bytes {
+            let used = self.used();
+            // Nobody could give back more than all.
+            if used == 0 || self.0.limit.saturating_sub(used) >= bytes {
                 return;
             }
             freed.await;

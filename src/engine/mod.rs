@@ -24,7 +24,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use crate::budget::{self, Account, Memory};
 use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
@@ -176,7 +175,10 @@ type Reading = (Arc<Read>, Account);
 pub const DEFAULT_QUERY_TIME: Duration = Duration::from_secs(300);
 
 /// How often a query is begun that finds the memory taken by others.
-const TRIES: usize = 5;
+const TRIES: usize = 10;
+
+/// What share of the memory must be free beyond what a query needs before it is begun again.
+const HEADROOM: usize = 16;
 
 /// Bytes for each reason besides its text: its place in a map, and what the allocator adds.
 const REASON_BYTES: usize = 96;
@@ -195,8 +197,6 @@ pub struct Engine {
     reads: Arc<Flights<Range, Result<Reading>>>,
     memory: Memory,
     query_time: Duration,
-    /// For the one query at a time that waits for others to give memory back.
-    waits: Arc<Semaphore>,
 }
 
 impl Default for Engine {
@@ -284,7 +284,6 @@ impl Engine {
             reads: Arc::default(),
             memory: Memory::default(),
             query_time: DEFAULT_QUERY_TIME,
-            waits: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -330,17 +329,14 @@ impl Engine {
     /// have given enough of it back; meanwhile it holds none, so no two queries wait for each other.
     async fn carry_out(&self, work: Work) -> Result<Outcome> {
         let tries = async {
-            let mut waits = None;
             for attempt in 1.. {
                 let account = self.memory.account();
                 let failed = match budget::for_query(account, self.attempt(&work)).await {
                     Err(error) if attempt < TRIES && error.waits_for().is_some() => error,
                     done => return done,
                 };
-                if waits.is_none() {
-                    waits = Some(self.waits.acquire().await.map_err(|_| Error::cancelled())?);
-                }
-                self.memory.has_room(failed.waits_for().unwrap_or(0)).await;
+                let headroom = self.memory.limit() / HEADROOM;
+                self.memory.has_room(failed.waits_for().unwrap_or(0).saturating_add(headroom)).await;
             }
             Err(Error::cancelled())
         };

@@ -4,6 +4,7 @@
 //! and the Arrow encoding are our own, because the SDK's have defects that hurt (`ARCHITECTURE.md` lists them with the
 //! tests that guard each). A better SDK release can replace this folder without touching the rest.
 
+mod allocator;
 mod arrow;
 mod caller;
 mod controller;
@@ -76,6 +77,7 @@ pub fn main() -> ExitCode {
         eprintln!("{message}");
         return ExitCode::FAILURE;
     }
+    allocator::give_back_what_is_free();
     logging::init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

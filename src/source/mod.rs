@@ -24,11 +24,13 @@ mod sql;
 mod time;
 
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use caller::{Caller, Identity};
@@ -84,6 +86,11 @@ pub struct Fetched {
     pub decode_time: Duration,
 }
 
+/// As many decoders run at once as there are cores, in the whole process: more would only keep each other, and those who
+/// answer, from the processor.
+static DECODERS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)));
+
 /// Runs a decoder on a thread that nobody waits for, since long answers take seconds; says how long it took. It is on the
 /// caller's account, and ends with the caller. `what` names it if it panics.
 async fn decoded<T: Send + 'static>(
@@ -94,6 +101,8 @@ async fn decoded<T: Send + 'static>(
         let begun = Instant::now();
         decode().map(|decoded| (decoded, begun.elapsed()))
     };
+    // Never closed.
+    let _turn = DECODERS.acquire().await.ok();
     let cancel = CancellationToken::new();
     let context = budget::Work::of_task(cancel.clone());
     let _cancelled_on_drop = cancel.drop_guard();
