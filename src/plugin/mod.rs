@@ -26,6 +26,7 @@ use futures_util::future::BoxFuture;
 use grafana_plugin_sdk::pluginv2::data_server::DataServer;
 use grafana_plugin_sdk::pluginv2::diagnostics_server::DiagnosticsServer;
 use grafana_plugin_sdk::pluginv2::resource_server::ResourceServer;
+use rustix::process::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -104,7 +105,9 @@ async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + S
 
     let shutdown = CancellationToken::new();
     // Before the handshake: the host may send a signal as soon as it has read the line.
-    tokio::spawn(watch_for_shutdown(Signals::take_over()?, shutdown.clone()));
+    // Nor may it be gone before it is known who it was.
+    let host = rustix::process::getppid();
+    tokio::spawn(watch_for_shutdown(host, Signals::take_over()?, shutdown.clone()));
     let (mut health_reporter, health) = tonic_health::server::health_reporter();
     // The name go-plugin's Ping asks for.
     health_reporter.set_service_status("plugin", tonic_health::ServingStatus::Serving).await;
@@ -168,8 +171,7 @@ impl Signals {
 ///
 /// SIGINT is left alone: a Ctrl-C in a terminal reaches the whole process group, and the host then asks for shutdown
 /// in its own time, as go-plugin's own server expects.
-async fn watch_for_shutdown(mut signals: Signals, shutdown: CancellationToken) {
-    let host = rustix::process::getppid();
+async fn watch_for_shutdown(host: Option<Pid>, mut signals: Signals, shutdown: CancellationToken) {
     let mut look = tokio::time::interval(Duration::from_millis(500));
     loop {
         tokio::select! {

@@ -47,6 +47,8 @@ const MAX_REDIRECTS: usize = 5;
 const QUOTED_BYTES: usize = 16 * 1024;
 /// How much memory an answer gets before it arrives.
 const RESERVED_BYTES: usize = 1024 * 1024;
+/// How much is unpacked before others have their turn: what is packed well is there all at once, and waits for nothing.
+const TURN_BYTES: usize = 256 * 1024;
 /// How much of a bad answer is quoted.
 const QUOTED_CHARS: usize = 200;
 
@@ -402,6 +404,7 @@ impl HttpClient {
         let what = "an answer that is being read";
         let held = budget::account().take(bytes.capacity(), what)?;
         let mut received = Received { bytes, held };
+        let mut unpacked = 0;
         while let Some(chunk) = self.next_chunk(&mut response).await? {
             if chunk.len() > max - received.bytes.len() {
                 return Err(too_long());
@@ -409,6 +412,11 @@ impl HttpClient {
             // Both the old and the new room for it are there while it moves.
             received.held.grow(2 * chunk.len(), what)?;
             received.bytes.extend_from_slice(&chunk);
+            unpacked += chunk.len();
+            if unpacked >= TURN_BYTES {
+                unpacked = 0;
+                tokio::task::yield_now().await;
+            }
         }
         Ok(received)
     }
