@@ -791,6 +791,59 @@ mod tests {
         assert_eq!(judgement.scores, shown.scores);
     }
 
+    fn bounded(bytes: usize) -> Engine {
+        Engine::new(Workers::default(), 0, Clock::system())
+            .bounded(Memory::of(bytes), Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn what_a_query_takes_is_given_back_with_its_answer() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let engine = bounded(64 << 20);
+        let outcome = engine.run(job("{}", T0, T0 + DAY), &source, Scope::default()).await.unwrap();
+        let (held, most) = (engine.memory().used(), engine.memory().most_used());
+        assert!(held > 0 && held < most, "{held} of {most} bytes are held with the answer");
+        drop(outcome);
+        assert_eq!(engine.memory().used(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_never_fits_is_refused_with_what_to_change() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let engine = bounded(1 << 20);
+        let forest = r#"{"detector":{"kind":"isolation-forest","nTrees":1000}}"#;
+        let error = engine.run(job(forest, T0, T0 + DAY), &source, Scope::default()).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(
+            error.to_string().contains("the model of a block") && error.to_string().contains("memory_mib"),
+            "{error}"
+        );
+        assert_eq!(engine.memory().used(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_others_take_is_waited_for() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let engine = bounded(64 << 20);
+        let other = engine.memory().account().take(63 << 20, "all there is").unwrap();
+        let asked = engine.run(job("{}", T0, T0 + DAY), &source, Scope::default());
+        tokio::pin!(asked);
+        // Until it has found no room, and waits.
+        for _ in 0..1_000 {
+            assert!(futures_util::poll!(&mut asked).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(other);
+        asked.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_ended() {
+        let error = bounded(1 << 20).within_bounds::<()>(std::future::pending()).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(error.to_string().contains("60 s") && error.to_string().contains("query_secs"), "{error}");
+    }
+
     #[tokio::test]
     async fn training_on_the_visible_range_depends_on_it() {
         let json = r#"{"training":"visible-range"}"#;
