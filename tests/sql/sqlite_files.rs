@@ -127,11 +127,11 @@ async fn sqlite_takes_so_much_memory_and_no_more() {
         crate::fixture::ask(&fixture.settings, options).await.map(|fetched| fetched.series[0].values[0])
     };
     assert_eq!(ask("SELECT 1 AS time, length(zeroblob(1000000)) AS n").await.unwrap(), 1e6);
-    let numbers = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 3000000)";
+    let numbers = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 300000)";
     for large in [
         "SELECT 1 AS time, length(hex(zeroblob(400000000))) AS n".to_owned(),
-        format!("{numbers} SELECT 1 AS time, length(group_concat(i || hex(zeroblob(50)))) AS n FROM s"),
-        format!("{numbers} SELECT i AS time, i AS n FROM s ORDER BY hex(zeroblob(50)) || i % 1000"),
+        format!("{numbers} SELECT 1 AS time, length(group_concat(i || hex(zeroblob(200)))) AS n FROM s"),
+        format!("{numbers} SELECT i AS time, i AS n FROM s ORDER BY hex(zeroblob(200)) || i % 1000"),
     ] {
         let error = ask(&large).await.unwrap_err();
         assert_eq!(error.category(), Category::Limit, "{large}: {error}");
