@@ -20,6 +20,10 @@ pub(in crate::source) fn url(data: &[u8]) {
         assert!(
             settings.username().is_empty() && settings.password().is_none() && settings.query().is_none()
         );
+        // Whoever writes dots in disguise into the settings has none below.
+        if !base.is_above(&settings) {
+            continue;
+        }
         let url = match base.below(&path, &[(name.to_string(), value.to_string())]) {
             Ok(url) => url,
             Err(error) => {
