@@ -39,6 +39,7 @@ usage: ./build.sh VERB
   reproduce build twice in two folders and compare every byte (two release builds)
   fuzz      throw bytes at the parsers: fuzz [TARGET|all] [SECONDS, default 60], or fuzz TARGET FILE for one input
   newest    run the tests of Prometheus and VictoriaMetrics against their newest versions (builds both with Go)
+  soak      two hundred clients with hostile and cancelled queries, and upstreams that misbehave: soak [SECONDS, default 600]
   compat    check the frontend against the oldest and newest supported Grafana packages
   clean     remove everything that was built
 TEXT
@@ -501,6 +502,21 @@ newest() {
   PATH="$NEWEST:$PATH" cargo test --locked --test prometheus
 }
 
+# ---- soak -----------------------------------------------------------------------------------------------------------
+
+# With the plugin as users have it, or with what SOAK_PLUGIN names.
+soak() {
+  require cargo "install Rust 1.94 or newer from https://rustup.rs"
+  local plugin=${SOAK_PLUGIN:-}
+  if [ -z "$plugin" ]; then
+    build_backend
+    plugin=$BINARY
+  fi
+  step "soak"
+  cargo build --quiet --locked --example soak
+  "${CARGO_TARGET_DIR:-target}/debug/examples/soak" --plugin "$plugin" --seconds "${1:-600}"
+}
+
 compat() {
   build_frontend
   step "compatibility with Grafana's packages"
@@ -518,6 +534,7 @@ case "${1:-}" in
   audit) audit ;;
   reproduce) reproduce ;;
   newest) newest ;;
+  soak) soak "${2:-}" ;;
   compat) compat ;;
   clean) clean ;;
   "" | help | -h | --help) usage ;;

@@ -97,6 +97,8 @@ pub struct Error {
     category: Category,
     message: String,
     hint: Option<String>,
+    /// So many bytes of memory have to be free before it is worth trying again.
+    waits_for: Option<usize>,
 }
 
 /// The most of a message, and of a hint, that is kept. Whatever is quoted in one, it fits a notice in Grafana and a line
@@ -107,7 +109,7 @@ impl Error {
     /// An error of `category`; `message` says what failed and why. It is cut off if it is very long.
     #[must_use]
     pub fn new(category: Category, message: impl Into<String>) -> Self {
-        Self { category, message: bounded(message.into()), hint: None }
+        Self { category, message: bounded(message.into()), hint: None, waits_for: None }
     }
 
     /// The same error with a hint what to do about it.
@@ -122,6 +124,17 @@ impl Error {
     pub(crate) fn within(mut self, part: &str) -> Self {
         self.message = bounded(format!("{part}: {}", self.message));
         self
+    }
+
+    /// The same error, which would not be one if so many bytes of memory were free.
+    pub(crate) fn until_free(mut self, bytes: usize) -> Self {
+        self.waits_for = Some(bytes);
+        self
+    }
+
+    /// How many bytes of memory have to be free for it to pass.
+    pub(crate) fn waits_for(&self) -> Option<usize> {
+        self.waits_for
     }
 
     /// The error of `what` having panicked. The panic itself is in the log, where it can name a place in the code.

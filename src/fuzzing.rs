@@ -24,6 +24,7 @@ pub struct Target {
 pub const TARGETS: &[&[Target]] = &[
     crate::source::fuzzing::TARGETS,
     crate::query::fuzzing::TARGETS,
+    crate::settings::fuzzing::TARGETS,
     #[cfg(feature = "cli")]
     crate::cli::fuzzing::TARGETS,
 ];

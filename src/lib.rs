@@ -10,6 +10,7 @@
 //! puts files at both ends of the same engine.
 //! `ARCHITECTURE.md` says where to find each feature.
 
+pub mod budget;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod detector;

@@ -106,6 +106,14 @@ impl Series {
         (Self { name, labels, unit: None, times, values, truth: None }, mended)
     }
 
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |text: &str| text.len() + size_of::<String>();
+        let labels: usize = self.labels.iter().map(|(name, value)| text(name) + text(value)).sum();
+        let columns = 2 + usize::from(self.truth.is_some());
+        size_of::<Self>() + text(&self.name) + labels + self.len() * columns * size_of::<f64>()
+    }
+
     /// Number of points, gaps included.
     #[must_use]
     pub fn len(&self) -> usize {

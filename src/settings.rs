@@ -4,7 +4,11 @@
 //! every editor) and decrypted `secureJsonData`. Every field has a default and unknown fields are ignored, because
 //! Grafana and other tools add their own. Secrets live in [`SecretString`], whose `Debug` prints nothing of them.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use secrecy::{ExposeSecret, SecretString};
@@ -44,6 +48,23 @@ pub struct Settings {
     pub headers: Vec<(String, SecretString)>,
     /// What only one kind of source knows.
     pub own: OwnSettings,
+    /// What the operator of this machine allows, whatever the data source says.
+    pub operator: Operator,
+}
+
+/// What the operator of the machine allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Directories, as absolute paths, below which SQLite databases may be read. Default none.
+    pub sqlite_directories: Vec<PathBuf>,
+    /// Bytes that SQLite may take for all statements together. Default 64 MiB.
+    pub sqlite_bytes: usize,
+}
+
+impl Default for Operator {
+    fn default() -> Self {
+        Self { sqlite_directories: Vec::new(), sqlite_bytes: 64 * 1024 * 1024 }
+    }
 }
 
 /// The settings that only one kind of source knows: all of `jsonData`, and all secrets.
@@ -132,6 +153,8 @@ pub struct RawSettings<'a> {
     pub json_data: &'a [u8],
     /// `secureJsonData`, decrypted.
     pub secure_json_data: Option<&'a HashMap<String, String>>,
+    /// What the operator says; the default without.
+    pub operator: Option<&'a Operator>,
 }
 
 /// `jsonData` as it is on the wire.
@@ -214,6 +237,7 @@ impl Default for Settings {
             tls: TlsSettings::default(),
             headers: Vec::new(),
             own: OwnSettings::default(),
+            operator: Operator::default(),
         }
     }
 }
@@ -283,6 +307,7 @@ impl Settings {
             tls,
             headers: custom_headers(&all, secret),
             own: OwnSettings { json: all, secrets },
+            operator: raw.operator.cloned().unwrap_or_default(),
         })
     }
 }

@@ -230,3 +230,177 @@ async fn heavy_queries_do_not_keep_a_health_check_waiting() {
     // Ends at once, although the cancelled queries had minutes to go.
     tokio::time::timeout(Duration::from_secs(10), plugin.shut_down()).await.unwrap().unwrap();
 }
+
+/// What the process had in memory at most, in MiB.
+fn most_resident(plugin: &Plugin) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", plugin.child.id().unwrap())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() / 1024
+}
+
+/// Asks all at once; each must be answered, or refused for what it would take.
+async fn ask_at_once(
+    plugin: &Plugin,
+    own: &serde_json::Value,
+    range: (i64, i64),
+    queries: &[serde_json::Value],
+) -> usize {
+    let names: Vec<String> = (0..queries.len()).map(|number| number.to_string()).collect();
+    let named: Vec<(&str, &serde_json::Value)> = names.iter().map(String::as_str).zip(queries).collect();
+    let answers = plugin.query_all(context(own), range, &named, &[]).await.unwrap();
+    for (name, answer) in &answers {
+        if let Some(error) = &answer.error {
+            let query = &queries[name.parse::<usize>().unwrap()];
+            assert!(error.starts_with("[limit]"), "{query}: {error}");
+        }
+    }
+    answers.values().filter(|answer| answer.error.is_none()).count()
+}
+
+/// An upstream with large answers of the form that each path's protocol has, and its address.
+async fn large_upstream() -> String {
+    const ROWS: usize = 400_000;
+    let times = |row: usize| TO / 1_000 - (ROWS - row) as i64;
+    let joined = |row: &dyn Fn(usize) -> String| (0..ROWS).map(row).collect::<Vec<_>>().join(",");
+    let json = format!("[{}]", joined(&|row| format!("[{},{}.5]", times(row) * 1_000, row % 97)));
+    let simple = format!(
+        r#"[{{"target":"a","datapoints":[{}]}}]"#,
+        joined(&|row| format!("[{}.5,{}]", row % 97, times(row) * 1_000))
+    );
+    let prometheus = format!(
+        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{}]}}]}}}}"#,
+        joined(&|row| format!(r#"[{},"{}.5"]"#, times(row), row % 97))
+    );
+    let influx = format!(
+        r#"{{"results":[{{"series":[{{"name":"a","columns":["time","v"],"values":[{}]}}]}}]}}"#,
+        joined(&|row| format!("[{},{}.5]", times(row) * 1_000, row % 97))
+    );
+    let answer = move |uri: axum::http::Uri| {
+        let body = match uri.path() {
+            path if path.starts_with("/prometheus") => &prometheus,
+            path if path.starts_with("/influx") => &influx,
+            path if path.starts_with("/simple") => &simple,
+            _ => &json,
+        };
+        std::future::ready(body.clone())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    url
+}
+
+const MEMORY_MIB: usize = 256;
+
+/// The worst of each detector, from queries that fit to such that never do.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_of_the_worst_queries_of_each_detector_stay_within_the_memory() {
+    let memory = MEMORY_MIB.to_string();
+    let plugin = launch(&[("GF_PLUGIN_MEMORY_MIB", &memory)]).await;
+    let worst = [
+        json!({"kind": "isolation-forest", "nTrees": 10_000, "sampleSize": 65_536}),
+        json!({"kind": "isolation-forest", "nTrees": 40, "shingle": 64, "sampleSize": 65_536}),
+        json!({"kind": "isolation-forest", "nTrees": 4}),
+        json!({"kind": "mad", "window": "1d"}),
+        json!({"kind": "z-score"}),
+        json!({"kind": "iqr"}),
+        json!({"kind": "seasonal"}),
+        json!({"kind": "s-h-esd", "maxAnoms": 0.01}),
+        json!({"kind": "changepoint"}),
+        json!({"kind": "peers"}),
+        json!({"kind": "auto"}),
+    ];
+    for detector in worst {
+        let query = |seed: usize, step: &str| {
+            json!({
+                "version": 1, "step": step, "trainingWindow": "3d", "refitInterval": "1d", "detector": detector,
+                "source": {"kind": "generator", "series": ["median", "sine", "cosine"], "seed": seed},
+            })
+        };
+        let queries = [query(1, "10m"), query(2, "1m"), query(3, "3s"), query(4, "1s")];
+        ask_at_once(&plugin, &json!({}), (TO - 86_400_000, TO), &queries).await;
+        let most = most_resident(&plugin);
+        assert!(most <= MEMORY_MIB, "{most} MiB after {detector}");
+    }
+    let answer = plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
+    assert_eq!(answer.error, None, "the next query is answered");
+}
+
+/// Large answers of each kind of upstream, four at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_of_the_largest_answers_of_each_source_stay_within_the_memory() {
+    let memory = MEMORY_MIB.to_string();
+    let plugin = launch(&[("GF_PLUGIN_MEMORY_MIB", &memory), host::ALL_FILES]).await;
+    let url = large_upstream().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("empty.db");
+    std::fs::write(&file, "").unwrap();
+    let numbers = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 400000)";
+    let begin = TO / 1_000 - 400_000;
+    for (own, source) in [
+        (json!({"url": url, "jsonData": {"source": "http-json"}}), json!({"rows": ""})),
+        (
+            json!({"url": format!("{url}/simple"), "jsonData": {"source": "simple-json"}}),
+            json!({"target": "a"}),
+        ),
+        (
+            json!({"url": format!("{url}/prometheus"), "jsonData": {"source": "prometheus"}}),
+            json!({"expr": "a"}),
+        ),
+        (
+            json!({"url": format!("{url}/influx"), "jsonData": {"source": "influxdb", "database": "a"}}),
+            json!({"text": "SELECT v FROM a WHERE $timeFilter", "format": "json"}),
+        ),
+        (
+            json!({"jsonData": {"source": "sqlite", "path": file}}),
+            json!({"mode": "text", "sql": format!("{numbers} SELECT i + {begin} AS time, i % 97 AS n FROM s")}),
+        ),
+    ] {
+        let query = |number: usize| {
+            let mut source = source.clone();
+            source["kind"] = own["jsonData"]["source"].clone();
+            // Not the same query four times, which would be asked once.
+            let detector = json!({"kind": "z-score", "threshold": 3.0 + number as f64});
+            json!({"version": 1, "step": "1s", "training": "visible-range", "detector": detector, "source": source})
+        };
+        let queries = [query(1), query(2), query(3), query(4)];
+        let answered = ask_at_once(&plugin, &own, (TO - 9_000_000, TO), &queries).await;
+        let most = most_resident(&plugin);
+        assert!(most <= MEMORY_MIB, "{most} MiB after {source}");
+        assert!(answered > 0, "{source}");
+    }
+}
+
+/// A process that has as many files open as it may takes the next connection once it may open more.
+#[tokio::test]
+async fn connections_are_taken_again_after_the_files_ran_out() {
+    use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+    let plugin = launch(&[]).await;
+    // So that this connection is taken before.
+    assert!(plugin.check_health(context(&json!({}))).await.unwrap().is_ok);
+    let pid = Pid::from_raw(plugin.child.id().unwrap().cast_signed());
+    let usual = getrlimit(Resource::Nofile);
+    // No more than it has open already: each new connection fails.
+    let none = Rlimit { current: Some(3), maximum: usual.maximum };
+    prlimit(pid, Resource::Nofile, none).unwrap();
+    let path = plugin.handshake.split('|').nth(3).unwrap().to_owned();
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(tokio::net::UnixStream::connect(&path).await.unwrap());
+    }
+    // One that is open is still served.
+    assert!(plugin.check_health(context(&json!({}))).await.unwrap().is_ok);
+    // The log says that it was tried, so that the test does not pass by being early.
+    let mut log = tokio::io::BufReader::new(plugin.stderr.unwrap());
+    let mut line = String::new();
+    while !line.contains("a connection cannot be taken") {
+        line.clear();
+        assert!(tokio::io::AsyncBufReadExt::read_line(&mut log, &mut line).await.unwrap() > 0);
+    }
+    prlimit(pid, Resource::Nofile, usual).unwrap();
+    let channel = host::connect(path).await.unwrap();
+    let request =
+        CheckHealthRequest { plugin_context: Some(context(&json!({}))), headers: Default::default() };
+    DiagnosticsClient::new(channel).check_health(request).await.unwrap();
+}

@@ -7,6 +7,7 @@ use super::isolation_forest::MIN_TRAINING_POINTS;
 use super::short::Short;
 use super::window::{Summary, Window};
 use super::{Judgement, Points, Verdict};
+use crate::budget::{Checkpoints, checkpoint};
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs};
 
@@ -99,7 +100,9 @@ impl Rule {
         summary.look_at(0..usable);
         let normal = normal(&mut summary);
         let mut judgement = Judgement::default();
+        let mut checkpoints = Checkpoints::default();
         for value in judged.values {
+            checkpoints.step();
             self.add(&mut judgement, *value, Some((normal, usable)));
         }
         judgement
@@ -125,6 +128,8 @@ impl Rule {
         let mut judgement = Judgement::default();
         let (mut start, mut end) = (0, 0);
         for (time, value) in judged.times.iter().zip(judged.values) {
+            // One may take as long as all values before it.
+            checkpoint();
             let from = time.saturating_sub(length.as_millis());
             start += times[start..].partition_point(|other| *other < from);
             end += times[end..].partition_point(|other| other < time);

@@ -295,6 +295,9 @@ impl Forecast {
 /// Points that a training window has at least where the query leaves its length open.
 const DEFAULT_POINTS: i64 = 168;
 
+/// Bytes for each point that a detector takes unless it says otherwise: some copies, and the verdict.
+const POINT_BYTES: usize = 256;
+
 /// One kind of detector, with the options of one query.
 pub trait Detector: Sized + Send + Sync + 'static {
     /// Name on the wire.
@@ -314,6 +317,12 @@ pub trait Detector: Sized + Send + Sync + 'static {
 
     /// The seed of everything random, if anything is.
     fn seed(&self) -> Option<u64>;
+
+    /// The most bytes that judging one block of `members` series takes, with `points` in all of them, training included;
+    /// rough, but from above.
+    fn bytes(&self, points: usize, _members: usize) -> usize {
+        points.saturating_mul(POINT_BYTES)
+    }
 
     /// Judges each of `judged` by what `training` says is normal. The two are the same for `training: visible-range`;
     /// else training ends before the first judged point.
@@ -370,6 +379,8 @@ pub trait AnyDetector: Send + Sync {
     fn kind(&self) -> &'static str;
     /// See [`Detector::seed`].
     fn seed(&self) -> Option<u64>;
+    /// See [`Detector::bytes`].
+    fn bytes(&self, points: usize, members: usize) -> usize;
     /// See [`Detector::judge`].
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement;
     /// See [`Detector::default_training`].
@@ -401,6 +412,10 @@ impl<D: Detector> AnyDetector for D {
 
     fn seed(&self) -> Option<u64> {
         Detector::seed(self)
+    }
+
+    fn bytes(&self, points: usize, members: usize) -> usize {
+        Detector::bytes(self, points, members)
     }
 
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {

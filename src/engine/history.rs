@@ -348,14 +348,8 @@ impl Chunk {
     }
 
     fn bytes(&self) -> usize {
-        let of_series = |series: &Series| {
-            let text = |text: &str| text.len() + size_of::<String>();
-            let labels: usize = series.labels.iter().map(|(name, value)| text(name) + text(value)).sum();
-            let columns = 2 + usize::from(series.truth.is_some());
-            size_of::<Series>() + text(&series.name) + labels + series.len() * columns * size_of::<f64>()
-        };
         let notices: usize = self.notices.iter().map(String::len).sum();
-        size_of::<Self>() + notices + self.series.iter().map(of_series).sum::<usize>()
+        size_of::<Self>() + notices + self.series.iter().map(Series::bytes).sum::<usize>()
     }
 }
 

@@ -16,6 +16,7 @@ use super::grid::{Laid, Line, Outline};
 use super::plan::{Block, Run};
 use super::settle::Part;
 use super::workers::Workers;
+use crate::budget;
 use crate::detector::{self, AnyDetector, Forecast, Judgement, Member, Timing};
 use crate::error::{Category, Error, Result};
 use crate::series::{Points, Series, TimeRange};
@@ -36,6 +37,13 @@ pub(super) struct Panel {
     /// Whether verdicts are worth keeping.
     pub(super) keep: bool,
 }
+
+/// What a block of one series takes before it is judged, and its place in the list of what came of each.
+const UNIT_BYTES: usize = size_of::<Unit>() + size_of::<UnitMember>() + 64;
+
+/// What a point of a block takes besides what the detector does: its time and value, whether there is one, and the verdict on
+/// it.
+const LAID_BYTES: usize = 128;
 
 /// One block of a group of series that are judged together.
 #[derive(Debug)]
@@ -100,7 +108,13 @@ pub(super) async fn judge(
     for panel in panels {
         done.push(judge_part(panel, cache, workers).await?);
     }
-    workers.run(move |_| Ok(assemble(&done))).await
+    workers
+        .run(move |_| {
+            let judged = done.iter().flat_map(|(_, _, judged)| judged.iter().flatten());
+            budget::account().add(judged.map(|judged| judged.bytes()).sum(), "the verdicts put together")?;
+            Ok(assemble(&done))
+        })
+        .await
 }
 
 /// Judges everything on this thread, remembering nothing.
@@ -122,6 +136,9 @@ async fn judge_part(panel: &Arc<Panel>, cache: &Arc<Cache>, workers: &Workers) -
             let find = |unit: &Unit| looked_at.keep.then(|| known.judged(&unit.key, unit.digest)).flatten();
             let judged: Vec<Option<Arc<Judged>>> = units.iter().map(find).collect();
             let unknown: Vec<usize> = (0..units.len()).filter(|index| judged[*index].is_none()).collect();
+            // The cache may forget them meanwhile.
+            let bytes = judged.iter().flatten().map(|judged| judged.bytes()).sum();
+            budget::account().add(bytes, "the verdicts")?;
             Ok((Arc::new(units), judged, unknown))
         })
         .await?;
@@ -130,6 +147,7 @@ async fn judge_part(panel: &Arc<Panel>, cache: &Arc<Cache>, workers: &Workers) -
     let new = workers
         .map(unknown.len(), move |index| {
             let unit = &all[wanted[index]];
+            budget::checkpoint();
             let judged = Arc::new(judging.judge(unit)?);
             if judging.keep {
                 keeping.keep_judged(unit.key, Arc::clone(&judged));
@@ -172,6 +190,9 @@ impl Panel {
     fn units(&self, cancel: &CancellationToken) -> Result<Vec<Unit>> {
         let everything: Vec<usize> =
             (0..self.lines.len()).filter(|line| !self.part.shown[*line].is_empty()).collect();
+        let blocks = if self.part.run.is_some() { 1 } else { self.part.blocks.len() };
+        let bytes = everything.len().saturating_mul(blocks).saturating_mul(UNIT_BYTES);
+        budget::account().add(bytes, "the blocks of all series")?;
         let groups: Vec<&[usize]> =
             if self.detector.across_series() { vec![&everything] } else { everything.chunks(1).collect() };
         // What is yet to come is forecast by the model in force now.
@@ -267,6 +288,11 @@ impl Panel {
                 judged: laid.judged(),
             })
             .collect();
+        let account = budget::account();
+        let points: usize = laid.iter().map(|(_, laid)| laid.all().times.len()).sum();
+        let bytes =
+            points.saturating_mul(LAID_BYTES).saturating_add(self.detector.bytes(points, members.len()));
+        let _block = account.take_block(bytes, "the model of a block")?;
         let mut forecasts = vec![Forecast::default(); members.len()];
         let judgements = if unit.forecasts {
             let judge = |((member, of), forecast): ((&Member<'_>, &UnitMember), &mut Forecast)| {
@@ -312,7 +338,9 @@ impl Panel {
                 }
             })
             .collect();
-        Ok(Judged { digest: unit.digest, members })
+        let judged = Judged { digest: unit.digest, members };
+        account.add(judged.bytes(), "the verdicts")?;
+        Ok(judged)
     }
 
     /// Judges all blocks of one series in one go.

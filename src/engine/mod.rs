@@ -25,8 +25,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::budget::{self, Account, Memory};
 use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
-use crate::error::{Result, list_names};
+use crate::error::{Category, Error, Result, list_names};
 use crate::query::{DurationMs, Query, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
 use crate::source::{self, AnySource, PreparedQuery, Reading};
@@ -42,6 +43,7 @@ use settle::{Asked, Part, Settled};
 pub use cache::CacheStats;
 pub use clock::Clock;
 pub use workers::Workers;
+pub(crate) use workers::how_it_ended;
 
 /// One query with the range it is asked for.
 #[derive(Debug, Clone)]
@@ -82,6 +84,19 @@ pub struct Detection {
 }
 
 impl Detection {
+    /// Bytes that it takes, about.
+    fn bytes(&self) -> usize {
+        let columns = [&self.scores, &self.expected, &self.lower, &self.upper, &self.series_scores];
+        let numbers: usize = columns.iter().map(|column| column.len()).sum();
+        let reasons: usize = self.reasons.values().map(|reason| REASON_BYTES + reason.len()).sum();
+        self.series.bytes()
+            + numbers * size_of::<f64>()
+            + size_of_val(self.verdicts.as_slice())
+            + self.forecast.len() * 4 * size_of::<f64>()
+            + reasons
+            + self.abouts.len() * REASON_BYTES
+    }
+
     /// How unlike its group the series was when it was last known.
     #[must_use]
     pub fn series_score(&self) -> Option<f64> {
@@ -120,6 +135,8 @@ pub struct Outcome {
     pub decode_time: Duration,
     /// How long fitting and scoring took.
     pub detect_time: Duration,
+    /// The memory for all of it.
+    pub(crate) held: Account,
 }
 
 /// Bytes of histories and verdicts an [`Engine`] keeps if nobody says otherwise.
@@ -151,6 +168,25 @@ impl Scope {
 /// A history with the first instant wanted of it and the one after the last.
 type Range = (Key, i64, i64);
 
+/// What was read, and the memory for it.
+type HeldRead = (Arc<Read>, Account);
+
+/// How long a query may take if nobody says otherwise.
+pub const DEFAULT_QUERY_TIME: Duration = Duration::from_secs(300);
+
+/// How often a query is begun that finds the memory taken by others.
+const TRIES: usize = 10;
+
+/// What share of the memory must be free beyond what a query needs before it is begun again.
+const HEADROOM: usize = 16;
+
+/// Bytes for each reason besides its text: its place in a map, and what the allocator adds.
+const REASON_BYTES: usize = 96;
+
+/// Bytes for each point of a line: the series, a digest and two counts of distances, and a list of these being sorted; the
+/// values before a transformation.
+const LINE_BYTES: usize = 80;
+
 /// Answers queries, and remembers what it learned from one for the next. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -158,7 +194,9 @@ pub struct Engine {
     cache: Arc<Cache>,
     clock: Clock,
     answers: Arc<Flights<Key, Result<Arc<Outcome>>>>,
-    reads: Arc<Flights<Range, Result<Arc<Read>>>>,
+    reads: Arc<Flights<Range, Result<HeldRead>>>,
+    memory: Memory,
+    query_time: Duration,
 }
 
 impl Default for Engine {
@@ -244,7 +282,22 @@ impl Engine {
             clock,
             answers: Arc::default(),
             reads: Arc::default(),
+            memory: Memory::default(),
+            query_time: DEFAULT_QUERY_TIME,
         }
+    }
+
+    /// The same engine, whose queries take no more than `memory` together, what is in the cache not counted, and no longer
+    /// than `query_time` each.
+    #[must_use]
+    pub fn bounded(self, memory: Memory, query_time: Duration) -> Self {
+        Self { memory, query_time, ..self }
+    }
+
+    /// The memory that its queries may take.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The threads it judges on.
@@ -272,26 +325,68 @@ impl Engine {
         self.answers.join(work.key(), move || async move { engine.carry_out(work).await.map(Arc::new) }).await
     }
 
+    /// Does the work within the time and the memory there are. Where others take the memory, it is begun anew when they
+    /// have given enough of it back; meanwhile it holds none, so no two queries wait for each other.
     async fn carry_out(&self, mut work: Work) -> Result<Outcome> {
+        let tries = async {
+            for attempt in 1.. {
+                let account = self.memory.account();
+                let failed = match budget::for_query(account, self.attempt(&mut work)).await {
+                    Err(error) if attempt < TRIES && error.waits_for().is_some() => error,
+                    done => return done,
+                };
+                let headroom = self.memory.limit() / HEADROOM;
+                self.memory.has_room(failed.waits_for().unwrap_or(0).saturating_add(headroom)).await;
+            }
+            Err(Error::cancelled())
+        };
+        self.in_time(tries).await
+    }
+
+    /// Does what is no query of series, such as to ask for names, within the time and the memory there are.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Category::Limit`] if it takes more.
+    pub async fn within_bounds<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.in_time(budget::for_query(self.memory.account(), work)).await
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(self.query_time, work).await.unwrap_or_else(|_| {
+            let seconds = self.query_time.as_secs();
+            Err(Error::new(Category::Limit, format!("the query was not answered within {seconds} s")).hint(
+                "choose a longer step, a shorter time range or fewer series, or raise query_secs in the section \
+                 [plugin.outrider-outliers-datasource] of grafana.ini",
+            ))
+        })
+    }
+
+    /// Does the work once, on the account of this task.
+    async fn attempt(&self, work: &mut Work) -> Result<Outcome> {
+        let account = budget::account();
         let started = Instant::now();
         work.reading = work.prepared.reading(work.asked.step_ms).await?;
+        let work = &*work;
         // What may still change is to come.
         let now_ms = self.clock.now_ms().saturating_sub(work.settle_ms());
-        self.refuse_too_long(&work, now_ms).await?;
+        self.refuse_too_long(work, now_ms).await?;
         let mut wanted = (work.first_ms(work.visible.from_ms), work.end_ms(now_ms, 0));
         let (mut points_fetched, mut decode_time) = (0, Duration::ZERO);
-        let (read, lines, parts) = loop {
-            let read = self.read(&work, wanted, now_ms).await?;
+        let (read, lines, parts, _held) = loop {
+            let read = self.read(work, wanted, now_ms).await?;
             points_fetched += read.fetched;
             decode_time += read.decode_time;
-            let lines = self.lines(&work, &read).await?;
+            let points: usize = read.series.iter().map(Series::len).sum();
+            let held =
+                account.take(points.saturating_mul(LINE_BYTES), "the series with what is known of them")?;
+            let lines = self.lines(work, &read).await?;
             let parts = work.parts(&lines, work.visible)?;
             // Where points are further apart than was asked for, more of the past is needed, and whether the last ones
             // are missing shows later.
             let first_ms = parts.iter().map(Part::first_ms).min().map_or(wanted.0, |first| work.align(first));
             let end_ms = work.end_ms(now_ms, work.look_ahead_ms(&parts, &lines, now_ms));
             if first_ms >= wanted.0 && end_ms <= wanted.1 {
-                break (read, lines, parts);
+                break (read, lines, parts, held);
             }
             wanted = (first_ms.min(wanted.0), end_ms.max(wanted.1));
         };
@@ -328,8 +423,12 @@ impl Engine {
         let judged = judge::judge(&panels, &self.cache, &self.workers).await?;
         notices.extend(shortage_notices(&judged));
         notices.extend(unlike_notice(&judged));
+        let detections: Vec<Detection> = judged.into_iter().map(|verdicts| verdicts.detection).collect();
+        // All else is given back now.
+        let held = account.another();
+        held.add(detections.iter().map(Detection::bytes).sum(), "the verdicts")?;
         Ok(Outcome {
-            detections: judged.into_iter().map(|verdicts| verdicts.detection).collect(),
+            detections,
             source: work.source,
             detector: work.detector.kind(),
             seed: work.detector.seed(),
@@ -343,6 +442,7 @@ impl Engine {
             fetch_time,
             decode_time,
             detect_time: started.elapsed(),
+            held,
         })
     }
 
@@ -376,8 +476,17 @@ impl Engine {
             whole: work.reading.whole.clone(),
         };
         let cache = Arc::clone(&self.cache);
-        let start = move || async move { history::read(&cache, &ask).await.map(Arc::new) };
-        self.reads.join((work.history, from_ms, to_ms), start).await
+        // Others may use it for longer than who began it.
+        let account = budget::account().another();
+        let start = move || {
+            let on_account = account.clone();
+            budget::for_query(account, async move {
+                history::read(&cache, &ask).await.map(|read| (Arc::new(read), on_account))
+            })
+        };
+        let (read, account) = self.reads.join((work.history, from_ms, to_ms), start).await?;
+        budget::account().keep(account);
+        Ok(read)
     }
 
     async fn lines(&self, work: &Work, read: &Arc<Read>) -> Result<Vec<Line>> {
@@ -717,6 +826,58 @@ mod tests {
             Points { times: &shown.series.times, values: &shown.series.values },
         );
         assert_eq!(judgement.scores, shown.scores);
+    }
+
+    fn bounded(bytes: usize) -> Engine {
+        Engine::new(Workers::default(), 0, Clock::system())
+            .bounded(Memory::of(bytes), Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn what_a_query_takes_is_given_back_with_its_answer() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let engine = bounded(64 << 20);
+        let outcome = engine.run(job("{}", T0, T0 + DAY), &source, Scope::default()).await.unwrap();
+        let (held, most) = (engine.memory().used(), engine.memory().most_used());
+        assert!(held > 0 && held < most, "{held} of {most} bytes are held with the answer");
+        drop(outcome);
+        assert_eq!(engine.memory().used(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_never_fits_is_refused_with_what_to_change() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let engine = bounded(1 << 20);
+        let forest = r#"{"detector":{"kind":"isolation-forest","nTrees":1000}}"#;
+        let error = engine.run(job(forest, T0, T0 + DAY), &source, Scope::default()).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(
+            error.to_string().contains("the model of a block") && error.to_string().contains("memory_mib"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_others_take_is_waited_for() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let engine = bounded(64 << 20);
+        let other = engine.memory().account().take(63 << 20, "all there is").unwrap();
+        let asked = engine.run(job("{}", T0, T0 + DAY), &source, Scope::default());
+        tokio::pin!(asked);
+        // Until it has found no room, and waits.
+        for _ in 0..1_000 {
+            assert!(futures_util::poll!(&mut asked).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(other);
+        asked.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_ended() {
+        let error = bounded(1 << 20).within_bounds::<()>(std::future::pending()).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+        assert!(error.to_string().contains("60 s") && error.to_string().contains("query_secs"), "{error}");
     }
 
     #[tokio::test]

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::{Stopped, Work};
 use crate::error::{Error, Result};
 use crate::threads;
 
 /// How long one query keeps a thread before others may have it: long beside the 10 µs that taking turns costs, short
-/// beside what a person notices. A single block that takes longer is not interrupted.
+/// beside what a person notices. A single block that takes longer is interrupted only where nobody waits for it any more.
 const TURN: Duration = Duration::from_millis(10);
 
 /// A bounded number of threads for maths, shared by all queries of a process.
@@ -41,8 +43,8 @@ impl Workers {
         Self { permits: Arc::new(Semaphore::new(threads)), threads }
     }
 
-    /// Runs `work` on a worker thread as soon as one is free. If the caller goes away, the token given to `work` is
-    /// cancelled.
+    /// Runs `work` on a worker thread as soon as one is free, on the account of the caller. If the caller goes away, the
+    /// token given to `work` is cancelled, and its next [`checkpoint`](crate::budget::checkpoint) ends it.
     ///
     /// # Errors
     /// What `work` returns; [`Category::Internal`](crate::error::Category::Internal) if it panics.
@@ -54,17 +56,14 @@ impl Workers {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::cancelled())?;
         let cancel = CancellationToken::new();
         let seen_by_work = cancel.clone();
+        let context = Work::of_task(cancel.clone());
         let _cancelled_on_drop = cancel.drop_guard();
         let task = tokio::task::spawn_blocking(move || {
             let _held_while_working = permit;
+            let _entered = context.enter();
             work(&seen_by_work)
         });
-        task.await.map_err(|error| {
-            if error.is_cancelled() {
-                return Error::cancelled();
-            }
-            Error::panicked("the detection")
-        })?
+        task.await.map_err(|error| how_it_ended(error, "the detection"))?
     }
 
     /// `work(0)` to `work(count - 1)` on as many threads as are free, in that order whoever made which.
@@ -119,9 +118,18 @@ impl Workers {
     }
 }
 
+/// The error of `what` having ended before its time.
+pub(crate) fn how_it_ended(error: JoinError, what: &str) -> Error {
+    match error.try_into_panic() {
+        Ok(panic) if !panic.is::<Stopped>() => Error::panicked(what),
+        _ => Error::cancelled(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::checkpoint;
     use crate::error::Category;
 
     fn workers(threads: usize) -> Workers {
@@ -156,6 +164,27 @@ mod tests {
         has_started.await.unwrap();
         waiting.abort();
         has_ended.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_ends_where_it_looks() {
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let (ended, has_ended) = tokio::sync::oneshot::channel::<()>();
+        let workers = Workers::default();
+        let waiting = tokio::spawn(async move {
+            let endless = move |_: &CancellationToken| -> Result<()> {
+                let _dropped_at_the_end = ended;
+                let _ = started.send(());
+                loop {
+                    checkpoint();
+                    std::thread::yield_now();
+                }
+            };
+            workers.run(endless).await
+        });
+        has_started.await.unwrap();
+        waiting.abort();
+        assert!(has_ended.await.is_err(), "it goes without a word");
     }
 
     #[tokio::test]

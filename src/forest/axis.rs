@@ -11,6 +11,7 @@ use super::order::Sorter;
 use super::random::Random;
 use super::rows::Rows;
 use super::tree::{Cut, partition};
+use crate::budget::checkpoint;
 
 /// A row goes right if `row[feature] >= at`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -172,6 +173,7 @@ impl AxisTrees {
         let here = first..first + sums.len();
         let entries = 1 << self.height;
         for (group, Group { tables }) in self.groups.iter().enumerate() {
+            checkpoint();
             let Scratch { places, rows: by_row, values } = &mut *scratch;
             places.clear();
             let mut look_up = |table: &Table, values: &[f64]| {

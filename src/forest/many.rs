@@ -9,6 +9,7 @@ use super::rows::{FiniteRows, Rows};
 use super::sample::Sampler;
 use super::tree::{Cut, Grower, Heap};
 use super::{FIXED_POINT_BITS, ForestOptions, StepForest, average_path_length, to_fixed};
+use crate::budget::checkpoint;
 
 /// A fitted isolation forest on any number of features.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +125,7 @@ impl<'a> Planting<'a> {
     }
 
     fn grow(&mut self, tree: usize, cut: &mut impl Cut, random: &mut Random) {
+        checkpoint();
         let (nodes, all) = (1 << self.trees.height, (2 << self.trees.height) - 1);
         let mut heap = Heap {
             leaves: &mut self.trees.leaves[tree * nodes..(tree + 1) * nodes],

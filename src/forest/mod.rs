@@ -33,6 +33,7 @@ pub use attribution::{Share, Side};
 pub use many::Forest;
 pub use rows::Rows;
 
+use crate::budget::checkpoint;
 use grow::Grower;
 use index::Index;
 use order::Sorter;
@@ -136,6 +137,7 @@ impl StepForest {
         let mut samples = Samples::new(&finite, sample_size);
         let mut grower = Grower::new(sample_size);
         for tree in 0..options.n_trees {
+            checkpoint();
             // Counter-based: tree i is the same however many trees are grown, and whoever grows it.
             let mut random = Random::for_tree(options.seed, tree);
             grower.grow_tree(samples.draw(&mut random), &mut random);

@@ -11,6 +11,7 @@ use super::kernel::{self, Kernel};
 use super::random::Random;
 use super::rows::Rows;
 use super::tree::{Cut, partition};
+use crate::budget::checkpoint;
 
 /// What is subtracted from a value and what it is then multiplied by, so that neither an offset nor a unit costs
 /// precision.
@@ -135,6 +136,7 @@ impl ObliqueTrees {
         let Scratch { y, single, by_row, unsure, planes, .. } = scratch;
         let entries = 1 << self.height;
         for (tree, leaves) in leaves.chunks_exact(entries).enumerate() {
+            checkpoint();
             let tree = self.tree(tree);
             let (by_row, row_stride) =
                 if stride == 1 { (&*single, 1) } else { (&*by_row, self.width.next_multiple_of(4)) };

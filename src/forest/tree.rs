@@ -2,6 +2,7 @@
 
 use super::random::Random;
 use super::{FIXED_POINT_BITS, average_path_length, to_fixed};
+use crate::budget::checkpoint;
 
 /// How a node's points are divided in two.
 pub(super) trait Cut {
@@ -69,6 +70,9 @@ impl Grower {
     }
 }
 
+/// Nodes of at least so many members look whether anyone still waits.
+const LOOK_MEMBERS: usize = 1024;
+
 struct Growth<'a, 'h, C> {
     height: usize,
     credits: &'a [i64],
@@ -82,6 +86,10 @@ impl<C: Cut> Growth<'_, '_, C> {
     /// Grows the subtree at place `place` of level `depth`. The depth of the recursion is the height limit, at most 16
     /// for the sample sizes a query can ask for.
     fn grow(&mut self, depth: usize, place: usize, members: &mut [u32], features: &mut [u32], active: usize) {
+        // Large nodes are few, and take long where rows are wide.
+        if members.len() >= LOOK_MEMBERS {
+            checkpoint();
+        }
         let node = (1 << depth) - 1 + place;
         self.heap.sizes[node] = members.len() as u32;
         let mut active = active.min(features.len());

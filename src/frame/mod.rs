@@ -120,6 +120,26 @@ pub struct View {
     pub max_data_points: usize,
 }
 
+/// The most bytes that rendering and encoding an outcome take, about.
+#[must_use]
+pub fn bytes(outcome: &Outcome, view: &View) -> usize {
+    /// For each point: its columns, before it is known which rows are shown.
+    const POINT_BYTES: usize = 64;
+    /// For each row: nine columns, as numbers, as Arrow's and as bytes.
+    const ROW_BYTES: usize = 9 * 3 * size_of::<f64>();
+    /// For each series: labels and configuration of each column, as JSON and as bytes.
+    const SERIES_BYTES: usize = 32 * 1024;
+    let of_series = |detection: &Detection| {
+        let points = detection.series.len() + detection.forecast.len();
+        // Thinning keeps the ends, the extremes and what is flagged.
+        let thinned = view.max_data_points.saturating_mul(4).saturating_add(detection.reasons.len());
+        let rows = if view.for_expression { points } else { points.min(thinned) };
+        let reasons: usize = detection.reasons.values().map(String::len).sum();
+        SERIES_BYTES + points * POINT_BYTES + rows * ROW_BYTES + 4 * reasons
+    };
+    outcome.detections.iter().map(of_series).sum()
+}
+
 /// Turns an outcome into frames. There is always at least one, if only one without fields.
 #[must_use]
 pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {

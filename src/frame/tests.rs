@@ -57,6 +57,7 @@ fn outcome(detections: Vec<Detection>) -> Outcome {
         fetch_time: Duration::from_millis(5),
         decode_time: Duration::from_millis(1),
         detect_time: Duration::from_micros(250),
+        held: crate::budget::Memory::default().account(),
     }
 }
 

@@ -144,7 +144,7 @@ impl Plan {
         for_expression: bool,
     ) -> Result<Vec<Vec<u8>>> {
         if self.job.query.output == Output::Annotations {
-            return annotations(&self.job, connected, &ref_id).await;
+            return shared.engine.within_bounds(annotations(&self.job, connected, &ref_id)).await;
         }
         let view = View {
             output: self.job.query.output,
@@ -174,6 +174,7 @@ impl Plan {
             .workers()
             .run(move |_| {
                 let started = Instant::now();
+                let _held = outcome.held.take(frame::bytes(&outcome, &view), "the frames")?;
                 let frames = frame::render(&outcome, &view);
                 let rows: usize = frames.iter().map(frame::Frame::rows).sum();
                 let encoded =

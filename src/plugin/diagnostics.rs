@@ -68,6 +68,7 @@ impl Diagnostics for DiagnosticsService {
         _request: Request<CollectMetricsRequest>,
     ) -> std::result::Result<Response<CollectMetricsResponse>, Status> {
         self.shared.metrics.follow(&self.shared.engine.cache_stats());
+        self.shared.metrics.follow_memory(self.shared.engine.memory());
         let text = self.shared.metrics.encode().map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(CollectMetricsResponse { metrics: Some(Payload { prometheus: text.into_bytes() }) }))
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::metrics::{INSTANCES, Metrics};
 use crate::engine::Scope;
 use crate::error::Result;
-use crate::settings::{RawSettings, Settings};
+use crate::settings::{Operator, RawSettings, Settings};
 use crate::source::{self, AnySource, Caller};
 
 /// The most data sources kept connected; beyond that an arbitrary one is dropped and connects again when it is asked.
@@ -21,6 +21,7 @@ type Key = (i64, String);
 /// The connected sources.
 #[derive(Debug, Default)]
 pub(super) struct Instances {
+    operator: Operator,
     connected: Mutex<HashMap<Key, Instance>>,
 }
 
@@ -56,6 +57,11 @@ impl Connected {
 }
 
 impl Instances {
+    /// None connected yet; `operator` says what data sources may do.
+    pub(super) fn new(operator: Operator) -> Self {
+        Self { operator, connected: Mutex::default() }
+    }
+
     /// The source of the data source that `context` names, connected. Without a context, or without data source
     /// settings in it, that is the generator.
     ///
@@ -90,6 +96,7 @@ impl Instances {
             basic_auth_user: &stored.basic_auth_user,
             json_data: &stored.json_data,
             secure_json_data: Some(&stored.decrypted_secure_json_data),
+            operator: Some(&self.operator),
         })?;
         let identity = [context.org_id.to_le_bytes().as_slice(), key.1.as_bytes(), &digest].concat();
         let (source, scope) = (source::connect(&settings)?, Scope::of(&identity));

@@ -13,8 +13,10 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use futures_util::stream::{self, Stream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 /// Environment variable with the folder for sockets, as go-plugin's server reads it. Default the folder for temporary
 /// files.
@@ -35,6 +37,10 @@ const MAX_PATH_BYTES: usize = 103;
 
 /// Names are numbered, so that a taken one is passed over; so many are never in use.
 const MOST_TRIES: u32 = 10_000;
+
+/// The pause after a connection that could not be taken, doubled up to the second for as long as that lasts.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A listener, and what has to be cleared away once it is no longer needed.
 #[derive(Debug)]
@@ -85,6 +91,42 @@ pub(super) async fn bind() -> io::Result<Listener> {
                  [plugin.outrider-outliers-datasource] of grafana.ini"
             ),
         )
+    })
+}
+
+/// The connections to a socket, without end.
+pub(super) fn unix_connections(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> {
+    connections(async move || listener.accept().await.map(|(stream, _)| stream))
+}
+
+/// The connections to a port, without end.
+pub(super) fn tcp_connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    connections(async move || {
+        let (stream, _) = listener.accept().await?;
+        // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    })
+}
+
+/// What `accept` yields. A server ends with the first error of its listener; but most pass, such as that the process has
+/// as many files open as it may, and with an end of the server Grafana would lose its plugin. So the next connection is
+/// tried for again, after a pause, and errors are logged once until one succeeds.
+fn connections<T>(accept: impl AsyncFn() -> io::Result<T>) -> impl Stream<Item = io::Result<T>> {
+    stream::unfold(accept, async |accept| {
+        let mut pause = ACCEPT_PAUSE;
+        loop {
+            match accept().await {
+                Ok(stream) => return Some((Ok(stream), accept)),
+                Err(error) => {
+                    if pause == ACCEPT_PAUSE {
+                        tracing::warn!(%error, "a connection cannot be taken, trying again");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (2 * pause).min(LONGEST_ACCEPT_PAUSE);
+                }
+            }
+        }
     })
 }
 
@@ -307,6 +349,27 @@ mod tests {
             fs::create_dir(&folder).unwrap();
             assert!(refused(&folder).contains(words), "{}", refused(&folder));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_are_taken_again_once_there_are_files_to_be_had() {
+        use std::cell::Cell;
+
+        use futures_util::StreamExt as _;
+        let asked = Cell::new(0);
+        let accept = async || {
+            asked.set(asked.get() + 1);
+            match asked.get() {
+                1 | 12 => Ok(asked.get()),
+                2..=10 => Err(rustix::io::Errno::MFILE.into()),
+                _ => Err(io::ErrorKind::ConnectionAborted.into()),
+            }
+        };
+        let begun = tokio::time::Instant::now();
+        let taken: Vec<_> = connections(accept).take(2).map(Result::unwrap).collect().await;
+        assert_eq!(taken, [1, 12]);
+        // 10 ms, doubled six times, and then a second at a time.
+        assert_eq!(begun.elapsed(), Duration::from_millis(10 + 20 + 40 + 80 + 160 + 320 + 640 + 3 * 1_000));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use prometheus::{
     exponential_buckets,
 };
 
+use crate::budget::Memory;
 use crate::engine::CacheStats;
 use crate::error::{Category, Error, Result};
 
@@ -21,6 +22,8 @@ pub(super) struct Metrics {
     cache_evictions: IntCounter,
     cache_bytes: IntGauge,
     cache_max_bytes: IntGauge,
+    query_bytes: IntGauge,
+    query_max_bytes: IntGauge,
     /// What the counters of the engine's cache have been told of.
     told: Mutex<CacheStats>,
     /// Points received from upstreams, training included.
@@ -93,6 +96,8 @@ impl Metrics {
             )?,
             cache_bytes: gauge("cache_bytes", "Bytes of histories and verdicts in the cache")?,
             cache_max_bytes: gauge("cache_max_bytes", "Bytes the cache may hold")?,
+            query_bytes: gauge("query_bytes", "Bytes that running queries are reckoned to take")?,
+            query_max_bytes: gauge("query_max_bytes", "Bytes that all queries may take together")?,
             told: Mutex::default(),
             points_in: counter("points_in_total", "Points received from upstreams, training included")?,
             points_out: counter("points_out_total", "Rows sent to Grafana")?,
@@ -151,6 +156,13 @@ impl Metrics {
             evictions: told.evictions.max(stats.evictions),
             ..*stats
         };
+    }
+
+    /// Takes over what the engine's queries take.
+    pub(super) fn follow_memory(&self, memory: &Memory) {
+        let shown = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.query_bytes.set(shown(memory.used()));
+        self.query_max_bytes.set(shown(memory.limit()));
     }
 
     /// All metrics in the Prometheus text format.

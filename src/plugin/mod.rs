@@ -4,6 +4,7 @@
 //! and the Arrow encoding are our own, because the SDK's have defects that hurt (`ARCHITECTURE.md` lists them with the
 //! tests that guard each). A better SDK release can replace this folder without touching the rest.
 
+mod allocator;
 mod arrow;
 mod caller;
 mod controller;
@@ -14,6 +15,7 @@ mod instances;
 mod listener;
 mod logging;
 mod metrics;
+mod operator;
 mod preview;
 mod resource;
 
@@ -25,18 +27,19 @@ use futures_util::future::BoxFuture;
 use grafana_plugin_sdk::pluginv2::data_server::DataServer;
 use grafana_plugin_sdk::pluginv2::diagnostics_server::DiagnosticsServer;
 use grafana_plugin_sdk::pluginv2::resource_server::ResourceServer;
+use rustix::process::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
-use crate::engine::{Clock, DEFAULT_CACHE_BYTES, Engine, Workers};
+use crate::budget::Memory;
+use crate::engine::{Clock, Engine, Workers};
 use crate::error::Result;
 use controller::Controller;
 use instances::Instances;
 use listener::Listener;
 use metrics::Metrics;
+use operator::Environment;
 
 /// Largest request taken. Go plugins take 16 MiB; tonic's own default of 4 MiB fails on dashboards with many long
 /// queries.
@@ -58,27 +61,10 @@ struct Shared {
 
 impl Shared {
     fn new() -> Result<Self> {
-        let engine = Engine::new(Workers::default(), cache_bytes(), Clock::system());
-        Ok(Self { instances: Arc::default(), metrics: Arc::new(Metrics::new()?), engine })
-    }
-}
-
-/// Environment variable with the size of the cache in MiB; 0 switches it off. Grafana sets it from `cache_mib` in the
-/// section `[plugin.outrider-outliers-datasource]` of its configuration.
-const CACHE_MIB: &str = "GF_PLUGIN_CACHE_MIB";
-
-fn cache_bytes() -> usize {
-    wanted_cache_bytes(std::env::var(CACHE_MIB).ok().as_deref()).unwrap_or_else(|| {
-        tracing::warn!("{CACHE_MIB} is not a whole number of MiB; using the default size of the cache");
-        DEFAULT_CACHE_BYTES
-    })
-}
-
-/// The size that the variable asks for; `None` if it cannot be understood.
-fn wanted_cache_bytes(text: Option<&str>) -> Option<usize> {
-    match text.map(str::trim) {
-        None | Some("") => Some(DEFAULT_CACHE_BYTES),
-        Some(text) => text.parse::<usize>().ok()?.checked_mul(1024 * 1024),
+        let Environment { cache_bytes, query_bytes, query_time, operator } = Environment::read();
+        let engine = Engine::new(Workers::default(), cache_bytes, Clock::system())
+            .bounded(Memory::of(query_bytes), query_time);
+        Ok(Self { instances: Arc::new(Instances::new(operator)), metrics: Arc::new(Metrics::new()?), engine })
     }
 }
 
@@ -93,6 +79,7 @@ pub fn main() -> ExitCode {
         eprintln!("{message}");
         return ExitCode::FAILURE;
     }
+    allocator::give_back_what_is_free();
     logging::init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -119,7 +106,9 @@ async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + S
 
     let shutdown = CancellationToken::new();
     // Before the handshake: the host may send a signal as soon as it has read the line.
-    tokio::spawn(watch_for_shutdown(Signals::take_over()?, shutdown.clone()));
+    // Nor may it be gone before it is known who it was.
+    let host = rustix::process::getppid();
+    tokio::spawn(watch_for_shutdown(host, Signals::take_over()?, shutdown.clone()));
     let (mut health_reporter, health) = tonic_health::server::health_reporter();
     // The name go-plugin's Ping asks for.
     health_reporter.set_service_status("plugin", tonic_health::ServingStatus::Serving).await;
@@ -143,12 +132,11 @@ async fn serve() -> std::result::Result<(), Box<dyn std::error::Error + Send + S
     let ended = shutdown.clone().cancelled_owned();
     let (server, _folder): (BoxFuture<'_, _>, _) = match listener {
         Listener::Unix(listener, folder) => {
-            let incoming = UnixListenerStream::new(listener);
+            let incoming = listener::unix_connections(listener);
             (Box::pin(server.serve_with_incoming_shutdown(incoming, ended)), Some(folder))
         }
         Listener::Tcp(listener) => {
-            // Small answers must not wait for Nagle's algorithm: 44 ms a query without this.
-            let incoming = TcpIncoming::from_listener(listener, true, None)?;
+            let incoming = listener::tcp_connections(listener);
             (Box::pin(server.serve_with_incoming_shutdown(incoming, ended)), None)
         }
     };
@@ -184,8 +172,7 @@ impl Signals {
 ///
 /// SIGINT is left alone: a Ctrl-C in a terminal reaches the whole process group, and the host then asks for shutdown
 /// in its own time, as go-plugin's own server expects.
-async fn watch_for_shutdown(mut signals: Signals, shutdown: CancellationToken) {
-    let host = rustix::process::getppid();
+async fn watch_for_shutdown(host: Option<Pid>, mut signals: Signals, shutdown: CancellationToken) {
     let mut look = tokio::time::interval(Duration::from_millis(500));
     loop {
         tokio::select! {
@@ -211,19 +198,4 @@ async fn watch_for_shutdown(mut signals: Signals, shutdown: CancellationToken) {
 )]
 fn print_line(line: &str) {
     println!("{line}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_size_of_the_cache_is_read_in_mib() {
-        assert_eq!(wanted_cache_bytes(None), Some(DEFAULT_CACHE_BYTES));
-        assert_eq!(wanted_cache_bytes(Some(" 256 ")), Some(256 * 1024 * 1024));
-        assert_eq!(wanted_cache_bytes(Some("0")), Some(0));
-        for wrong in ["many", "-1", "1.5", "99999999999999999999"] {
-            assert_eq!(wanted_cache_bytes(Some(wrong)), None, "{wrong}");
-        }
-    }
 }

@@ -83,7 +83,8 @@ impl ResourceService {
             .map_err(|error| Error::new(Category::Internal, error.to_string()))?;
         let source = source::select(&own.source, &wanted)?;
         let question = Question::parse(&format!("{question}?{params}"));
-        Ok(source.discover(&question).await?.ok_or_else(|| there_is(kind, source.questions())))
+        let found = self.shared.engine.within_bounds(source.discover(&question)).await?;
+        Ok(found.ok_or_else(|| there_is(kind, source.questions())))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::budget::{self, Held};
 use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series, TimeRange};
 use crate::settings::Limits;
@@ -42,7 +43,14 @@ pub(super) struct Collector {
     without_time: usize,
     without_value: usize,
     first_trouble: Option<String>,
+    /// What the rows take until they are series.
+    held: Option<Held>,
 }
+
+/// Rows from one look at the budget to the next.
+const ROWS_A_LOOK: usize = 1 << 14;
+/// What a row may take: a point in a list that has just doubled, and the series that is made of it.
+const ROW_BYTES: usize = 64;
 
 impl Collector {
     /// For one answer within `limits`.
@@ -57,6 +65,7 @@ impl Collector {
             without_time: 0,
             without_value: 0,
             first_trouble: None,
+            held: None,
         }
     }
 
@@ -116,6 +125,14 @@ impl Collector {
 
     fn count_row(&mut self) -> Result<()> {
         self.rows += 1;
+        if self.rows.is_multiple_of(ROWS_A_LOOK) {
+            budget::checkpoint();
+            let (bytes, what) = (ROWS_A_LOOK * ROW_BYTES, "the rows of an answer");
+            match &mut self.held {
+                Some(held) => held.grow(bytes, what)?,
+                None => self.held = Some(budget::account().take(bytes, what)?),
+            }
+        }
         if self.rows > self.max_rows {
             return Err(Error::new(
                 Category::Limit,

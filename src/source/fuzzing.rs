@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use super::cell::Cell;
 use super::http::Secrets;
 use super::time::TimeFormat;
-use super::{Source, grafana, http_json, influxdb, prometheus, simple_json, sql};
+use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
 use crate::fuzzing::{SECRET, Target, choice_of};
 use crate::query::Kind;
 use crate::settings::{Auth, Settings};
@@ -22,6 +22,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "influxdb-flux", run: influxdb::fuzzing::flux },
     Target { name: "influxdb-lines", run: influxdb::fuzzing::lines },
     Target { name: "influxdb-text", run: influxdb::fuzzing::text },
+    Target { name: "influxdb-flux-guard", run: influxdb::fuzzing::guard },
+    Target { name: "url", run: http::fuzzing::url },
     Target { name: "prometheus", run: prometheus::fuzzing::answer },
     Target { name: "promql", run: prometheus::fuzzing::promql },
     Target { name: "grafana-frames", run: grafana::fuzzing::frames },

@@ -10,12 +10,12 @@ use std::ops::Range;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::{Choice, FetchRequest, Fetched, Question, Reached, Source};
+use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
+use crate::budget::{self, Checkpoints};
 use crate::error::{Category, Error, Result};
 use crate::query::DurationMs;
 use crate::series::{Labels, Series};
 use crate::settings::Settings;
-use crate::threads;
 
 /// The embedded generator. It has no settings.
 #[derive(Debug, Clone, Copy)]
@@ -152,13 +152,12 @@ impl Source for Generator {
             .hint("choose a shorter time range, a shorter trainingWindow, a longer step or fewer series"));
         }
         let (options, request) = (options.clone(), *request);
+        // Three columns, of which all are there while the last is made.
+        let bytes = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_mul(3 * size_of::<f64>());
+        let _held = budget::account().take(bytes, "the points of the generator")?;
         // Making millions of points takes a while, and the async threads are for waiting.
-        let permit = threads::permit().await?;
-        let work = move || {
-            let _held_while_working = permit;
-            generate(&options, &request)
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| Error::panicked("the generator"))
+        let (fetched, _) = decoded("the generator", move || Ok(generate(&options, &request))).await?;
+        Ok(fetched)
     }
 
     async fn check(&self) -> Result<Reached> {
@@ -238,7 +237,9 @@ fn make(shape: Shape, options: &Options, request: &FetchRequest, step_ms: i64) -
     let (mut times, mut values, mut truth) =
         (Vec::with_capacity(capacity), Vec::with_capacity(capacity), Vec::with_capacity(capacity));
     let dice = Dice::new(options.seed, shape);
+    let mut checkpoints = Checkpoints::default();
     for slot in first..=last {
+        checkpoints.step();
         let time = slot * step_ms;
         let point = match shape {
             Shape::Median => Some(median_point(options, dice, time)),

@@ -18,11 +18,14 @@
 mod base_url;
 mod connector;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod pinned;
 mod retry;
 mod text;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +38,7 @@ use self::base_url::BaseUrl;
 pub(super) use self::text::Secrets;
 use self::text::first_line;
 pub(super) use self::text::one_line;
+use crate::budget::{self, Held};
 use crate::error::{Category, Error, Result};
 use crate::settings::{Auth, Limits, SecretString, Settings};
 
@@ -44,6 +48,8 @@ const MAX_REDIRECTS: usize = 5;
 const QUOTED_BYTES: usize = 16 * 1024;
 /// How much memory an answer gets before it arrives.
 const RESERVED_BYTES: usize = 1024 * 1024;
+/// How much is unpacked before others have their turn: what is packed well is there all at once, and waits for nothing.
+const TURN_BYTES: usize = 256 * 1024;
 /// How much of a bad answer is quoted.
 const QUOTED_CHARS: usize = 200;
 
@@ -133,10 +139,25 @@ impl HttpRequest {
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Unpacked, and no longer than the settings allow.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Received,
     pub(super) headers: HeaderMap,
     /// From the first byte sent to the last one read, redirects and waiting between attempts included.
     pub(super) elapsed: Duration,
+}
+
+/// The bytes of an answer, and the memory for them.
+#[derive(Debug)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    held: Held,
+}
+
+impl Deref for Received {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Answer {
@@ -286,7 +307,7 @@ impl HttpClient {
         Ok(Answer { bytes, headers, elapsed: begun.elapsed() })
     }
 
-    async fn attempts(&self, request: &HttpRequest, explain: Explain<'_>) -> Result<(Vec<u8>, HeaderMap)> {
+    async fn attempts(&self, request: &HttpRequest, explain: Explain<'_>) -> Result<(Received, HeaderMap)> {
         // Never closed.
         let _permit = self.under_way.acquire().await.ok();
         let tries = if request.is_read { self.limits.retries } else { 0 };
@@ -307,7 +328,7 @@ impl HttpClient {
         &self,
         request: &HttpRequest,
         explain: Explain<'_>,
-    ) -> Result<(Vec<u8>, HeaderMap), retry::Failed> {
+    ) -> Result<(Received, HeaderMap), retry::Failed> {
         let response = self.follow(request).await?;
         if response.status().is_success() {
             let headers = response.headers().clone();
@@ -404,7 +425,7 @@ impl HttpClient {
     }
 
     /// Reads the body, and stops where it grows beyond the limit: what counts is its unpacked size.
-    async fn read(&self, mut response: reqwest::Response) -> Result<Vec<u8>> {
+    async fn read(&self, mut response: reqwest::Response) -> Result<Received> {
         let max = self.limits.max_response_bytes;
         let too_long = || failure::too_long(&self.base.origin(), max);
         // Absent where the answer is packed.
@@ -414,14 +435,25 @@ impl HttpClient {
             return Err(too_long());
         }
         // What is announced need not come.
-        let mut bytes = Vec::with_capacity(announced.min(RESERVED_BYTES));
+        let bytes = Vec::with_capacity(announced.min(RESERVED_BYTES));
+        let what = "an answer that is being read";
+        let held = budget::account().take(bytes.capacity(), what)?;
+        let mut received = Received { bytes, held };
+        let mut unpacked = 0;
         while let Some(chunk) = self.next_chunk(&mut response).await? {
-            if chunk.len() > max - bytes.len() {
+            if chunk.len() > max - received.bytes.len() {
                 return Err(too_long());
             }
-            bytes.extend_from_slice(&chunk);
+            // Both the old and the new room for it are there while it moves.
+            received.held.grow(2 * chunk.len(), what)?;
+            received.bytes.extend_from_slice(&chunk);
+            unpacked += chunk.len();
+            if unpacked >= TURN_BYTES {
+                unpacked = 0;
+                tokio::task::yield_now().await;
+            }
         }
-        Ok(bytes)
+        Ok(received)
     }
 
     async fn next_chunk(&self, response: &mut reqwest::Response) -> Result<Option<bytes::Bytes>> {

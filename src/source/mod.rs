@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 pub use caller::{Caller, Identity};
 pub use discovery::{Choice, Question};
@@ -43,6 +44,8 @@ pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
+use crate::budget;
+use crate::engine::how_it_ended;
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Kind, Parsed};
 use crate::series::{Series, TimeRange};
@@ -98,7 +101,8 @@ pub struct Reading {
 }
 
 /// Runs a decoder on a thread that nobody waits for, since long answers take seconds; says how long it took. It is one of
-/// the threads for long work, for which it may have to wait. `what` names it if it panics.
+/// the threads for long work, for which it may have to wait; it is on the caller's account, and ends with the caller. `what`
+/// names it if it panics.
 async fn decoded<T: Send + 'static>(
     what: &str,
     decode: impl FnOnce() -> Result<T> + Send + 'static,
@@ -109,7 +113,14 @@ async fn decoded<T: Send + 'static>(
         let begun = Instant::now();
         decode().map(|decoded| (decoded, begun.elapsed()))
     };
-    tokio::task::spawn_blocking(timed).await.map_err(|_| Error::panicked(what))?
+    let cancel = CancellationToken::new();
+    let context = budget::Work::of_task(cancel.clone());
+    let _cancelled_on_drop = cancel.drop_guard();
+    let task = tokio::task::spawn_blocking(move || {
+        let _entered = context.enter();
+        timed()
+    });
+    task.await.map_err(|error| how_it_ended(error, what))?
 }
 
 /// An annotation the upstream itself has: something that happened at a time, or in a range of time.
@@ -344,7 +355,12 @@ impl<S: Source> PreparedQuery for Prepared<S> {
     }
 
     async fn fetch(&self, request: &FetchRequest) -> Result<Fetched> {
-        self.source.fetch(&self.options, request).await
+        let fetched = self.source.fetch(&self.options, request).await?;
+        // As they came, put together with those of other requests, and kept for later.
+        const COPIES: usize = 3;
+        let bytes: usize = fetched.series.iter().map(Series::bytes).sum();
+        budget::account().add(bytes.saturating_mul(COPIES), "the series of an answer")?;
+        Ok(fetched)
     }
 
     async fn annotations(&self, range: TimeRange) -> Result<Option<Annotations>> {

@@ -229,7 +229,11 @@ async fn file_fails(victim: &mut Victim, fixture: &Fixture, source: &Value) {
             folder.join("nowhere.db"),
             ["cannot be opened", "check path in the data source settings"],
         ),
-        ("a file that is no database", text, ["notes.txt cannot be opened", "check that it is a database"]),
+        (
+            "a file that is no database",
+            text,
+            ["the SQLite database cannot be opened", "check that it is a database"],
+        ),
         (
             "a file elsewhere",
             elsewhere.path().join("x.db"),
@@ -355,7 +359,7 @@ async fn every_failure(kind: Kinds) {
     let secrets = [PASSWORD.split_once('\'').unwrap().0, WRONG_PASSWORD];
     let mut victim = Victim::launch(env!("CARGO_BIN_EXE_gpx_outrider"), healthy, &secrets).await;
     let place = match kind {
-        Kinds::Sqlite => fixture.folder.as_ref().unwrap().path().join("metrics.db").display().to_string(),
+        Kinds::Sqlite => "the SQLite database".to_owned(),
         Kinds::Postgresql => format!("PostgreSQL at {}", fixture.settings.url),
         Kinds::Mysql => format!("MySQL at {}", fixture.settings.url),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use outrider::error::{Category, Error, Result};
 use outrider::query::Kind;
 use outrider::series::{Series, TimeRange};
-use outrider::settings::{Limits, OwnSettings, Settings, TlsSettings};
+use outrider::settings::{Limits, Operator, OwnSettings, Settings, TlsSettings};
 use outrider::source::{self, FetchRequest, Fetched, Question};
 use serde_json::{Map, Value, json};
 use sqlx::{
@@ -105,6 +105,7 @@ impl Kinds {
             source: self.name().into(),
             own: own(&json, &[]),
             limits: Limits { timeout: Duration::from_secs(60), ..Limits::default() },
+            operator: Operator { sqlite_directories: vec![folder.path().into()], ..Operator::default() },
             ..Settings::default()
         };
         Fixture { kind: self, settings, server: None, folder: Some(folder) }.with_table().await

@@ -9,6 +9,7 @@ mod injection;
 mod pooler;
 mod questions;
 mod ranges;
+mod rights;
 mod sessions;
 mod sqlite_files;
 mod times;

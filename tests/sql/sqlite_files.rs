@@ -4,13 +4,20 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use outrider::error::Category;
-use outrider::settings::Settings;
+use outrider::settings::{Operator, Settings};
 use serde_json::{Value, json};
 
 use crate::fixture::{Kinds, check, own};
 
+/// An operator who allows everything.
 fn settings(json: &Value) -> Settings {
-    Settings { source: "sqlite".into(), own: own(json, &[]), ..Settings::default() }
+    of_operator(json, &["/".as_ref()])
+}
+
+fn of_operator(json: &Value, directories: &[&Path]) -> Settings {
+    let sqlite_directories = directories.iter().map(|path| path.to_path_buf()).collect();
+    let operator = Operator { sqlite_directories, ..Operator::default() };
+    Settings { source: "sqlite".into(), own: own(json, &[]), operator, ..Settings::default() }
 }
 
 async fn refused(json: Value) -> String {
@@ -30,10 +37,9 @@ async fn only_files_below_the_allowed_directories_are_opened() {
     let not_below = "is not below an allowed directory";
 
     assert!(check(&settings(&json!({"path": path, "allowedDirectories": [folder]}))).await.is_ok());
-    assert!(refused(json!({"path": path})).await.contains("no directory is allowed"));
-    assert!(
-        refused(json!({"path": path, "allowedDirectories": [""]})).await.contains("no directory is allowed")
-    );
+    for all in [json!({"path": path}), json!({"path": path, "allowedDirectories": [""]})] {
+        assert!(check(&settings(&all)).await.is_ok(), "{all}");
+    }
     assert!(refused(json!({"path": outside, "allowedDirectories": [folder]})).await.contains(not_below));
     // Whether it is there is not told of what is outside.
     let missing = elsewhere.path().join("missing.db");
@@ -84,6 +90,79 @@ async fn only_files_below_the_allowed_directories_are_opened() {
         let json = json!({"path": odd, "allowedDirectories": [folder], "immutable": immutable});
         check(&settings(&json)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_operator_decides_which_files_there_are_and_a_data_source_wants_fewer() {
+    let fixture = Kinds::Sqlite.fixture().await.unwrap();
+    let folder = fixture.folder.as_ref().unwrap().path();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.join("metrics.db"), elsewhere.path().join("metrics.db"));
+    std::fs::copy(&path, &other).unwrap();
+    let refused = async |json: Value, directories: &[&Path]| {
+        let error = check(&of_operator(&json, directories)).await.unwrap_err();
+        assert_eq!(error.category(), Category::Config);
+        error.to_string()
+    };
+    let by_operator = "sqlite_directories";
+    let says = refused(json!({"path": path, "allowedDirectories": ["/"]}), &[]).await;
+    assert!(says.contains("no directory is allowed") && says.contains(by_operator), "{says}");
+    let says = refused(json!({"path": other, "allowedDirectories": ["/", other]}), &[folder]).await;
+    assert!(says.contains("not below an allowed") && says.contains(by_operator), "{says}");
+    let says =
+        refused(json!({"path": other, "allowedDirectories": [folder]}), &[folder, elsewhere.path()]).await;
+    assert!(says.contains("not below an allowed") && says.contains("allowedDirectories"), "{says}");
+    for allowed in [json!([]), json!([folder]), json!(["/"])] {
+        let json = json!({"path": path, "allowedDirectories": allowed});
+        check(&of_operator(&json, &[folder])).await.unwrap();
+    }
+}
+
+/// Texts, blobs and lists of rows cannot grow beyond what SQLite may take, and nothing spills to a file of its own.
+#[tokio::test]
+async fn sqlite_takes_so_much_memory_and_no_more() {
+    let fixture = Kinds::Sqlite.fixture().await.unwrap();
+    let ask = async |sql: &str| {
+        let options = json!({"kind": "sqlite", "mode": "text", "sql": sql});
+        crate::fixture::ask(&fixture.settings, options).await.map(|fetched| fetched.series[0].values[0])
+    };
+    assert_eq!(ask("SELECT 1 AS time, length(zeroblob(1000000)) AS n").await.unwrap(), 1e6);
+    let numbers = "WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 300000)";
+    for large in [
+        "SELECT 1 AS time, length(hex(zeroblob(400000000))) AS n".to_owned(),
+        format!("{numbers} SELECT 1 AS time, length(group_concat(i || hex(zeroblob(200)))) AS n FROM s"),
+        format!(
+            "{numbers} SELECT i AS time, i AS n FROM (SELECT i, hex(zeroblob(200)) || i AS b FROM s ORDER BY b) WHERE length(b) > 0"
+        ),
+    ] {
+        let error = ask(&large).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit, "{large}: {error}");
+    }
+    let deep = format!("SELECT 1 AS time, {}1 AS n", "1 + ".repeat(5_000));
+    assert_eq!(ask(&deep).await.unwrap_err().category(), Category::Query);
+    assert_eq!(ask("SELECT 1 AS time, 2 AS n").await.unwrap(), 2.0, "the next one is answered");
+}
+
+/// Viewers read errors and what was asked.
+#[tokio::test]
+async fn the_path_is_shown_to_nobody() {
+    let fixture = Kinds::Sqlite.fixture().await.unwrap();
+    let folder = fixture.folder.as_ref().unwrap().path();
+    let path = folder.join("metrics.db");
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let query = |sql: &str| json!({"kind": "sqlite", "mode": "text", "sql": sql});
+    let fetched = fixture.ask(query("SELECT ms AS time, n FROM metrics")).await.unwrap();
+    assert!(!format!("{fetched:?}").contains(name));
+    let wrong = fixture.ask(query("SELECT ms AS time, n FROM nowhere")).await.unwrap_err().to_string();
+    assert!(
+        wrong.contains("the SQLite database does not accept the query") && !wrong.contains(name),
+        "{wrong}"
+    );
+    let reached = format!("{:?}", check(&fixture.settings).await.unwrap());
+    assert!(reached.contains("Reached SQLite 3") && !reached.contains(name), "{reached}");
+    std::fs::remove_file(&path).unwrap();
+    let gone = fixture.ask(query("SELECT ms AS time, n FROM metrics")).await.unwrap_err().to_string();
+    assert!(gone.contains("cannot be opened") && !gone.contains(name), "{gone}");
 }
 
 #[tokio::test]

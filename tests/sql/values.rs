@@ -245,7 +245,7 @@ async fn values_come_back_through_the_plugin() {
     for kind in ALL {
         let Some(fixture) = kind.fixture().await else { continue };
         let binary = Path::new(env!("CARGO_BIN_EXE_gpx_outrider"));
-        let plugin = Plugin::launch(binary, &[]).await.unwrap();
+        let plugin = Plugin::launch(binary, &[host::ALL_FILES]).await.unwrap();
         let query = json!({
             "version": 1, "step": "1m", "training": "visible-range",
             "source": {"kind": kind.name(), "table": "metrics", "timeColumn": "at", "valueColumns": ["n"],

@@ -32,6 +32,9 @@ use tonic::transport::{Channel, Endpoint};
 /// Any error; a test or an example only prints it.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// Lets the plugin read SQLite databases wherever a test makes one.
+pub(crate) const ALL_FILES: (&str, &str) = ("GF_PLUGIN_SQLITE_DIRECTORIES", "/");
+
 /// A running plugin and the connection to it.
 pub(crate) struct Plugin {
     /// The process; killed when dropped.
@@ -156,7 +159,7 @@ impl Plugin {
 }
 
 /// A connection to a unix socket. The endpoint's own address is never asked.
-async fn connect(path: String) -> Result<Channel, Error> {
+pub(crate) async fn connect(path: String) -> Result<Channel, Error> {
     let connector = tower::service_fn(move |_| {
         let path = path.clone();
         async move { UnixStream::connect(path).await.map(TokioIo::new) }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
 
-use crate::host::{Answer, Frame, Plugin, context};
+use crate::host::{ALL_FILES, Answer, Frame, Plugin, context};
 use crate::upstream_server::soon;
 use crate::upstream_tls::Authority;
 
@@ -129,7 +129,8 @@ pub(crate) struct Victim {
 impl Victim {
     /// Launches `binary`, which must never tell the `secrets`, and sees that all is well with it.
     pub(crate) async fn launch(binary: &str, healthy: Healthy, secrets: &[&str]) -> Self {
-        let mut plugin = Plugin::launch(Path::new(binary), &[("RUST_LOG", "trace")]).await.unwrap();
+        let mut plugin =
+            Plugin::launch(Path::new(binary), &[("RUST_LOG", "trace"), ALL_FILES]).await.unwrap();
         let mut stderr = plugin.stderr.take().unwrap();
         let log = tokio::spawn(async move {
             let mut log = Vec::new();

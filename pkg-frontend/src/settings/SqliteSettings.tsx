@@ -28,7 +28,7 @@ export function SqliteSettings(props: SettingsEditorProps) {
           testId={ids.allowedDirectories}
           rows={3}
           label="Allowed directories"
-          tooltip="Only databases below these directories are opened, whatever the path below says. Absolute paths, one a line. Default: none, so that nothing is opened."
+          tooltip="Only databases below these directories are opened, of those that the operator of Grafana allows (sqlite_directories in grafana.ini). Absolute paths, one a line. Default: all that the operator allows."
           placeholder="/var/lib/metrics"
           value={json.allowedDirectories.join('\n')}
           validate={(text) => lines(text).map(absolutePath).find(Boolean)}
@@ -38,7 +38,7 @@ export function SqliteSettings(props: SettingsEditorProps) {
           {...COMMON}
           testId={ids.path}
           label="Path"
-          tooltip="Absolute path of the database file on Grafana's machine. It is opened read-only."
+          tooltip="Absolute path of the database file on Grafana's machine, below a directory that the operator allows (sqlite_directories in grafana.ini). It is opened read-only."
           placeholder="/var/lib/metrics/metrics.db"
           width={WIDE}
           value={json.path}

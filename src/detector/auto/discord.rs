@@ -19,6 +19,7 @@ use std::array;
 use multiversion::multiversion;
 
 use super::windows;
+use crate::budget::checkpoint;
 
 /// Points back in which the most similar window is looked for.
 pub(super) const HISTORY: usize = 2_016;
@@ -70,6 +71,7 @@ impl Discords {
         let mut walk = Box::new(Walk::NEW);
         let mut nearest = vec![Nearest::NONE; ROWS];
         for begin in (first..values.len()).step_by(ROWS) {
+            checkpoint();
             let rows = begin..(begin + ROWS).min(values.len());
             let nearest = &mut nearest[..rows.len()];
             nearest.fill(Nearest::NONE);

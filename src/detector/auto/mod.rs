@@ -47,6 +47,7 @@ use self::statistics::LOOKBACK_POINTS;
 use self::surprise::{Calibration, Calibrator, MIN_FLAGGING_POINTS, Usual};
 use super::wall_clock::time_zone;
 use super::{About, Block, Detector, Judgement, Points, Reach, Timing, Verdict};
+use crate::budget::checkpoint;
 use crate::error::Result;
 use crate::query::{Direction, Ratio, Whole};
 
@@ -211,6 +212,12 @@ impl Detector for Auto {
         }
     }
 
+    fn bytes(&self, points: usize, _members: usize) -> usize {
+        // Some twenty statistics, each with its values in order, and a model of each measure.
+        const OF_POINT: usize = 1_280;
+        points.saturating_mul(OF_POINT)
+    }
+
     fn judge_blocks(&self, points: Points<'_>, blocks: &[Block], timing: Timing) -> Vec<Judgement> {
         let is_counter: Vec<bool> =
             blocks.iter().map(|block| course::is_counter(&points.values[block.training.clone()])).collect();
@@ -245,6 +252,7 @@ impl Detector for Auto {
             .iter()
             .zip(&is_counter)
             .map(|(block, is_counter)| {
+                checkpoint();
                 let judged = &points.values[block.judged.clone()];
                 let (series, calibrator) = if *is_counter {
                     of_rises

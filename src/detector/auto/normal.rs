@@ -22,6 +22,7 @@ use super::super::robust::median;
 use super::calibration::SortedRange;
 use super::expectation::{Basis, DAY_MS, Forecasts};
 use super::tail::{Ranked, Tail};
+use crate::budget::checkpoint;
 
 /// Points of a cell; its shortest length, and the longest of one with so many points, which holds at least
 /// [`MIN_CELL_POINTS`].
@@ -527,6 +528,7 @@ fn scales(normal: &Normal, measure: Measure, sizes: &[f64]) -> Vec<f64> {
     let (mut everywhere, mut here) = (SortedRange::new(&around), Vec::new());
     (0..cells.len())
         .map(|number| {
+            checkpoint();
             let cell = &cells[number];
             let from = normal.measured_from[number];
             // The newest one would look ahead.

@@ -5,6 +5,7 @@
 
 use super::discord::{self, Discords};
 use super::windows::{deviations, means, means_of_changes, sums_of_changes};
+use crate::budget::checkpoint;
 
 /// One statistic: what it is called, how it counts and its value at each point.
 #[derive(Debug)]
@@ -238,6 +239,7 @@ pub(super) fn all(
     WATCHED
         .iter()
         .map(|watched| {
+            checkpoint();
             let values = match watched.kind {
                 Kind::Residual(points) => means(&residual, points, close),
                 Kind::Value(points) => means(filled, points, seen),

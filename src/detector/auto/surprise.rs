@@ -12,6 +12,7 @@ use super::observed::{Observed, Watch, is_nearer};
 use super::shift::{self, Noise};
 use super::statistics::{Kind, WATCHED, Watched};
 use super::step::{self, WhiteNoise};
+use crate::budget::checkpoint;
 
 /// Training points without which nothing is flagged: what is rare cannot be told from fewer.
 pub(super) const MIN_FLAGGING_POINTS: usize = 150;
@@ -127,6 +128,7 @@ impl<'a> Calibrator<'a> {
         self.measured.extend(next.map(|training| (training, Measures::default())));
         for (watched, (values, near)) in WATCHED.iter().zip(&mut self.statistics) {
             for (training, measures) in &mut self.measured {
+                checkpoint();
                 values.move_to(training.start, training.end);
                 measures.add(watched, values, near, training);
             }

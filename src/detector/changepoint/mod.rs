@@ -38,6 +38,7 @@ use super::fences::{SCORE_AT_THRESHOLD, positive, wanted};
 use super::short::Short;
 use super::whiten::{Noise, Season, innovations};
 use super::{Detector, Judgement, Points, Verdict};
+use crate::budget::{Checkpoints, checkpoint};
 use crate::error::Result;
 use crate::query::{Direction, Whole};
 
@@ -155,6 +156,7 @@ impl Changepoint {
         // Three standard deviations more than expected, and three changes that were real.
         let plausible = expected + 3.0 * expected.sqrt() + 3.0;
         for _ in 0..RAISES {
+            checkpoint();
             let mut watch = Watch::new(noise, thresholds, self.min_size);
             let found = watch.past(residuals);
             let mut raised = false;
@@ -180,9 +182,11 @@ impl Changepoint {
         judged: Points<'_>,
     ) -> Judgement {
         let mut judgement = Judgement::default();
+        let mut checkpoints = Checkpoints::default();
         for (row, (time, value)) in
             judged.times.iter().copied().zip(judged.values.iter().copied()).enumerate()
         {
+            checkpoints.step();
             let pattern = season.map_or(0.0, |season| season.at(time));
             let (level, sigma) = watch.level_and_sigma();
             judgement.expected.push(level + pattern);

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::super::Points;
 use super::super::wall_clock::on_the_wall;
+use crate::budget::checkpoint;
 use crate::forest::Rows;
 
 /// What a forest may look at.
@@ -96,8 +97,12 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// What `view` shows of `points`. Time O(points · window) for the rolling features, O(points) else.
     pub(super) fn new(points: Points<'a>, view: &View) -> Self {
-        let columns: Vec<Column<'a>> =
-            view.features.iter().flat_map(|feature| columns(*feature, points, view)).collect();
+        let columns: Vec<Column<'a>> = view
+            .features
+            .iter()
+            .inspect(|_| checkpoint())
+            .flat_map(|feature| columns(*feature, points, view))
+            .collect();
         let places = columns
             .iter()
             .enumerate()

@@ -30,7 +30,8 @@ use super::fences::wanted;
 use super::robust::median_and_sigma;
 use super::short::Short;
 use super::wall_clock::time_zone;
-use super::{Detector, Judgement, Points, Verdict};
+use super::{Detector, Judgement, POINT_BYTES, Points, Verdict};
+use crate::budget::{Checkpoints, checkpoint};
 use crate::error::{Category, Error, Result};
 use crate::forest::{Forest, ForestOptions, StepForest};
 use crate::query::{Direction, Ratio, Whole};
@@ -211,6 +212,24 @@ impl Detector for IsolationForest {
         Some(self.forest.seed)
     }
 
+    fn bytes(&self, points: usize, members: usize) -> usize {
+        // Breakpoints of all trees, sorted, with scores and an index.
+        const STEP_BYTES: usize = 48;
+        // A block of 1,024 rows while it is scored: each number as it is, standardised, in the order of rows, and rounded.
+        const BLOCK_BYTES: usize = 1_024 * 32;
+        let sample_size = self.forest.sample_size.min(points);
+        let dimensions = self.view.dimensions();
+        let forest = if dimensions == 1 {
+            self.forest.n_trees * sample_size * STEP_BYTES
+        } else {
+            let forest = ForestOptions { sample_size, ..self.forest };
+            most_bytes(&forest, self.extension_level, dimensions) + dimensions * BLOCK_BYTES
+        };
+        // Features, and the copies of them that rows are read from.
+        let of_point = POINT_BYTES + 4 * size_of::<f64>() * self.view.features.len();
+        members.saturating_mul(forest).saturating_add(points.saturating_mul(of_point))
+    }
+
     fn judge(&self, training: Points<'_>, judged: Points<'_>) -> Judgement {
         if self.view.features[..] == [Feature::Value] && self.view.shingle == 1 {
             return self.judge_alone(Feature::Value, training.values, judged.values, judged);
@@ -254,7 +273,9 @@ impl IsolationForest {
         let threshold = self.cut.threshold(|| forest.scores(training));
         let band = self.band(&forest, expected, threshold);
         let mut judgement = Judgement::default();
+        let mut checkpoints = Checkpoints::default();
         for ((value, seen), score) in judged.values.iter().copied().zip(seen).zip(forest.scores(seen)) {
+            checkpoints.step();
             let side = if *seen > expected { Verdict::High } else { Verdict::Low };
             let verdict = self.verdict(value, score, threshold, || side);
             if verdict.is_outlier() {
@@ -295,6 +316,7 @@ impl IsolationForest {
         let mut judgement = Judgement::default();
         for (point, (value, score)) in judged.values.iter().copied().zip(scores).enumerate() {
             let mut found = Vec::new();
+            checkpoint();
             let verdict = self.verdict(value, score, threshold, || {
                 found = drivers.of(&forest.attribution(&rows.row(point - without_row)));
                 drivers.side(&found, value)

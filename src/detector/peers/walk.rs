@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::super::{Judgement, Member, Verdict};
 use super::{MIN_HISTORY, MIN_PRESENT};
+use crate::budget::checkpoint;
 use crate::query::Direction;
 
 /// What is made of one value.
@@ -272,6 +273,7 @@ fn through(
     let mut findings = Vec::new();
     let mut present = clock.present.iter().filter(|value| value.is_finite()).count();
     for together in points.chunk_by(|a, b| a.time == b.time) {
+        checkpoint();
         for point in together {
             clock.report(*point);
         }

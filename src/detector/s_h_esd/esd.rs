@@ -11,6 +11,8 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::budget::checkpoint;
+
 /// Which side of the series is tested; the original's `direction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -119,6 +121,7 @@ impl SortedValues {
         let mut state = rounds.centre_and_sigma();
         let mut state_is_of_outliers = true;
         for round in rounds.by_ref() {
+            checkpoint();
             // The centre and the scale of a round are those after all earlier ones.
             if taken.len() == outliers {
                 state = (round.centre, round.sigma);

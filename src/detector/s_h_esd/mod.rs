@@ -29,6 +29,7 @@ use serde_json::Value;
 use super::short::Short;
 use super::slots::{Slots, filled};
 use super::{Detector, Judgement, Points, Verdict};
+use crate::budget::checkpoint;
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs, Whole};
 use algorithm::{DAY_MS, Maxima, budget, one_piece, pieces_of_points, pieces_of_weeks};
@@ -325,6 +326,7 @@ impl Run<'_> {
         let mut findings = test(&sorted);
         let mut judgement = Judgement::default();
         for (index, (time, value)) in judged.times.iter().zip(judged.values).enumerate() {
+            checkpoint();
             let slot = slot(*time);
             let position = training.times.len() + index;
             let mut may_be_flagged = true;

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::short::Short;
 use super::{Detector, Forecast, Judgement, Points, Verdict, wall_clock};
+use crate::budget::Checkpoints;
 use crate::error::{Category, Error, Result};
 use crate::query::{Direction, DurationMs};
 use model::Settings;
@@ -117,7 +118,9 @@ impl Seasonal {
 
     fn judge_by(&self, model: &Model, judged: Points<'_>) -> Judgement {
         let mut judgement = Judgement::default();
+        let mut checkpoints = Checkpoints::default();
         for (index, (time, value)) in judged.times.iter().zip(judged.values.iter().copied()).enumerate() {
+            checkpoints.step();
             let usual = model.at(*time);
             let (verdict, score) = self.verdict(value, &usual);
             let (lower, upper) = self.band(&usual);

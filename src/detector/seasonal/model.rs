@@ -25,6 +25,7 @@ use super::super::Points;
 use super::super::robust::{MAD_TO_SIGMA, MEAN_DEVIATION_TO_SIGMA, median};
 use super::super::slots::{Slots, filled};
 use super::super::wall_clock::on_the_wall;
+use crate::budget::Checkpoints;
 use crate::query::DurationMs;
 
 /// How the expected value is found.
@@ -233,7 +234,9 @@ fn fit(values: &[f64], lengths: &[usize], trend: Option<&[f64]>) -> Fit {
         let medians =
             PhaseMedians { values: &rest, length: *length, most_neighbours: shortest / NEIGHBOURHOOD };
         let season: Vec<f64> = (0..*length).map(|phase| medians.around(phase, false)).collect();
+        let mut checkpoints = Checkpoints::default();
         for (slot, residual) in residuals.iter_mut().enumerate() {
+            checkpoints.step();
             *residual -= medians.around(slot, true);
         }
         for (slot, value) in rest.iter_mut().enumerate() {

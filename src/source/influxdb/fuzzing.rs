@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::rows::Layout;
-use super::{answer, csv as csv_answer, flux as flux_answer, influxql, quote, sql};
+use super::{answer, csv as csv_answer, flux as flux_answer, flux_guard, influxql, quote, sql};
 use crate::fuzzing::{LIMITS, check_answer, check_error, check_refusal, choice_of, texts};
 use crate::series::TimeRange;
 use crate::source::FetchRequest;
@@ -69,6 +69,23 @@ pub(in crate::source) fn text(data: &[u8]) {
     };
     if let Some(error) = failed {
         check_error(&error);
+    }
+}
+
+/// A text in Flux. What writes is refused, whatever it follows; and so is what imports more than is needed to compute.
+pub(in crate::source) fn guard(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Err(error) = flux_guard::check(&text) {
+        return check_error(&error);
+    }
+    for writes in ["|> to(bucket: \"b\")", "|> wideTo(bucket: \"b\")", "from(bucket: \"b\", host: \"h\")"] {
+        // Not right behind it, where it could be a member: `v.` and `from`.
+        let longer = format!("{text}\nx = 1\n{writes}");
+        assert!(flux_guard::check(&longer).is_err(), "{longer:?} writes, or asks another server");
+    }
+    for package in ["http", "sql", "influxdata/influxdb/secrets"] {
+        let longer = format!("import \"{package}\"\n{text}");
+        assert!(flux_guard::check(&longer).is_err(), "{longer:?} imports {package}");
     }
 }
 

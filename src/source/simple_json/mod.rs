@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use self::answer::Layout;
 use super::collect::odd_times;
-use super::http::{Answer, Body, HttpClient};
+use super::http::{Answer, Body, HttpClient, Received};
 use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
 use crate::query::AdhocFilter;
@@ -207,7 +207,7 @@ impl SimpleJson {
     }
 
     /// What the server answers; `None` if it lacks this part of the protocol.
-    async fn ask(&self, path: &str, body: &Value) -> Result<Option<Vec<u8>>> {
+    async fn ask(&self, path: &str, body: &Value) -> Result<Option<Received>> {
         let request = self.client.post(path, &[], Body::json(body.to_string()))?.that_only_reads();
         let missing = std::sync::atomic::AtomicBool::new(false);
         let explain = |status: StatusCode, _: &str| {

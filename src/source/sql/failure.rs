@@ -111,6 +111,7 @@ enum Meaning {
     PoolsByStatement,
     NotAFile,
     Damaged,
+    TooLarge,
     Query,
 }
 
@@ -175,6 +176,11 @@ fn of_server(error: &dyn DatabaseError, dialect: Dialect, place: &str, secrets: 
             "check that it is a database that this process may read; one in WAL mode needs its -wal and -shm files or a \
              folder that may be written, or the setting immutable if nobody writes to it",
         ),
+        Meaning::TooLarge => make(
+            Category::Limit,
+            "the query needs more memory than SQLite may take",
+            "ask for a shorter range or fewer rows, or leave sorting and grouping to the steps of the builder",
+        ),
         Meaning::Damaged => make(Category::Protocol, &format!("{place} is damaged"), "restore the file"),
         Meaning::Query => {
             make(Category::Query, &format!("{place} does not accept the query"), "correct the query")
@@ -219,6 +225,7 @@ fn sqlite(code: i32) -> Meaning {
         9 => Meaning::Slow,
         3 | 10 | 14 | 26 => Meaning::NotAFile,
         11 => Meaning::Damaged,
+        7 | 18 => Meaning::TooLarge,
         _ => Meaning::Query,
     }
 }

@@ -143,11 +143,21 @@ impl<D: Driver> Source for Sql<D> {
         let ms = begun.elapsed().as_millis();
         let place = self.pool.driver().place();
         // "PostgreSQL at db:5432" names the kind, which the version does as well.
-        let place = place.split_once(" at ").map_or(place.as_str(), |(_, address)| address);
-        Ok(Reached {
-            message: format!("Reached {version} at {place} in {ms} ms"),
-            details: format!("asked {}", D::VERSION),
-        })
+        let at = place.split_once(" at ").map(|(_, address)| format!(" at {address}")).unwrap_or_default();
+        let mut message = format!("Reached {version}{at} in {ms} ms");
+        let mut details = format!("asked {}", D::VERSION);
+        match self.rights().await {
+            Ok(rights) if rights.is_empty() => {}
+            Ok(rights) => {
+                let rights = rights.join(", ");
+                message.push_str(&format!(". Warning: the user {rights}; use one that may only read"));
+            }
+            // What only speaks like the server need not know its catalogues.
+            Err(error) => {
+                details.push_str(&format!("; what the user may do besides reading is not known: {error}"));
+            }
+        }
+        Ok(Reached { message, details })
     }
 
     async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
@@ -162,6 +172,13 @@ impl<D: Driver> Sql<D> {
             Mode::Builder => Ok(None),
             Mode::Text => ranged::of_sql(&options.sql, &["__timeGroup", "__unixEpochGroup"]),
         }
+    }
+
+    /// What the user may do that a user who only reads may not, in words.
+    async fn rights(&self) -> Result<Vec<String>> {
+        let Some(rights) = D::RIGHTS else { return Ok(Vec::new()) };
+        let answer = self.pool.query(&Statement::plain(rights.to_owned()), Texts::default).await?;
+        Ok(answer.0.into_iter().flatten().collect())
     }
 
     /// What the builder's statement answers, for a column that stores times so.

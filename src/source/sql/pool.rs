@@ -36,6 +36,8 @@ pub(super) trait Driver: Sized + Send + Sync + 'static {
     const DIALECT: Dialect;
     /// Says the version of the server.
     const VERSION: &'static str;
+    /// Says in words what the user may do besides reading tables, a row each, if there is such a statement.
+    const RIGHTS: Option<&'static str> = None;
     /// A connection, set up to read only.
     type Session: Send + 'static;
 

@@ -99,6 +99,28 @@ impl Driver for Postgresql {
     const DESCRIPTION: &'static str = "PostgreSQL and TimescaleDB, tables or SQL";
     const DIALECT: Dialect = Dialect::Postgresql;
     const VERSION: &'static str = "SELECT 'PostgreSQL ' || current_setting('server_version')";
+    // A superuser may do all of it, which need not be said one by one.
+    const RIGHTS: Option<&'static str> = Some(
+        "WITH me AS (SELECT oid, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+         SELECT 'is a superuser' FROM me WHERE rolsuper
+         UNION ALL SELECT 'may read files of the server' FROM me, pg_catalog.pg_roles r
+         WHERE NOT me.rolsuper AND r.rolname = 'pg_read_server_files' AND pg_has_role(me.oid, r.oid, 'MEMBER')
+         UNION ALL SELECT 'may write files of the server' FROM me, pg_catalog.pg_roles r
+         WHERE NOT me.rolsuper AND r.rolname = 'pg_write_server_files' AND pg_has_role(me.oid, r.oid, 'MEMBER')
+         UNION ALL SELECT 'may run programs of the server' FROM me, pg_catalog.pg_roles r
+         WHERE NOT me.rolsuper AND r.rolname = 'pg_execute_server_program' AND pg_has_role(me.oid, r.oid, 'MEMBER')
+         UNION ALL SELECT 'may write to tables such as ' || min(n.nspname || '.' || c.relname)
+         FROM me, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE NOT me.rolsuper AND c.relkind IN ('r', 'p', 'v', 'f')
+         AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+         AND has_schema_privilege(n.oid, 'USAGE')
+         AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+         HAVING count(*) > 0
+         UNION ALL SELECT 'may create tables in schemas such as ' || min(n.nspname)
+         FROM me, pg_catalog.pg_namespace n
+         WHERE NOT me.rolsuper AND n.nspname NOT LIKE 'pg\\_%' AND has_schema_privilege(n.oid, 'CREATE')
+         HAVING count(*) > 0",
+    );
     type Session = Session;
 
     fn new(settings: &Settings) -> Result<Self> {

@@ -1,9 +1,13 @@
 //! SQLite: a file on this machine, read only.
 //!
-//! Which files may be opened is the operator's decision: those below `allowedDirectories` and no others. The path and the
-//! directories are resolved (symbolic links, too) before they are compared, again before every new session. The file is
-//! opened with `SQLITE_OPEN_READONLY` and `query_only`; the SQL function `load_extension` is off, as SQLite has it by
-//! default and nothing here changes; and [`super::guard`] lets no `ATTACH` or `PRAGMA` pass.
+//! Which files may be opened is the operator's decision, who configures Grafana: those below his directories and no others,
+//! of which the data source may name fewer (`allowedDirectories`). The path and the directories are resolved (symbolic
+//! links, too) before they are compared, again before every new session. The file is opened with `SQLITE_OPEN_READONLY` and
+//! `query_only`; the SQL function `load_extension` is off, as SQLite has it by default and nothing here changes; and
+//! [`super::guard`] lets no `ATTACH` or `PRAGMA` pass.
+//!
+//! Sorting and hashing happens in memory, of which all sessions together have so much and no more (`hard_heap_limit`): no
+//! text, no blob and no list of rows can be larger, and no temporary file is written.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -35,7 +39,11 @@ const ROWS_UNDER_WAY: usize = 512;
 #[derive(Debug)]
 pub(super) struct Sqlite {
     path: PathBuf,
+    /// The operator's.
     allowed: Vec<PathBuf>,
+    /// Those of them that the data source wants; all if there are none.
+    wanted: Vec<PathBuf>,
+    heap_bytes: usize,
     immutable: bool,
     zone: chrono_tz::Tz,
     busy: Duration,
@@ -57,28 +65,37 @@ pub(super) struct Session {
     given_up: Arc<AtomicBool>,
 }
 
-/// The file to open, without symbolic links.
+/// Directories below which a file must lie, and who lists them where.
+struct Allowed<'a> {
+    directories: &'a [PathBuf],
+    hint: &'static str,
+}
+
+/// The file to open, without symbolic links; below a directory of each of the lists.
 ///
 /// # Errors
 /// [`Category::Config`] if it is outside of the directories, or not there. Of what is outside, the message says nothing,
 /// not even whether it exists.
-fn resolve(path: &Path, directories: &[PathBuf]) -> Result<PathBuf> {
-    let outside = || {
-        Error::new(Category::Config, "the path of the SQLite database is not below an allowed directory")
-            .hint("list its directory, as absolute path, in allowedDirectories of the data source settings")
+fn resolve(path: &Path, lists: &[Allowed<'_>]) -> Result<PathBuf> {
+    let below = |path: &Path, links: bool| {
+        for Allowed { directories, hint } in lists {
+            let resolved = directories.iter().filter_map(|path| path.canonicalize().ok());
+            let is_below = resolved.into_iter().any(|directory| path.starts_with(directory))
+                || (links && directories.iter().any(|directory| path.starts_with(directory)));
+            if !is_below {
+                let what = "the path of the SQLite database is not below an allowed directory";
+                return Err(Error::new(Category::Config, what).hint(*hint));
+            }
+        }
+        Ok(())
     };
-    let resolved: Vec<PathBuf> = directories.iter().filter_map(|path| path.canonicalize().ok()).collect();
     // As typed, or through a link on the way to the directory itself; anything else is not even looked at.
-    if !directories.iter().chain(&resolved).any(|directory| path.starts_with(directory)) {
-        return Err(outside());
-    }
+    below(path, true)?;
     let path = path.canonicalize().map_err(|error| {
         Error::new(Category::Config, format!("the SQLite database cannot be opened: {error}"))
             .hint("check path in the data source settings, and that this process may read it")
     })?;
-    if !resolved.iter().any(|directory| path.starts_with(directory)) {
-        return Err(outside());
-    }
+    below(&path, false)?;
     if !path.is_file() {
         return Err(Error::new(Category::Config, "the path of the SQLite database is no file")
             .hint("set path in the data source settings to a database file"));
@@ -116,12 +133,14 @@ impl Driver for Sqlite {
 
     fn new(settings: &Settings) -> Result<Self> {
         let json: Json = settings.own.parse()?;
-        if json.allowed_directories.iter().all(|path| path.trim().is_empty()) {
+        let allowed = settings.operator.sqlite_directories.clone();
+        if allowed.is_empty() {
             return Err(Error::new(Category::Config, "no directory is allowed for SQLite databases").hint(
-                "list the directories whose databases may be read in allowedDirectories of the data source settings",
+                "whoever operates Grafana lists those whose databases may be read in sqlite_directories, in the section \
+                 [plugin.outrider-outliers-datasource] of grafana.ini",
             ));
         }
-        let allowed = json
+        let wanted = json
             .allowed_directories
             .iter()
             .filter(|path| !path.trim().is_empty())
@@ -130,6 +149,8 @@ impl Driver for Sqlite {
         Ok(Self {
             path: checked("path", &json.path)?,
             allowed,
+            wanted,
+            heap_bytes: settings.operator.sqlite_bytes,
             immutable: json.immutable,
             zone: zone_of(&json.time_zone)?,
             busy: settings.limits.timeout.min(BUSY),
@@ -137,7 +158,8 @@ impl Driver for Sqlite {
     }
 
     fn place(&self) -> String {
-        self.path.display().to_string()
+        // Not the path: viewers read this, too.
+        "the SQLite database".to_owned()
     }
 
     fn zone(&self) -> chrono_tz::Tz {
@@ -145,8 +167,21 @@ impl Driver for Sqlite {
     }
 
     async fn open(&self) -> Result<Session, Trouble> {
-        let (path, allowed) = (self.path.clone(), self.allowed.clone());
-        let resolved = tokio::task::spawn_blocking(move || resolve(&path, &allowed)).await;
+        let (path, allowed, wanted) = (self.path.clone(), self.allowed.clone(), self.wanted.clone());
+        let resolved = tokio::task::spawn_blocking(move || {
+            let by_operator = Allowed {
+                directories: &allowed,
+                hint: "whoever operates Grafana lists its directory in sqlite_directories, in the section \
+                       [plugin.outrider-outliers-datasource] of grafana.ini",
+            };
+            let by_source = Allowed {
+                directories: &wanted,
+                hint: "list its directory, as absolute path, in allowedDirectories of the data source settings",
+            };
+            let lists = [by_operator, by_source];
+            resolve(&path, &lists[..if wanted.is_empty() { 1 } else { 2 }])
+        })
+        .await;
         let path = resolved.map_err(|_| Error::panicked("looking for the SQLite database"))??;
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -161,6 +196,8 @@ impl Driver for Sqlite {
             .pragma("trusted_schema", "OFF")
             .pragma("cell_size_check", "ON")
             .pragma("mmap_size", "0")
+            .pragma("temp_store", "MEMORY")
+            .pragma("hard_heap_limit", self.heap_bytes.to_string())
             .with_regexp()
             .disable_statement_logging();
         let mut connection = options.connect().await?;
