@@ -59,7 +59,8 @@ impl ResourceService {
         let own = self.shared.instances.get(context, &self.shared.metrics)?;
         let own = own.for_caller(&caller::of(context, headers))?;
         let now_ms = chrono::Utc::now().timestamp_millis();
-        preview::Asked::parse(&request.body)?.answer(&own.source, now_ms).await
+        let asked = preview::Asked::parse(&request.body)?;
+        self.shared.engine.within_bounds(asked.answer(&own.source, now_ms)).await
     }
 
     /// The source's answer; or, if there is no such question, which ones there are.

@@ -13,6 +13,7 @@ use super::place::{Above, RowsPlace, at};
 use super::points::{Layout, Points, ROW, TIME, VALUE};
 use super::rows::{Answer, no_rows};
 use super::{Form, Format, tree};
+use crate::budget;
 use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
@@ -35,6 +36,10 @@ pub(super) fn decode(
     limits: Limits,
     secrets: &Secrets,
 ) -> Result<(Vec<Series>, Vec<String>)> {
+    // A value of two bytes, as in `1,`, is a node of some forty.
+    const BYTES_PER_BYTE: usize = 24;
+    let needed = bytes.len().saturating_mul(BYTES_PER_BYTE).min(tree::MAX_BYTES);
+    let _held = budget::account().take(needed, "the answer as a tree")?;
     let tree = match layout.format {
         Format::Ndjson => tree::read_lines(bytes, tree::MAX_BYTES)?,
         Format::Json | Format::Csv => tree::read(bytes, tree::MAX_BYTES)?,
