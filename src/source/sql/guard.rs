@@ -37,6 +37,10 @@ pub(super) fn check(dialect: Dialect, sql: &str, mark: char) -> Result<()> {
                 rest = &rest[length..];
             }
             Skipped::Other => {
+                // What comes in its place has words.
+                if c == mark {
+                    words.push("$__adhocFilters".to_owned());
+                }
                 ended = c == ';';
                 rest = &rest[c.len_utf8()..];
             }
@@ -46,7 +50,8 @@ pub(super) fn check(dialect: Dialect, sql: &str, mark: char) -> Result<()> {
         return Err(Error::new(Category::Query, "the query is empty").hint("write a SELECT"));
     };
     if !READS.contains(&first.as_str()) {
-        return Err(refused(&format!("begins with {}", first.to_uppercase())));
+        let first = if first.starts_with('$') { first.clone() } else { first.to_uppercase() };
+        return Err(refused(&format!("begins with {first}")));
     }
     if let Some(word) = words.iter().find(|word| NOT_IN_READS.contains(&word.as_str())) {
         return Err(refused(&format!("holds {}", word.to_uppercase())));
@@ -263,6 +268,7 @@ mod tests {
             (Sqlite, "SELECT 'a", "not closed"),
             (Sqlite, "SELECT '\u{e000}'", "$__adhocFilters stands in quotes"),
             (Sqlite, "SELECT 1 -- \u{e000}", "$__adhocFilters stands in quotes"),
+            (Sqlite, "\u{e000} SELECT 1", "begins with $__adhocFilters"),
             (Sqlite, "SELECT 1\0", "value zero"),
         ] {
             let error = verdict(dialect, sql).unwrap_or_else(|| panic!("{sql} passes"));
