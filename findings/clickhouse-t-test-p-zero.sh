@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SUMMARY: ClickHouse: with one NaN or infinite value studentTTest, welchTTest and meanZTest answer p = 0, "certainly different"
-# Expected: a test whose statistic is NaN has p = NaN, as scipy.stats.ttest_ind answers for such a sample by default, and as
-# ClickHouse itself answers where the statistic is 0/0 because all values are equal.
+# Expected: a test whose statistic is NaN has p = NaN, as ClickHouse itself answers where the statistic is 0/0 because all
+# values are equal.
 # Seen (chdb 4.4.0, ClickHouse 26.9.2.1): two samples of ten values each (0..19, even and odd), once as they are, once with one NaN:
 #   studentTTest as they are:  t = -0.369, p = 0.716
 #   studentTTest with a NaN:   t = nan,    p = 0

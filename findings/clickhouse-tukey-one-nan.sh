@@ -2,7 +2,7 @@
 # SUMMARY: ClickHouse: one NaN makes seriesOutliersDetectTukey miss the outlier, or flag ordinary values, depending on where it is
 # Expected: a NaN in the array either makes every score NaN, or is left out, and where it stands does not matter: Tukey's fences
 # are made of quantiles, which do not know an order. (quantile() and max() of the same engine leave NaN out.)
-# Seen (chdb 4.4.0, ClickHouse 26.9.2.1): the quantiles are taken from an array that is not truly sorted once a NaN is in it.
+# Seen (chdb 4.4.0, ClickHouse 26.9.2.1): the fences move as if the array were not truly sorted once a NaN is in it.
 # Eleven values of 1 to 3 and 500, with one NaN moved through all places: the score of 500 is NaN (so `score != 0` flags all,
 # `score > 0` nothing) at some places, 495.25 at others, and at others again the ordinary 1s and 3s get scores that are not 0:
 #   NaN at 0: 500 scores 495.25, ordinary values flagged: 0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SUMMARY: InfluxDB: one infinite value turns the whole JSON answer into plain text with status 200 and type application/json
 # Expected: ln(0) of one point is null in JSON, as sqrt(-1) is, or an error in the answer's "error" member with a status of 400 or
-# 500. And InfluxQL says nothing of a value that cannot be answered: the same query as CSV is fine.
+# 500; the same query as CSV is fine.
 # Seen (InfluxDB 1.6.7): for `SELECT ln(v)` over the values 0, 1 and 2 the status is 200, Content-Type says application/json, and
 # the body is
 #   json: error calling MarshalJSON for type httpd.Response: json: error calling MarshalJSON for type *query.Result: json: unsupported value: -Inf

@@ -6,7 +6,7 @@
 # the digits that 1e17 took are never given back. Values 0.25 0.5 1e17 0.25 0.5 0.75 0.75 0.75 ...:
 #   row 5, frame {0.25, 0.5}:  avg 0     (0.375)     row 6, frame {0.5, 0.75}: avg 0.25 (0.625)
 #   row 8, frame {0.75, 0.75}: avg 0.375 (0.75)      row 1000, the same: still 0.375
-# A spike of 1e10 among values near 0.1 leaves 3.8e-7 at row 1000. No error, no warning. A self-join, or GROUP BY of the same rows, is right.
+# A spike of 1e10 among values near 0.1 leaves 3.8e-7 at row 1000. No error, no warning. A sub-query over the same rows is right.
 # Why it matters: moving means are the base line of outlier queries (b - AVG(b) OVER ...). One outlier moves the base line of everything
 # after it, to the end of the result; the deviations are then of the same size as the values, and which depends on where the query began.
 # What to do: cast to DECIMAL in the frame (AVG(CAST(b AS DECIMAL(65,20))) is exact), clamp what enters, or compute the frame outside.

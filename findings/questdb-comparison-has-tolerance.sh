@@ -7,7 +7,7 @@
 #   WHERE b > 5e-10         400 rows  (500)        WHERE b*1e12 > 500     500 rows, the same condition
 #   CASE WHEN b > 0         900 rows: one less than WHERE of the same
 #   ORDER BY b LIMIT 5      1e-12, 2e-12, 5.2e-11, 1.09e-10, 1.66e-10; ORDER BY b alone begins 1e-12, 2e-12, 3e-12, 4e-12, 5e-12
-# and 5.00000000005 = 5.0 is true. min() and max() are exact. No setting was found in the answer or the plan that shows it.
+# and 5.00000000005 = 5.0 is true. min() and max() are exact. Nothing in the answer or the plan shows it.
 # Why it matters: ordinary values of physics and finance are that small (amperes, seconds of light, farads, shares of a coin), and so are
 # p-values and residuals: `WHERE p < 1e-12` finds nothing and `WHERE residual > 0` loses rows without a word. The project discusses the
 # tolerance in its issues (4416, 6021).

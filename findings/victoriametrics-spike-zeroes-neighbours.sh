@@ -5,7 +5,7 @@
 # that one outlier takes the digits of all others near it. 240 samples of 0.123456789 to 0.129456789, 15 s apart, one of them changed:
 #   spike 1e14: the others are 0.1234 to 0.1294     spike 1e16: all others are 0.12
 #   spike 1e17: all others are 0.1                  spike 1e18, 1e20 or 2^63: all others are 0
-# also an hour after the spike. The count is kept, there is no log line, and /api/v1/export gives the same. The spike itself is right.
+# also half an hour after the spike. The count is kept, and queries and /api/v1/export give the same. The spike itself is right.
 # The project knows of it (its issue 9448); nothing in an answer shows that it happened.
 # Why it matters: -1 as uint64, a wrapped counter or a "no value" of 9.2e18 is an ordinary fault of an exporter. A detector then sees one
 # outlier amid a series that is exactly constant: a spread of 0, so z-scores of NaN or infinity; before and after it all was ordinary.
