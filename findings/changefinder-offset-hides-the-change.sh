@@ -8,7 +8,7 @@
 #   later: the highest score from point 100 on is the tail of the start. No argument sets the start or a
 #   seed, and two objects give different scores for the same series.
 # Versions: changefinder 0.3, numpy 1.26.4, scipy 1.13.1, statsmodels 0.14.4.
-# Seen: shift of 8 at 200. Around 0: peak at 203, 51 to 54 after and at most 19 before it; around 100: peak of all at 11,
+# Seen: shift of 8 at 200. Around 0: peak at 203, 51 to 54 after and 17 to 19 before; around 100: peak of all at 11,
 #   the greatest score after point 100 is at 100 itself (14), nothing at the shift.
 # Why it matters: real metrics do not lie around 0; the change is missed and the start alarms instead.
 # What to do: subtract the first value (or a running median) and divide by a scale before update().
