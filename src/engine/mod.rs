@@ -232,8 +232,8 @@ pub(crate) fn settle_unknown(query: &Query) -> Result<Settled> {
 /// the user should know.
 ///
 /// # Errors
-/// [`Category::Query`](crate::error::Category::Query) if the detector cannot be built,
-/// [`Category::Limit`](crate::error::Category::Limit) if there are too many blocks.
+/// [`Category::Query`] if the detector cannot be built,
+/// [`Category::Limit`] if there are too many blocks.
 pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec<Detection>, Vec<String>)> {
     let Built { detector, .. } = detector::build(&query.detector, query.direction)?;
     let detector: Arc<dyn AnyDetector> = Arc::from(detector);
@@ -316,9 +316,9 @@ impl Engine {
     /// is worked on.
     ///
     /// # Errors
-    /// Of the category that fits: the query's own ([`Category::Query`](crate::error::Category::Query),
-    /// [`Category::Limit`](crate::error::Category::Limit)), the upstream's, or
-    /// [`Category::Cancelled`](crate::error::Category::Cancelled).
+    /// Of the category that fits: the query's own ([`Category::Query`],
+    /// [`Category::Limit`]), the upstream's, or
+    /// [`Category::Cancelled`].
     pub async fn run(&self, job: Job, own_source: &Arc<dyn AnySource>, scope: Scope) -> Result<Arc<Outcome>> {
         let work = Work::new(&job, own_source, scope)?;
         let engine = self.clone();
