@@ -6,7 +6,7 @@
 //! they are done. Sizes are estimates from above: a few more bytes a point than are needed, never fewer.
 //!
 //! Decoders and detectors are not handed the account: it is the one of the work under way, of an async task
-//! ([`for_query`]) or of a thread ([`Work::enter`]). So is whether anyone still waits for the work: loops that take long
+//! (`for_query`) or of a thread (`Work::enter`). So is whether anyone still waits for the work: loops that take long
 //! call [`checkpoint`], which ends the work of a cancelled query there and then.
 
 use std::cell::RefCell;
