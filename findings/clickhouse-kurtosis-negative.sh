@@ -5,7 +5,8 @@
 #   0..6 repeated, 1000 values:          kurtPop 1.75     60000 + the same:    kurtPop -657.0
 #   0..9:                                kurtPop 1.776    1e6 + the same:      kurtPop -6310328.4, skewPop 8.64 (0)
 #   1000 Unix times a minute apart:      kurtPop -201489  ten times 0.1:       kurtPop 2.8e15
-# For the variance there is a stable sibling (varPopStable); for these two there is none. No error, no warning.
+# For the variance there is a stable sibling (varPopStable); for these two there is none. No error, no warning. DuckDB 2.0.1 is right
+# for the same values.
 # Why it matters: kurtosis and skewness are features of anomaly detectors and tests of normality (Jarque-Bera); a pressure in Pa, a
 # temperature in milli-degrees or a queue of 60000 is enough, and a constant series of 0.1 looks like the heaviest tail there is.
 # What to do: subtract the mean first, kurtPop(x - m) with m from a sub-query; drop results below 1 or where the variance is near 0.

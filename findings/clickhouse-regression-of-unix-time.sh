@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SUMMARY: ClickHouse: simpleLinearRegression over Unix times gives a slope that is wrong by up to 6 %, silently
 # Expected: points that lie exactly on a line of slope 1 give slope 1 to about 1e-9, also when x is a Unix time, which is the x
-# that a trend of a metric has. The engine's own corrStable() does not suffer from it.
+# that a trend of a metric has. The engine's own corrStable(), and regr_slope() of DuckDB 2.0.1, do not
+# suffer from it.
 # Seen (chdb 4.4.0, ClickHouse 26.9.2.1): the sums of x and of x squared are subtracted as they are, so that the digits cancel:
 #   60 points a minute apart, x in seconds:      k = 1.00023
 #   60 points a minute apart, x in milliseconds: k = 1.00089
