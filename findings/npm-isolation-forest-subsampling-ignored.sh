@@ -8,7 +8,7 @@
 #   the normaliser use the 256. The mean score of one and the same normal cloud falls from about 0.46
 #   (256 rows) to 0.23 (20000), and the share of it above 0.5 goes to nearly nothing.
 # Versions: isolation-forest 0.0.9 (npm), Node 20.
-# Seen: mean SEEN for 256 / 2000 / 20000 rows; leaves of one tree hold all 20000 rows
+# Seen: mean 0.459 / 0.335 / 0.233 for 256 / 2000 / 20000 rows, above 0.5: 49 / 4 / 0 of 250; leaves of one tree hold all 20000 rows
 # Why it matters: a fixed threshold means another thing for every size of the training set, and masking,
 #   which subsampling is there to avoid, is back; training also costs as much as all rows cost.
 # What to do: subsample yourself before fit(), or rank scores in place of a fixed threshold.
