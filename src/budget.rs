@@ -16,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Category, Error, Result};
@@ -341,7 +342,7 @@ pub(crate) struct Work {
 
 /// The payload of a panic that is none: the work of a query that nobody waits for has stopped.
 #[derive(Debug)]
-pub(crate) struct Stopped;
+struct Stopped;
 
 /// Makes a thread work for nobody again when dropped.
 #[derive(Debug)]
@@ -384,6 +385,14 @@ pub fn checkpoint() {
     count();
     if is_cancelled() {
         panic::resume_unwind(Box::new(Stopped));
+    }
+}
+
+/// The error of `what` having ended before its time.
+pub(crate) fn how_it_ended(error: JoinError, what: &str) -> Error {
+    match error.try_into_panic() {
+        Ok(panic) if !panic.is::<Stopped>() => Error::panicked(what),
+        _ => Error::cancelled(),
     }
 }
 

@@ -43,7 +43,6 @@ use settle::{Asked, Part, Settled};
 pub use cache::CacheStats;
 pub use clock::Clock;
 pub use workers::Workers;
-pub(crate) use workers::how_it_ended;
 
 /// One query with the range it is asked for.
 #[derive(Debug, Clone)]
@@ -219,6 +218,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
 ///
 /// # Errors
 /// Those of [`detector::build`].
+#[cfg(any(test, feature = "cli"))]
 pub(crate) fn settle_unknown(query: &Query) -> Result<Settled> {
     let detector = detector::build(&query.detector, query.direction)?.detector;
     let anywhen = TimeRange { from_ms: 0, to_ms: 0 };

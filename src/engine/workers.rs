@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
-use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::budget::{Stopped, Work};
+use crate::budget::{Work, how_it_ended};
 use crate::error::{Error, Result};
 use crate::threads;
 
@@ -115,14 +114,6 @@ impl Workers {
             made.extend(turn.await?);
         }
         Ok(made)
-    }
-}
-
-/// The error of `what` having ended before its time.
-pub(crate) fn how_it_ended(error: JoinError, what: &str) -> Error {
-    match error.try_into_panic() {
-        Ok(panic) if !panic.is::<Stopped>() => Error::panicked(what),
-        _ => Error::cancelled(),
     }
 }
 

@@ -44,8 +44,7 @@ pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
-use crate::budget;
-use crate::engine::how_it_ended;
+use crate::budget::{self, how_it_ended};
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Kind, Parsed};
 use crate::series::{Series, TimeRange};

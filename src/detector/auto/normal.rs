@@ -244,12 +244,10 @@ fn bases(cells: &[Cell], filled: &[f64], forecasts: &Forecasts, measured_from: &
     let forecasts = Basis::ALL.map(|basis| forecasts.of(basis));
     let mut off = Vec::new();
     let mut error = |cell: &Cell, forecast: &[f64]| {
-        off.clear();
-        off.extend(cell.points.clone().map(|index| (filled[index] - forecast[index]).abs()));
-        off.retain(|off| off.is_finite());
+        let off = finite(&mut off, cell.points.clone().map(|index| (filled[index] - forecast[index]).abs()));
         let mean = off.iter().sum::<f64>() / off.len() as f64;
         // The root, so that one bad hour does not outweigh all others.
-        median(&mut off).map_or(f64::NAN, |median| (median + MEAN_SHARE * mean).sqrt())
+        median(off).map_or(f64::NAN, |median| (median + MEAN_SHARE * mean).sqrt())
     };
     let errors: Vec<[f64; Basis::ALL.len()]> =
         cells.iter().map(|cell| forecasts.map(|forecast| error(cell, forecast))).collect();
@@ -323,11 +321,10 @@ struct Scaling {
 fn scalings(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<Scaling> {
     let mut values = Vec::new();
     let of_cell = |cell: &Cell| {
-        values.clear();
-        values.extend(filled[cell.points.clone()].iter().copied().filter(|value| value.is_finite()));
+        let values = finite(&mut values, filled[cell.points.clone()].iter().copied());
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let usual = median(&mut values).unwrap_or(f64::NAN);
+        let usual = median(values).unwrap_or(f64::NAN);
         // Halved first: the sum of two large values could overflow.
         let skewness = ((high / 2.0 - usual / 2.0) - (usual / 2.0 - low / 2.0)) / (high / 2.0 - low / 2.0);
         (skewness, usual, f64::from(u8::from(low <= 0.0)))
@@ -363,11 +360,9 @@ fn changes(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<f64> 
     let mut near = Vec::new();
     let of_cell = |cell: &Cell| {
         let points = cell.points.start.max(1)..cell.points.end;
-        near.clear();
-        near.extend(points.map(|index| (filled[index] - filled[index - 1]).abs()));
-        near.retain(|change| change.is_finite());
+        let near = finite(&mut near, points.map(|index| (filled[index] - filled[index - 1]).abs()));
         let mean = near.iter().sum::<f64>() / near.len().max(1) as f64;
-        (median(&mut near).unwrap_or(0.0), mean)
+        (median(near).unwrap_or(0.0), mean)
     };
     let (medians, means): (Vec<f64>, Vec<f64>) = cells.iter().map(of_cell).unzip();
     let usual = medians_before(&medians, measured_from);
@@ -380,6 +375,13 @@ fn changes(cells: &[Cell], filled: &[f64], measured_from: &[usize]) -> Vec<f64> 
         sum / f64::from(count.max(1))
     };
     usual.into_iter().enumerate().map(usual_or_mean).collect()
+}
+
+/// The finite ones of `values`, in memory that is there already.
+fn finite(memory: &mut Vec<f64>, values: impl Iterator<Item = f64>) -> &mut [f64] {
+    memory.clear();
+    memory.extend(values.filter(|value| value.is_finite()));
+    memory
 }
 
 /// For each cell the first one that begins no more than `past_ms` before it.
@@ -446,11 +448,8 @@ impl Model {
         let levels = levels(normal, &residuals);
         let mut near: Vec<f64> = Vec::new();
         let size = |(cell, levels): (&Cell, &Levels)| {
-            near.clear();
-            near.extend(
-                residuals[cell.points.clone()].iter().map(|residual| (residual - levels.drawn).abs()),
-            );
-            near.retain(|off| off.is_finite());
+            let of_cell = residuals[cell.points.clone()].iter();
+            let near = finite(&mut near, of_cell.map(|residual| (residual - levels.drawn).abs()));
             let second = near.len().checked_sub(1 + near.len() / 6);
             second.map_or(f64::NAN, |rank| *near.select_nth_unstable_by(rank, f64::total_cmp).1)
         };
@@ -486,10 +485,8 @@ fn levels(normal: &Normal, residuals: &[f64]) -> Vec<Levels> {
     let mut near: Vec<f64> = Vec::new();
     let errors = |(cell, offset): (&Cell, &f64)| {
         [0.0, *offset].map(|offset| {
-            near.clear();
-            near.extend(residuals[cell.points.clone()].iter().map(|residual| (residual - offset).abs()));
-            near.retain(|off| off.is_finite());
-            median(&mut near).unwrap_or(0.0)
+            let of_cell = residuals[cell.points.clone()].iter();
+            median(finite(&mut near, of_cell.map(|residual| (residual - offset).abs()))).unwrap_or(0.0)
         })
     };
     let errors: Vec<[f64; 2]> = cells.iter().zip(&offsets).map(errors).collect();
