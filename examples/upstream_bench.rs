@@ -1,9 +1,12 @@
-//! Times a million points of a local InfluxDB and a local PostgreSQL through the plugin, and where the time goes:
+//! Times a million points of a local InfluxDB and a local PostgreSQL through the plugin, a fleet of a local Prometheus, and
+//! where the time goes:
 //! `cargo build --release --bins && cargo run --release --example upstream_bench -- target/release/gpx_outrider`, and
-//! `influxdb` or `postgresql` after it for one of them.
+//! `influxdb`, `postgresql` or `prometheus` after it for one of them.
 //!
-//! `influxd` and `postgres` must be installed. Each is loaded with a million points of one series, ten seconds apart, all of
-//! which a panel then asks for. Printed are, as the median of five, in ms:
+//! `influxd`, `postgres` and `prometheus` must be installed. The first two are loaded with a million points of one series,
+//! ten seconds apart, all of which a panel then asks for. Prometheus has a hundred series with a point each 15 seconds, of
+//! which a panel shows six hours, judged by `auto`; *upstream* is the same time with all that it learns from, asked in
+//! as few requests as the server takes. Printed are, as the median of five (Prometheus: three), in ms:
 //!
 //! - *upstream*: how long the server takes to answer the same question to a client that throws the answer away: the
 //!   body of one HTTP answer, or `psql` copying to nowhere;
@@ -20,6 +23,9 @@ mod host;
 #[path = "../tests/support/influxdb_server.rs"]
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
 mod influxdb_server;
+#[path = "../tests/support/prometheus_server.rs"]
+#[expect(dead_code, reason = "shared with tests, which use other parts")]
+mod prometheus_server;
 #[path = "../tests/support/server.rs"]
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
 mod server;
@@ -33,15 +39,19 @@ mod upstream_server;
 #[expect(dead_code, reason = "shared with tests, which use other parts")]
 mod upstream_tls;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use grafana_plugin_sdk::pluginv2::CollectMetricsRequest;
 use grafana_plugin_sdk::pluginv2::diagnostics_client::DiagnosticsClient;
+use outrider::detector;
+use outrider::query::{Direction, Kind};
 use serde_json::{Value, json};
 
 use crate::host::{Plugin, context};
 use crate::influxdb_server::{InfluxDbConfig, client, form, influxdb};
+use crate::prometheus_server::PrometheusServer;
 use crate::sql_servers::{ADMIN, PASSWORD, Server};
 
 type Result<T> = std::result::Result<T, host::Error>;
@@ -51,12 +61,16 @@ const STEP_MS: i64 = 10_000;
 /// 2023-11-14T22:20:00Z.
 const FROM_MS: i64 = 1_700_000_400_000;
 const TO_MS: i64 = FROM_MS + POINTS * STEP_MS - 1;
+const MILLION: (i64, i64) = (FROM_MS, TO_MS);
 const ROUNDS: usize = 5;
+const FLEET_ROUNDS: usize = 3;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let binary = PathBuf::from(arguments.next().ok_or("usage: upstream_bench PLUGIN [influxdb|postgresql]")?);
+    let binary = PathBuf::from(
+        arguments.next().ok_or("usage: upstream_bench PLUGIN [influxdb|postgresql|prometheus]")?,
+    );
     let chosen = arguments.next();
     let is_wanted = |name: &str| chosen.as_deref().is_none_or(|chosen| chosen == name);
     println!("| answer | upstream | whole | fetch | decode | detect | encode | of upstream | CPU |");
@@ -66,6 +80,9 @@ async fn main() -> Result<()> {
     }
     if is_wanted("postgresql") {
         postgresql_line(&binary).await?;
+    }
+    if is_wanted("prometheus") {
+        prometheus_line(&binary).await?;
     }
     Ok(())
 }
@@ -88,7 +105,7 @@ async fn influxdb_lines(binary: &Path) -> Result<()> {
     let own = json!({"url": server.url, "jsonData": {"source": "influxdb", "database": "weather"}});
     let text = format!("SELECT \"v\" FROM \"m\" WHERE time >= {FROM_MS}ms AND time < {}ms", TO_MS + 1);
     for (format, accept) in [("json", "application/json"), ("csv", "application/csv")] {
-        let upstream = timed(async || {
+        let upstream = timed(ROUNDS, async || {
             let fields = [("q", text.as_str()), ("db", "weather"), ("epoch", "ms"), ("chunked", "true")];
             let request =
                 form(client().post(format!("{}/query", server.url)).header("accept", accept), &fields);
@@ -98,7 +115,11 @@ async fn influxdb_lines(binary: &Path) -> Result<()> {
         })
         .await?;
         let source = json!({"measurement": "m", "fields": ["v"], "aggregate": "none", "format": format});
-        line(&format!("InfluxDB, {format}"), upstream, &through_plugin(binary, &own, &source).await?);
+        line(
+            &format!("InfluxDB, {format}"),
+            upstream,
+            &through_plugin(binary, &own, &million(&source), MILLION, ROUNDS).await?,
+        );
     }
     Ok(())
 }
@@ -114,9 +135,10 @@ async fn postgresql_line(binary: &Path) -> Result<()> {
         ),
     )
     .await?;
-    let upstream =
-        timed(async || psql(&server, "\\copy (SELECT at, v FROM m ORDER BY at) TO '/dev/null'").await)
-            .await?;
+    let upstream = timed(ROUNDS, async || {
+        psql(&server, "\\copy (SELECT at, v FROM m ORDER BY at) TO '/dev/null'").await
+    })
+    .await?;
     let own = json!({
         "url": format!("localhost:{}", server.port),
         "user": ADMIN,
@@ -124,7 +146,50 @@ async fn postgresql_line(binary: &Path) -> Result<()> {
         "secureJsonData": {"password": PASSWORD},
     });
     let source = json!({"table": "m", "timeColumn": "at", "valueColumns": ["v"], "aggregate": "none"});
-    line("PostgreSQL", upstream, &through_plugin(binary, &own, &source).await?);
+    line("PostgreSQL", upstream, &through_plugin(binary, &own, &million(&source), MILLION, ROUNDS).await?);
+    Ok(())
+}
+
+/// Series of the fleet, the distance of their points, and the time that a panel shows.
+const FLEET: i64 = 100;
+const FLEET_STEP_MS: i64 = 15_000;
+const FLEET_SHOWN_MS: i64 = 6 * 3_600_000;
+/// Points that Prometheus gives of a series in one answer.
+const FLEET_ASKED: i64 = 11_000;
+
+async fn prometheus_line(binary: &Path) -> Result<()> {
+    let auto = detector::build(&Kind::default(), Direction::Both)?.detector;
+    let before_ms = auto.default_training(FLEET_STEP_MS).0 + auto.reach(FLEET_STEP_MS).lookback_ms;
+    let from_ms = (TO_MS - FLEET_SHOWN_MS - before_ms) / FLEET_STEP_MS * FLEET_STEP_MS;
+    let points = (TO_MS - from_ms) / FLEET_STEP_MS;
+    let mut text = String::from("# TYPE load gauge\n");
+    for series in 0..FLEET {
+        for i in 0..points {
+            let (value, at) = (value(i + 37 * series), (from_ms + i * FLEET_STEP_MS) / 1_000);
+            writeln!(text, "load{{host=\"{series}\"}} {value:.3} {at}")?;
+        }
+    }
+    text += "# EOF\n";
+    let server = PrometheusServer::start(&text, None, &[]).ok_or("prometheus is not installed")?;
+    drop(text);
+    let upstream = timed(FLEET_ROUNDS, async || {
+        for begin in (0..points).step_by(FLEET_ASKED as usize) {
+            let at = |i: i64| ((from_ms + i * FLEET_STEP_MS) / 1_000).to_string();
+            let end = (begin + FLEET_ASKED).min(points) - 1;
+            let step = (FLEET_STEP_MS / 1_000).to_string();
+            let fields = [("query", "load"), ("start", &at(begin)), ("end", &at(end)), ("step", &step)];
+            let request = form(client().post(format!("{}/api/v1/query_range", server.url)), &fields);
+            let mut answer = request.send().await?.error_for_status()?;
+            while answer.chunk().await?.is_some() {}
+        }
+        Ok(())
+    })
+    .await?;
+    let own = json!({"url": server.url, "jsonData": {"source": "prometheus"}});
+    let query = json!({"version": 1, "step": "15s", "source": {"kind": "prometheus", "expr": "load"}});
+    let shown = (TO_MS - FLEET_SHOWN_MS + 1, TO_MS);
+    let parts = through_plugin(binary, &own, &query, shown, FLEET_ROUNDS).await?;
+    line(&format!("Prometheus, {FLEET} × {points} points, auto"), upstream, &parts);
     Ok(())
 }
 
@@ -158,16 +223,26 @@ struct Parts {
     cpu: f64,
 }
 
-async fn through_plugin(binary: &Path, own: &Value, source: &Value) -> Result<Parts> {
-    let query = json!({
+/// A query for all of the million points.
+fn million(source: &Value) -> Value {
+    json!({
         "version": 1, "step": "10s", "training": "visible-range", "detector": {"kind": "isolation-forest"}, "source": source,
-    });
+    })
+}
+
+async fn through_plugin(
+    binary: &Path,
+    own: &Value,
+    query: &Value,
+    range: (i64, i64),
+    count: usize,
+) -> Result<Parts> {
     let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..count {
         let plugin = Plugin::launch(binary, &[host::ALL_FILES]).await?;
         let process = plugin.child.id().ok_or("the plugin has ended")?;
         let (before, begun) = (cpu_ms(process)?, Instant::now());
-        let answer = plugin.query(context(own), (FROM_MS, TO_MS), &query).await?;
+        let answer = plugin.query(context(own), range, query).await?;
         let whole = begun.elapsed().as_secs_f64() * 1e3;
         let cpu = cpu_ms(process)? - before;
         if let Some(error) = answer.error {
@@ -175,7 +250,8 @@ async fn through_plugin(binary: &Path, own: &Value, source: &Value) -> Result<Pa
         }
         let custom = &answer.frames[0].meta["custom"]["outrider"];
         let points = custom["points"].as_i64();
-        if points != Some(POINTS) {
+        let wanted = if range == MILLION { POINTS } else { FLEET * FLEET_SHOWN_MS / FLEET_STEP_MS };
+        if points != Some(wanted) {
             return Err(format!("{points:?} points came back").into());
         }
         let timing = |part: &str| custom["timingsMs"][part].as_f64().ok_or("the answer has no timings");
@@ -222,9 +298,9 @@ fn line(name: &str, upstream: f64, parts: &Parts) {
 }
 
 /// Median time of a few rounds, ms.
-async fn timed(mut what: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
+async fn timed(rounds: usize, mut what: impl AsyncFnMut() -> Result<()>) -> Result<f64> {
     let mut times = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let begun = Instant::now();
         what().await?;
         times.push(begun.elapsed().as_secs_f64() * 1e3);

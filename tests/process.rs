@@ -231,32 +231,6 @@ async fn heavy_queries_do_not_keep_a_health_check_waiting() {
     tokio::time::timeout(Duration::from_secs(10), plugin.shut_down()).await.unwrap().unwrap();
 }
 
-/// What the process had in memory at most, in MiB.
-fn most_resident(plugin: &Plugin) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", plugin.child.id().unwrap())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() / 1024
-}
-
-/// Asks all at once; each must be answered, or refused for what it would take.
-async fn ask_at_once(
-    plugin: &Plugin,
-    own: &serde_json::Value,
-    range: (i64, i64),
-    queries: &[serde_json::Value],
-) -> usize {
-    let names: Vec<String> = (0..queries.len()).map(|number| number.to_string()).collect();
-    let named: Vec<(&str, &serde_json::Value)> = names.iter().map(String::as_str).zip(queries).collect();
-    let answers = plugin.query_all(context(own), range, &named, &[]).await.unwrap();
-    for (name, answer) in &answers {
-        if let Some(error) = &answer.error {
-            let query = &queries[name.parse::<usize>().unwrap()];
-            assert!(error.starts_with("[limit]"), "{query}: {error}");
-        }
-    }
-    answers.values().filter(|answer| answer.error.is_none()).count()
-}
-
 /// An upstream with large answers of the form that each path's protocol has, and its address.
 async fn large_upstream() -> String {
     const ROWS: usize = 400_000;
@@ -275,10 +249,16 @@ async fn large_upstream() -> String {
         r#"{{"results":[{{"series":[{{"name":"a","columns":["time","v"],"values":[{}]}}]}}]}}"#,
         joined(&|row| format!("[{},{}.5]", times(row) * 1_000, row % 97))
     );
+    let grafana = format!(
+        r#"{{"results":{{"A":{{"status":200,"frames":[{{"schema":{{"fields":[{{"name":"Time","type":"time"}},{{"name":"Value","type":"number"}}]}},"data":{{"values":[[{}],[{}]]}}}}]}}}}}}"#,
+        joined(&|row| (times(row) * 1_000).to_string()),
+        joined(&|row| format!("{}.5", row % 97))
+    );
     let answer = move |uri: axum::http::Uri| {
         let body = match uri.path() {
             path if path.starts_with("/prometheus") => &prometheus,
             path if path.starts_with("/influx") => &influx,
+            path if path.starts_with("/grafana") => &grafana,
             path if path.starts_with("/simple") => &simple,
             _ => &json,
         };
@@ -318,15 +298,15 @@ async fn four_of_the_worst_queries_of_each_detector_stay_within_the_memory() {
             })
         };
         let queries = [query(1, "10m"), query(2, "1m"), query(3, "3s"), query(4, "1s")];
-        ask_at_once(&plugin, &json!({}), (TO - 86_400_000, TO), &queries).await;
-        let most = most_resident(&plugin);
+        plugin.ask_at_once(&json!({}), (TO - 86_400_000, TO), &queries).await.unwrap();
+        let most = plugin.most_resident_mib().unwrap();
         assert!(most <= MEMORY_MIB, "{most} MiB after {detector}");
     }
     let answer = plugin.query(context(&json!({})), RANGE, &json!({})).await.unwrap();
     assert_eq!(answer.error, None, "the next query is answered");
 }
 
-/// Large answers of each kind of upstream, four at a time.
+/// Large answers of each kind of upstream, four at a time; PostgreSQL and MySQL are in `tests/sql`.
 #[tokio::test(flavor = "multi_thread")]
 async fn four_of_the_largest_answers_of_each_source_stay_within_the_memory() {
     let memory = MEMORY_MIB.to_string();
@@ -352,6 +332,10 @@ async fn four_of_the_largest_answers_of_each_source_stay_within_the_memory() {
             json!({"text": "SELECT v FROM a WHERE $timeFilter", "format": "json"}),
         ),
         (
+            json!({"url": format!("{url}/grafana"), "jsonData": {"source": "grafana"}, "secureJsonData": {"serviceAccountToken": "right"}}),
+            json!({"query": {"expr": "a", "refId": "A", "datasource": {"uid": "a", "type": "prometheus"}}}),
+        ),
+        (
             json!({"jsonData": {"source": "sqlite", "path": file}}),
             json!({"mode": "text", "sql": format!("{numbers} SELECT i + {begin} AS time, i % 97 AS n FROM s")}),
         ),
@@ -364,8 +348,8 @@ async fn four_of_the_largest_answers_of_each_source_stay_within_the_memory() {
             json!({"version": 1, "step": "1s", "training": "visible-range", "detector": detector, "source": source})
         };
         let queries = [query(1), query(2), query(3), query(4)];
-        let answered = ask_at_once(&plugin, &own, (TO - 9_000_000, TO), &queries).await;
-        let most = most_resident(&plugin);
+        let answered = plugin.ask_at_once(&own, (TO - 9_000_000, TO), &queries).await.unwrap();
+        let most = plugin.most_resident_mib().unwrap();
         assert!(most <= MEMORY_MIB, "{most} MiB after {source}");
         assert!(answered > 0, "{source}");
     }

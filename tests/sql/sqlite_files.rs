@@ -138,8 +138,16 @@ async fn sqlite_takes_so_much_memory_and_no_more() {
         let error = ask(&large).await.unwrap_err();
         assert_eq!(error.category(), Category::Limit, "{large}: {error}");
     }
-    let deep = format!("SELECT 1 AS time, {}1 AS n", "1 + ".repeat(5_000));
-    assert_eq!(ask(&deep).await.unwrap_err().category(), Category::Query);
+    let longest = 4 << 20;
+    let blob = |bytes: usize| format!("SELECT 1 AS time, length(hex(zeroblob({}))) AS n", bytes / 2);
+    assert_eq!(ask(&blob(longest - 2)).await.unwrap(), (longest - 2) as f64);
+    assert_eq!(ask(&blob(longest + 2)).await.unwrap_err().category(), Category::Limit);
+    let deep = |terms: usize| format!("SELECT 1 AS time, {}1 AS n", "1 + ".repeat(terms));
+    assert_eq!(ask(&deep(400)).await.unwrap(), 401.0);
+    assert_eq!(ask(&deep(600)).await.unwrap_err().category(), Category::Query);
+    let like = |length: usize| format!("SELECT 1 AS time, 'a' LIKE '{}' AS n", "%".repeat(length));
+    assert_eq!(ask(&like(900)).await.unwrap(), 0.0);
+    assert_eq!(ask(&like(1_100)).await.unwrap_err().category(), Category::Query);
     assert_eq!(ask("SELECT 1 AS time, 2 AS n").await.unwrap(), 2.0, "the next one is answered");
 }
 

@@ -265,3 +265,37 @@ async fn values_come_back_through_the_plugin() {
         plugin.shut_down().await.unwrap();
     }
 }
+
+/// Large answers of each server, four at a time.
+#[tokio::test]
+async fn four_of_the_largest_answers_of_a_server_stay_within_the_memory() {
+    const MEMORY_MIB: usize = 256;
+    const ROWS: i64 = 400_000;
+    for kind in [Kinds::Postgresql, Kinds::Mysql] {
+        let Some(fixture) = kind.fixture().await else { continue };
+        let binary = Path::new(env!("CARGO_BIN_EXE_gpx_outrider"));
+        let memory = MEMORY_MIB.to_string();
+        let plugin = Plugin::launch(binary, &[("GF_PLUGIN_MEMORY_MIB", &memory)]).await.unwrap();
+        let begin = BASE_MS / 1_000;
+        let numbers = match kind {
+            Kinds::Postgresql => format!("generate_series(1, {ROWS}) AS s(i)"),
+            _ => format!("(SELECT seq AS i FROM seq_1_to_{ROWS}) AS s"),
+        };
+        let sql = format!("SELECT i + {begin} AS time, i % 97 AS n FROM {numbers}");
+        let query = |number: usize| {
+            json!({
+                "version": 1, "step": "1s", "training": "visible-range",
+                "source": {"kind": kind.name(), "mode": "text", "sql": sql},
+                // Not the same query four times, which would be asked once.
+                "detector": {"kind": "z-score", "threshold": 3.0 + number as f64},
+            })
+        };
+        let range = (BASE_MS, BASE_MS + 9_000_000);
+        let queries = [query(1), query(2), query(3), query(4)];
+        let answered = plugin.ask_at_once(&fixture.stored(), range, &queries).await.unwrap();
+        let most = plugin.most_resident_mib().unwrap();
+        assert!(most <= MEMORY_MIB, "{kind:?}: {most} MiB");
+        assert!(answered > 0, "{kind:?}");
+        plugin.shut_down().await.unwrap();
+    }
+}

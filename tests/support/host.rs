@@ -135,6 +135,33 @@ impl Plugin {
         Ok(answers)
     }
 
+    /// Asks all at once, each of which must be answered or refused for the memory it would take; how many are answered.
+    pub(crate) async fn ask_at_once(
+        &self,
+        settings: &Value,
+        range: (i64, i64),
+        queries: &[Value],
+    ) -> Result<usize, Error> {
+        let names: Vec<String> = (0..queries.len()).map(|number| number.to_string()).collect();
+        let named: Vec<(&str, &Value)> = names.iter().map(String::as_str).zip(queries).collect();
+        let answers = self.query_all(context(settings), range, &named, &[]).await?;
+        let errors = answers.iter().filter_map(|(name, answer)| Some((name, answer.error.as_ref()?)));
+        for (name, error) in errors {
+            if !error.starts_with("[limit]") {
+                return Err(format!("query {name}: {error}").into());
+            }
+        }
+        Ok(answers.values().filter(|answer| answer.error.is_none()).count())
+    }
+
+    /// What the process had in memory at most, in MiB.
+    pub(crate) fn most_resident_mib(&self) -> Result<usize, Error> {
+        let id = self.child.id().ok_or("the plugin has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? / 1_024)
+    }
+
     /// "Save & test" of a data source.
     pub(crate) async fn check_health(&self, context: PluginContext) -> Result<Health, Error> {
         let request = CheckHealthRequest { plugin_context: Some(context), headers: HashMap::new() };

@@ -7,7 +7,8 @@
 //! [`super::guard`] lets no `ATTACH` or `PRAGMA` pass.
 //!
 //! Sorting and hashing happens in memory, of which all sessions together have so much and no more (`hard_heap_limit`): no
-//! text, no blob and no list of rows can be larger, and no temporary file is written.
+//! text, no blob and no list of rows can be larger, and no temporary file is written. What one statement may hold is bounded
+//! besides ([`LIMITS`]).
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteTypeInfo};
+use sqlx::sqlite::{LockedSqliteHandle, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteTypeInfo};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::dialect::Dialect;
@@ -26,7 +27,23 @@ use super::server::zone_of;
 use super::statement::Statement;
 use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
+use crate::query::MAX_EXPANDED_BYTES;
 use crate::settings::Settings;
+
+/// What one statement may be or hold, by the numbers that SQLite has for it (<https://www.sqlite.org/c3ref/c_limit_attached.html>).
+const LIMITS: [(i32, usize); 8] = [
+    // A text, a blob or a row in bytes.
+    (libsqlite3_sys::SQLITE_LIMIT_LENGTH, 4 << 20),
+    (libsqlite3_sys::SQLITE_LIMIT_SQL_LENGTH, MAX_EXPANDED_BYTES),
+    (libsqlite3_sys::SQLITE_LIMIT_EXPR_DEPTH, 500),
+    (libsqlite3_sys::SQLITE_LIMIT_COMPOUND_SELECT, 100),
+    // The time that LIKE and GLOB take grows with the product of both lengths.
+    (libsqlite3_sys::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+    (libsqlite3_sys::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    (libsqlite3_sys::SQLITE_LIMIT_ATTACHED, 0),
+    // Threads besides ours.
+    (libsqlite3_sys::SQLITE_LIMIT_WORKER_THREADS, 0),
+];
 
 /// How many steps of SQLite's machine pass between two looks at whether anyone still waits.
 const STEPS_PER_LOOK: i32 = 10_000;
@@ -203,10 +220,10 @@ impl Driver for Sqlite {
         let mut connection = options.connect().await?;
         let given_up = Arc::new(AtomicBool::new(false));
         let looked_at = Arc::clone(&given_up);
-        connection
-            .lock_handle()
-            .await?
-            .set_progress_handler(STEPS_PER_LOOK, move || !looked_at.load(Ordering::Relaxed));
+        let mut handle = connection.lock_handle().await?;
+        limit(&mut handle);
+        handle.set_progress_handler(STEPS_PER_LOOK, move || !looked_at.load(Ordering::Relaxed));
+        drop(handle);
         Ok(Session { connection, given_up })
     }
 
@@ -233,6 +250,17 @@ impl Driver for Sqlite {
         session.given_up.store(true, Ordering::Relaxed);
         // Waits for the thread, which now stops soon.
         let _ = session.connection.close().await;
+    }
+}
+
+/// Sets [`LIMITS`], for which sqlx has no options.
+#[expect(unsafe_code, reason = "there is no other way to tell SQLite")]
+fn limit(handle: &mut LockedSqliteHandle<'_>) {
+    for (kind, most) in LIMITS {
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
+        // SAFETY: the connection is open, and locked as long as the handle is borrowed; numbers beyond what SQLite was
+        // compiled for are cut to that.
+        unsafe { libsqlite3_sys::sqlite3_limit(handle.as_raw_handle().as_ptr(), kind, most) };
     }
 }
 
