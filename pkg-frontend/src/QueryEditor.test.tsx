@@ -406,6 +406,56 @@ describe('the training section', () => {
   });
 });
 
+describe('the rules', () => {
+  const open = (user: { click: (element: Element) => Promise<void> }) =>
+    user.click(screen.getByRole('button', { name: 'Rules' }));
+
+  it('are none, and only what is set is saved', async () => {
+    const { user, last, saved } = await mountQuery({}, newDataSource());
+    expect(field(selectors.query.rulesSection).getByText('none')).toBeInTheDocument();
+    await open(user);
+    expect(screen.getByLabelText('Min deviation')).toHaveValue(null);
+    expect(saved).toHaveLength(0);
+    await user.type(screen.getByLabelText('Min deviation'), '5');
+    await user.tab();
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, minDeviation: { absolute: 5 } });
+    await user.type(screen.getByLabelText('or percent'), '7');
+    await user.tab();
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, minDeviation: { absolute: 5, relative: 0.07 } });
+    expect(screen.getByLabelText('or percent')).toHaveValue(7);
+    await user.clear(screen.getByLabelText('Min deviation'));
+    await user.clear(screen.getByLabelText('or percent'));
+    await user.tab();
+    expect(last()).toStrictEqual({ refId: 'A', version: 1 });
+  });
+
+  it('mute times, each of which is checked', async () => {
+    const { user, last } = await mountQuery({}, newDataSource());
+    await open(user);
+    const mute = screen.getByLabelText('Mute');
+    await user.type(mute, 'Sun 02:00-04:00 Europe/Berlin; 12-24');
+    await user.tab();
+    expect(last()).toStrictEqual({ refId: 'A', version: 1, mute: ['Sun 02:00-04:00 Europe/Berlin', '12-24'] });
+    await user.clear(mute);
+    await user.type(mute, 'tomorrow');
+    await user.tab();
+    expect(field(selectors.query.mute).getByRole('alert')).toHaveTextContent('"tomorrow" is no time to mute');
+  });
+
+  it('are summed up when closed', async () => {
+    const rules = {
+      minDeviation: { absolute: 5, relative: 0.1 },
+      validRange: { min: 0 },
+      minPoints: 3,
+      minDuration: '15m',
+      mute: ['Sun'],
+    };
+    await mountQuery(rules, newDataSource());
+    const summary = 'at least 5 and 10 % off, valid 0 to any, for 3 points, for 15m, muted Sun';
+    expect(field(selectors.query.rulesSection).getByText(summary)).toBeInTheDocument();
+  });
+});
+
 describe('the output', () => {
   it('is chosen with the keyboard', async () => {
     const { user, last } = await mountQuery({}, newDataSource());

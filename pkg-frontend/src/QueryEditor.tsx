@@ -10,6 +10,7 @@ import { type KindEditorProps, kindOptions } from './kinds';
 import { migrateQuery } from './migrations';
 import { setOption, thinChoice, withDefaults } from './options';
 import { DIRECTIONS, MISSINGS, OUTPUTS, TRANSFORMS } from './queryOptions';
+import { RulesSection } from './RulesSection';
 import { selectors } from './selectors';
 import { SOURCES } from './sources';
 import { TrainingSection } from './TrainingSection';
@@ -112,6 +113,7 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
       />
 
       <TrainingSection options={common} set={setCommon} scope={scope} />
+      <RulesSection options={common} set={setCommon} scope={scope} />
 
       {annotation === undefined && (
         <InlineFieldRow>

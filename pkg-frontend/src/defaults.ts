@@ -69,6 +69,11 @@ export const COMMON_DEFAULTS: CommonOptions = {
   transform: 'none',
   output: 'all',
   missing: 'no-data',
+  minDeviation: {},
+  validRange: {},
+  minPoints: 0,
+  minDuration: 'none',
+  mute: [],
 };
 
 export const SOURCE_DEFAULTS: SourceOptions = {
@@ -213,6 +218,7 @@ export const DURATION_LIMITS = {
   window: { min: '1s', max: '400d', word: 'training' },
   scrapeInterval: { min: '1ms', max: '1d' },
   settle: { max: '1d', word: 'auto' },
+  minDuration: { max: '31d', word: 'none' },
 } satisfies Record<string, DurationLimits>;
 
 /** Offered when the backend cannot be asked. */

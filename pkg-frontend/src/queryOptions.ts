@@ -34,7 +34,7 @@ export const TRANSFORMS: Array<SelectableValue<Transform>> = [
 
 export const OUTPUTS: Array<SelectableValue<Output>> = [
   { value: 'all', label: 'Everything', description: 'Value, expected band, outliers, score and events' },
-  { value: 'state', label: 'State', description: 'Normal, high, low or missing, for a state timeline' },
+  { value: 'state', label: 'State', description: 'Normal, high, low, missing or muted, for a state timeline' },
   { value: 'events', label: 'Events', description: 'One row an outlier, for annotations and tables' },
   { value: 'score', label: 'Score', description: '0 to 1, one series each' },
   { value: 'series', label: 'Series', description: 'One row a series, the most conspicuous first, for tables' },
@@ -98,4 +98,25 @@ export function trainingSummary({ training, trainingWindow, refitInterval, step 
   return training === 'visible-range'
     ? `on the visible range, step ${step}`
     : `window ${trainingWindow}, refit ${refitInterval}, step ${step}`;
+}
+
+/** The rules that are set, in a few words. */
+export function rulesSummary(options: CommonOptions): string {
+  const { minDeviation, validRange, minPoints, minDuration, mute } = options;
+  const { absolute, relative } = minDeviation;
+  const deviations = [absolute && String(absolute), relative && `${percent(relative)} %`].filter(Boolean);
+  const { min, max } = validRange;
+  const said = [
+    deviations.length > 0 && `at least ${deviations.join(' and ')} off`,
+    (min !== undefined || max !== undefined) && `valid ${min ?? 'any'} to ${max ?? 'any'}`,
+    minPoints > 1 && `for ${minPoints} points`,
+    minDuration !== 'none' && `for ${minDuration}`,
+    mute.length > 0 && `muted ${mute.join('; ')}`,
+  ].filter(Boolean);
+  return said.length > 0 ? said.join(', ') : 'none';
+}
+
+/** A share in percent, without the digits that floating point adds. */
+export function percent(share: number): number {
+  return Number((share * 100).toPrecision(12));
 }

@@ -279,6 +279,27 @@ export interface CommonOptions {
   transform: Transform;
   output: Output;
   missing: Missing;
+  minDeviation: MinDeviation;
+  validRange: ValidRange;
+  /** 0 and 1: the first point out of the ordinary is flagged. */
+  minPoints: number;
+  /** A duration, or `none`. */
+  minDuration: string;
+  mute: string[];
+}
+
+/** How far a value is from what is expected at least to be an outlier: the larger of the two. */
+export interface MinDeviation {
+  /** In the unit of the values. */
+  absolute?: number;
+  /** As a share of the expected value. */
+  relative?: number;
+}
+
+/** The values that are possible. */
+export interface ValidRange {
+  min?: number;
+  max?: number;
 }
 
 export interface OutriderQuery extends DataQuery, Partial<CommonOptions> {

@@ -10,6 +10,8 @@ import {
   jsonPointer,
   labelPlace,
   listed,
+  muted,
+  mutes,
   number,
   path,
   pathPrefix,
@@ -276,4 +278,23 @@ describe('required', () => {
 describe('hasVariable', () => {
   it.each(['$a', 'x${a}', '[[a]]', '$__from'])('finds one in %s', (text) => expect(hasVariable(text)).toBe(true));
   it.each(['', '$', '100 $', '{a}', '$.a'])('finds none in "%s"', (text) => expect(hasVariable(text)).toBe(false));
+});
+
+describe('times to mute', () => {
+  it('are split at semicolons', () => expect(mutes('Sun; 12-24 ;\n')).toStrictEqual(['Sun', '12-24']));
+
+  it.each([
+    '',
+    'Sun 02:00-04:00 Europe/Berlin',
+    'Mon-Fri 22:00-06:00',
+    'sat,Sunday',
+    '2026-12-24; 12-24..12-26 UTC',
+    '03:00-24:00',
+    'Sun ${zone}',
+  ])('are days, times and a zone: %s', (text) => expect(muted(text)).toBeUndefined());
+
+  it.each(['tomorrow', 'Europe/Berlin', 'Sun 2-4', 'Sun 02:00-25:00', 'Sun Berlin', 'Sun UTC 02:00-04:00'])(
+    'are nothing else: %s',
+    (text) => expect(muted(text)).toMatch(INSTRUCTS),
+  );
 });

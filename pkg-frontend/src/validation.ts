@@ -104,6 +104,33 @@ export const timeZone: Validator = (text) => {
   }
 };
 
+/** The times of a text, `Sun 02:00-04:00 Europe/Berlin; 2026-12-24`. */
+export function mutes(text: string): string[] {
+  return text
+    .split(/[;\n]/)
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+const WEEKDAY = '(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*';
+const DATE = '(?:\\d{4}-)?\\d{2}-\\d{2}';
+const MUTED_DAYS = new RegExp(`^(?:${DATE}(?:\\.\\.${DATE})?|${WEEKDAY}(?:[-,]${WEEKDAY})*)$`, 'i');
+const MUTED_TIMES = /^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
+
+/** Days, times and a time zone, in this order, as the backend reads them; several with semicolons between. */
+export const muted: Validator = (text) => {
+  const wrong = mutes(hasVariable(text) ? '' : text).find((item) => {
+    const parts = item.split(/\s+/);
+    const days = MUTED_DAYS.test(parts[0] ?? '') ? parts.splice(0, 1) : [];
+    const times = MUTED_TIMES.test(parts[0] ?? '') ? parts.splice(0, 1) : [];
+    const isZone = parts.length === 0 || (parts.length === 1 && timeZone(parts[0] ?? '') === undefined);
+    return days.length + times.length === 0 || !isZone;
+  });
+  return wrong === undefined
+    ? undefined
+    : `"${wrong}" is no time to mute: it needs days or times, and may name a time zone. Write for example Sun 02:00-04:00 Europe/Berlin, or 12-24..12-26.`;
+};
+
 export function number(limits: NumberLimits = {}): Validator {
   return (text) => {
     const value = Number(text);

@@ -138,6 +138,8 @@ pub enum Verdict {
     Low,
     /// There should have been a point.
     Missing,
+    /// Whatever it is, a rule of the query says that it is not told.
+    Muted,
 }
 
 impl Verdict {

@@ -16,6 +16,7 @@ mod grid;
 mod history;
 mod judge;
 mod plan;
+mod rules;
 mod settle;
 mod workers;
 
@@ -28,7 +29,7 @@ use sha2::{Digest, Sha256};
 use crate::budget::{self, Account, Memory};
 use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::{DurationMs, Query, Training, Transform};
+use crate::query::{AskedTraining, DurationMs, Query, Rules, Training, Transform};
 use crate::series::{Series, TimeRange, looks_like_counter};
 use crate::source::{self, AnySource, PreparedQuery, Reading};
 
@@ -243,14 +244,16 @@ pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec
         panel.iter().map(|series| Line::new(read(series), query.transform, None)).collect()
     };
     let mut first_ms = asked.first_ms(&*detector, visible.from_ms);
-    let mut read = lines(first_ms);
-    let mut parts = asked.parts(&*detector, &read, visible)?;
-    let needed_ms = parts.iter().map(Part::first_ms).min().unwrap_or(first_ms);
-    if needed_ms < first_ms {
+    let (read, judged_range, parts) = loop {
+        let read = lines(first_ms);
+        let judged_range = judged_range(&query.rules, query.training, &read, visible);
+        let parts = asked.parts(&*detector, &read, judged_range)?;
+        let needed_ms = parts.iter().map(Part::first_ms).min().unwrap_or(first_ms);
+        if needed_ms >= first_ms {
+            break (read, judged_range, parts);
+        }
         first_ms = needed_ms;
-        read = lines(first_ms);
-        parts = asked.parts(&*detector, &read, visible)?;
-    }
+    };
     let lines = Arc::new(read);
     let panels: Vec<Arc<Panel>> = parts
         .into_iter()
@@ -258,7 +261,7 @@ pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec
             Arc::new(Panel {
                 lines: Arc::clone(&lines),
                 part,
-                visible,
+                visible: judged_range,
                 now_ms: i64::MIN,
                 forecast_to_ms: None,
                 detector: Arc::clone(&detector),
@@ -269,7 +272,25 @@ pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec
         .collect();
     let judged = judge::judge_all(&panels)?;
     let notices = shortage_notices(&judged).collect();
-    Ok((judged.into_iter().map(|verdicts| verdicts.detection).collect(), notices))
+    Ok((by_rules(&query.rules, judged, visible), notices))
+}
+
+/// What is judged for the sake of the visible range. Where its own points are the training, nothing else is.
+fn judged_range(rules: &Rules, training: AskedTraining, lines: &[Line], visible: TimeRange) -> TimeRange {
+    match training {
+        AskedTraining::VisibleRange => visible,
+        AskedTraining::Window { .. } => rules::judged_range(rules, lines, visible),
+    }
+}
+
+/// What the rules leave of the verdicts on the visible range; of a series without points there nothing.
+fn by_rules(rules: &Rules, judged: Vec<Verdicts>, visible: TimeRange) -> Vec<Detection> {
+    let apply = |Verdicts { mut detection, .. }| {
+        rules::apply(rules, &mut detection, visible);
+        detection
+    };
+    let shows = |detection: &Detection| !detection.series.is_empty() || !detection.forecast.is_empty();
+    judged.into_iter().map(apply).filter(shows).collect()
 }
 
 impl Engine {
@@ -372,7 +393,7 @@ impl Engine {
         self.refuse_too_long(work, now_ms).await?;
         let mut wanted = (work.first_ms(work.visible.from_ms), work.end_ms(now_ms, 0));
         let (mut points_fetched, mut decode_time) = (0, Duration::ZERO);
-        let (read, lines, parts, _held) = loop {
+        let (read, lines, (judged_range, parts), _held) = loop {
             let read = self.read(work, wanted, now_ms).await?;
             points_fetched += read.fetched;
             decode_time += read.decode_time;
@@ -380,13 +401,14 @@ impl Engine {
             let held =
                 account.take(points.saturating_mul(LINE_BYTES), "the series with what is known of them")?;
             let lines = self.lines(work, &read).await?;
-            let parts = work.parts(&lines, work.visible)?;
+            let range = judged_range(&work.rules, work.training, &lines, work.visible);
+            let parts = work.parts(&lines, range)?;
             // Where points are further apart than was asked for, more of the past is needed, and whether the last ones
             // are missing shows later.
             let first_ms = parts.iter().map(Part::first_ms).min().map_or(wanted.0, |first| work.align(first));
             let end_ms = work.end_ms(now_ms, work.look_ahead_ms(&parts, &lines, now_ms));
             if first_ms >= wanted.0 && end_ms <= wanted.1 {
-                break (read, lines, parts, held);
+                break (read, lines, (range, parts), held);
             }
             wanted = (first_ms.min(wanted.0), end_ms.max(wanted.1));
         };
@@ -410,7 +432,7 @@ impl Engine {
             .map(|part| {
                 Arc::new(Panel {
                     lines: Arc::clone(&lines),
-                    visible: work.visible,
+                    visible: judged_range,
                     now_ms,
                     forecast_to_ms: work.forecast_to_ms(&part, now_ms),
                     detector: Arc::clone(&work.detector),
@@ -423,7 +445,7 @@ impl Engine {
         let judged = judge::judge(&panels, &self.cache, &self.workers).await?;
         notices.extend(shortage_notices(&judged));
         notices.extend(unlike_notice(&judged));
-        let detections: Vec<Detection> = judged.into_iter().map(|verdicts| verdicts.detection).collect();
+        let detections = by_rules(&work.rules, judged, work.visible);
         // All else is given back now.
         let held = account.another();
         held.add(detections.iter().map(Detection::bytes).sum(), "the verdicts")?;
@@ -509,6 +531,8 @@ struct Work {
     asked: Asked,
     visible: TimeRange,
     transform: Transform,
+    training: AskedTraining,
+    rules: Rules,
     /// How the upstream is asked; known once it was looked at.
     reading: Reading,
     /// For how long, ms, the newest points are left out, as far as the user says.
@@ -554,6 +578,8 @@ impl Work {
             asked,
             visible: job.visible,
             transform: query.transform,
+            training: query.training,
+            rules: query.rules.clone(),
             reading: Reading::default(),
             own_settle_ms: query.settle_ms.unwrap_or(0),
             history: named(&history),
@@ -582,6 +608,7 @@ impl Work {
         key.update(self.visible.from_ms.to_le_bytes());
         key.update(self.visible.to_ms.to_le_bytes());
         key.update(self.own_settle_ms.to_le_bytes());
+        key.update(format!("{:?}", self.rules));
         key.finalize().into()
     }
 

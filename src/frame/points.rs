@@ -125,7 +125,7 @@ fn all_fields(named: &Named<'_>, rows: &[usize], is_alone: bool) -> Vec<Field> {
     fields
 }
 
-/// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing; nothing where nothing could be judged.
+/// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing, 3 Muted; nothing where nothing could be judged.
 pub(super) fn state_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
     one_column_frames(named, "state", &state_mappings(), states, max_points)
 }
@@ -138,6 +138,7 @@ pub(super) fn state_mappings() -> Value {
             "1": {"text": "High", "color": "red", "index": 1},
             "-1": {"text": "Low", "color": "orange", "index": 2},
             "2": {"text": "Missing", "color": "text", "index": 3},
+            "3": {"text": "Muted", "color": "blue", "index": 4},
         }}],
     })
 }
@@ -237,7 +238,7 @@ fn series_frame(named: &Named<'_>, fields: Vec<Field>) -> Frame {
 fn flags(detection: &Detection) -> Vec<f64> {
     let flag = |verdict: &Verdict| match verdict {
         Verdict::High | Verdict::Low => 1.0,
-        Verdict::Normal => 0.0,
+        Verdict::Normal | Verdict::Muted => 0.0,
         Verdict::Missing | Verdict::NotJudged => f64::NAN,
     };
     detection.verdicts.iter().map(flag).collect()
@@ -259,13 +260,14 @@ fn alert_flags(detection: &Detection, missing: Missing) -> Vec<f64> {
     flags.into_iter().zip(&detection.verdicts).map(of_point).collect()
 }
 
-/// The state of each point: 0 Normal, 1 High, −1 Low, 2 Missing, NaN where nothing could be judged.
+/// The state of each point: 0 Normal, 1 High, −1 Low, 2 Missing, 3 Muted, NaN where nothing could be judged.
 pub(super) fn states(detection: &Detection) -> Vec<f64> {
     let state = |verdict: &Verdict| match verdict {
         Verdict::Normal => 0.0,
         Verdict::High => 1.0,
         Verdict::Low => -1.0,
         Verdict::Missing => 2.0,
+        Verdict::Muted => 3.0,
         Verdict::NotJudged => f64::NAN,
     };
     detection.verdicts.iter().map(state).collect()

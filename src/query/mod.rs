@@ -12,15 +12,17 @@ mod length;
 mod lenient;
 mod macros;
 mod options;
+mod rules;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use duration::DurationMs;
 pub use filter::{AdhocFilter, FilterOperator};
-pub(crate) use macros::check_expanded;
+pub(crate) use macros::{MAX_EXPANDED_BYTES, check_expanded};
 pub use macros::{MacroValues, expand, expand_with};
 pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
+pub use rules::{MinDeviation, Mute, Rules, ValidRange};
 
 use crate::error::{Category, Error, Result};
 
@@ -48,6 +50,8 @@ pub struct Query {
     pub output: Output,
     /// What an alert rule sees where points are missing.
     pub missing: Missing,
+    /// What counts besides the detector's verdict.
+    pub rules: Rules,
 }
 
 /// What is done to the values before they are judged and shown.
@@ -158,7 +162,7 @@ pub enum Output {
     /// Values, band, flags and score of every series, and the events as annotations.
     #[default]
     All,
-    /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing.
+    /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing, 3 Muted.
     State,
     /// One row an event, for annotations and tables.
     Events,
@@ -181,6 +185,8 @@ const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), Dura
 /// How long the newest points may be left out.
 pub(crate) const SETTLE_RANGE: (DurationMs, DurationMs) =
     (DurationMs::from_millis(0), DurationMs::from_days(1));
+/// How long points may have to stay out of the ordinary.
+const DURATION_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(0), DurationMs::from_days(31));
 const STEP_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(31));
 
 impl AskedTraining {
@@ -296,6 +302,11 @@ struct WireQuery {
     transform: Transform,
     output: Output,
     missing: Missing,
+    min_deviation: MinDeviation,
+    valid_range: ValidRange,
+    min_points: Whole<0, 1_000>,
+    min_duration: WireDuration,
+    mute: Vec<Mute>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -337,6 +348,22 @@ impl TryFrom<String> for WireLength {
     }
 }
 
+/// A duration, or `none`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct WireDuration(Option<DurationMs>);
+
+impl TryFrom<String> for WireDuration {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.trim() {
+            "" | "none" => Ok(Self(None)),
+            length => Ok(Self(Some(length.parse()?))),
+        }
+    }
+}
+
 impl Default for WireQuery {
     fn default() -> Self {
         Self {
@@ -351,6 +378,11 @@ impl Default for WireQuery {
             transform: Transform::default(),
             output: Output::default(),
             missing: Missing::default(),
+            min_deviation: MinDeviation::default(),
+            valid_range: ValidRange::default(),
+            min_points: Whole::constant(0),
+            min_duration: WireDuration(None),
+            mute: Vec::new(),
         }
     }
 }
@@ -379,6 +411,14 @@ impl WireQuery {
             transform: self.transform,
             output: self.output,
             missing: self.missing,
+            rules: Rules {
+                min_deviation: self.min_deviation.validate()?,
+                valid_range: self.valid_range.validate()?,
+                min_points: self.min_points.get(),
+                min_duration_ms: length("minDuration", WireLength(self.min_duration.0), DURATION_RANGE)?
+                    .unwrap_or(0),
+                mute: rules::checked(self.mute)?,
+            },
         })
     }
 }

@@ -346,7 +346,7 @@ fn the_band_of_a_difference_follows_the_value() {
             }
             Verdict::High => assert!(value > upper),
             Verdict::Low => assert!(value < lower),
-            Verdict::Missing | Verdict::NotJudged => assert!(lower.is_nan() && [200, 201].contains(&point)),
+            _ => assert!(lower.is_nan() && [200, 201].contains(&point)),
         }
     }
     assert!(inside > 250 && judgement.verdicts[150] == Verdict::High);
