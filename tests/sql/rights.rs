@@ -86,6 +86,16 @@ async fn a_user_of_mysql_who_may_do_more_than_read_is_warned_of() {
         assert_eq!(warning(&fixture, &name).await, format!("{says}; use one that may only read"));
         fixture.write(&format!("REVOKE {rights} FROM {name}@'%'")).await;
     }
+    // By way of a role that is active, and not of one that is not.
+    let role = format!("w_{database}");
+    fixture.write(&format!("CREATE ROLE {role}")).await;
+    fixture.write(&format!("GRANT INSERT ON {database}.* TO {role}")).await;
+    fixture.write(&format!("GRANT {role} TO {name}@'%'")).await;
+    assert_eq!(warning(&fixture, &name).await, "");
+    fixture.write(&format!("SET DEFAULT ROLE {role} FOR {name}@'%'")).await;
+    let says = format!("may INSERT in databases such as {database}; use one that may only read");
+    assert_eq!(warning(&fixture, &name).await, says);
+    fixture.write(&format!("DROP ROLE {role}")).await;
     fixture.write(&format!("DROP USER {name}@'%'")).await;
 }
 

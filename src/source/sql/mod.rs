@@ -24,6 +24,7 @@ mod discover;
 mod failure;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(in crate::source) mod fuzzing;
+mod grants;
 mod guard;
 mod mysql;
 mod options;
@@ -178,7 +179,7 @@ impl<D: Driver> Sql<D> {
     async fn rights(&self) -> Result<Vec<String>> {
         let Some(rights) = D::RIGHTS else { return Ok(Vec::new()) };
         let answer = self.pool.query(&Statement::plain(rights.to_owned()), Texts::default).await?;
-        Ok(answer.0.into_iter().flatten().collect())
+        Ok(D::rights(answer.0.into_iter().flatten().collect()))
     }
 
     /// What the builder's statement answers, for a column that stores times so.

@@ -13,6 +13,7 @@ use sqlx::{
 };
 
 use super::dialect::Dialect;
+use super::grants;
 use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{ColumnKind, Value};
 use super::server::{Server, SslMode};
@@ -82,31 +83,15 @@ impl Driver for Mysql {
     const DIALECT: Dialect = Dialect::Mysql;
     const VERSION: &'static str =
         "SELECT IF(VERSION() LIKE '%MariaDB%', VERSION(), CONCAT('MySQL ', VERSION()))";
-    // Of every user only his own are listed, unless he may read those of others.
-    const RIGHTS: Option<&'static str> = Some(
-        "SELECT CONCAT('may ', CASE privilege_type WHEN 'FILE' THEN 'read and write files of the server'
-         WHEN 'SUPER' THEN 'administer the server' ELSE CONCAT(privilege_type, ' everywhere') END)
-         FROM information_schema.user_privileges
-         WHERE privilege_type IN ('FILE', 'SUPER', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER')
-         AND grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''',
-         SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')
-         UNION ALL SELECT CONCAT('may ', GROUP_CONCAT(DISTINCT privilege_type ORDER BY privilege_type SEPARATOR ', '),
-         ' in databases such as ', MIN(table_schema))
-         FROM information_schema.schema_privileges
-         WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER')
-         AND grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''',
-         SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') HAVING COUNT(*) > 0
-         UNION ALL SELECT CONCAT('may ', GROUP_CONCAT(DISTINCT privilege_type ORDER BY privilege_type SEPARATOR ', '),
-         ' in tables such as ', MIN(CONCAT(table_schema, '.', table_name)))
-         FROM information_schema.table_privileges
-         WHERE privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'ALTER')
-         AND grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''',
-         SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') HAVING COUNT(*) > 0",
-    );
+    const RIGHTS: Option<&'static str> = Some("SHOW GRANTS");
     type Session = Session;
 
     fn new(settings: &Settings) -> Result<Self> {
         Ok(Self { server: Server::of(settings, PORT)? })
+    }
+
+    fn rights(answer: Vec<String>) -> Vec<String> {
+        grants::besides_reading(&answer)
     }
 
     fn place(&self) -> String {

@@ -36,13 +36,18 @@ pub(super) trait Driver: Sized + Send + Sync + 'static {
     const DIALECT: Dialect;
     /// Says the version of the server.
     const VERSION: &'static str;
-    /// Says in words what the user may do besides reading tables, a row each, if there is such a statement.
+    /// Says what the user may do besides reading tables, a row each, if there is such a statement.
     const RIGHTS: Option<&'static str> = None;
     /// A connection, set up to read only.
     type Session: Send + 'static;
 
     /// Checks the settings.
     fn new(settings: &Settings) -> Result<Self>;
+
+    /// In words, what the rows of [`Self::RIGHTS`] say.
+    fn rights(answer: Vec<String>) -> Vec<String> {
+        answer
+    }
 
     /// Where the database is, for messages.
     fn place(&self) -> String;
