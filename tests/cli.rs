@@ -189,6 +189,9 @@ fn options_of_the_query_are_heeded() {
     let file = folder.write("data.csv", &csv(&rows(3, &[200, 400])));
     let scored = |text: &str| table(text).iter().filter(|row| !row["score"].is_empty()).count();
     assert_eq!(flagged(&detect(&file, &["--direction", "low"])), Vec::<usize>::new());
+    assert_eq!(flagged(&detect(&file, &["--rules", r#"{"minPoints": 2}"#])), Vec::<usize>::new());
+    let unknown = fail(&["detect", &file, "--rules", r#"{"minPoint": 2}"#]);
+    assert!(unknown.contains("there is no rule minPoint") && unknown.contains("minPoints"), "{unknown}");
     assert_eq!(scored(&detect(&file, &["--training", "visible-range"])), 3 * 144);
     assert_eq!(scored(&detect(&file, &["--refit", "12h"])), 5 * 72);
     // Blocks of an hour, with the 3 points of the half hour before each: too little to judge by.

@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::blocks::{self, RowVerdict};
 use super::parallel::{Threads, progress_bar};
 use super::table::{Layout, Output, Row, Table, number};
 use super::{DetectorArguments, parse_query};
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::Query;
+use crate::query::{Query, RULES};
 use crate::series::{Labels, Series};
 use crate::source::TimeFormat;
 
@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     /// Which side of the expected value may be flagged.
     #[arg(long, value_enum, default_value_t)]
     direction: DirectionChoice,
+    /// Rules as JSON, named as in a saved query: '{"minDeviation": {"absolute": 5}, "mute": ["Sun 02:00-04:00"]}'.
+    #[arg(long, value_name = "JSON")]
+    rules: Option<String>,
     /// How numbers in the column timestamp are meant; by their size if left out.
     #[arg(long, value_enum, default_value_t)]
     time_unit: TimeUnit,
@@ -165,7 +168,23 @@ fn query(arguments: &Arguments) -> Result<Query> {
             query[name] = Value::from(duration.as_str());
         }
     }
+    for (name, rule) in rules(arguments.rules.as_deref().unwrap_or("{}"))? {
+        query[name] = rule;
+    }
     parse_query(&query)
+}
+
+/// The rules of a text, each of which exists.
+fn rules(text: &str) -> Result<Map<String, Value>> {
+    let rules: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+        Error::new(Category::Query, format!("--rules is no JSON object: {error}"))
+            .hint("write it like '{\"minPoints\": 3}'")
+    })?;
+    match rules.keys().find(|name| !RULES.contains(&name.as_str())) {
+        None => Ok(rules),
+        Some(unknown) => Err(Error::new(Category::Query, format!("there is no rule {unknown}"))
+            .hint(format!("the rules are {}", list_names(RULES)))),
+    }
 }
 
 /// What people should know of the rows, beside the verdicts.

@@ -22,7 +22,7 @@ pub use filter::{AdhocFilter, FilterOperator};
 pub(crate) use macros::{MAX_EXPANDED_BYTES, check_expanded};
 pub use macros::{MacroValues, expand, expand_with};
 pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
-pub use rules::{MinDeviation, Mute, Rules, ValidRange};
+pub use rules::{MinDeviation, Mute, RULES, Rules, ValidRange};
 
 use crate::error::{Category, Error, Result};
 

@@ -14,6 +14,9 @@ use serde::Deserialize;
 
 use crate::error::{Category, Error, Result};
 
+/// The names of all rules, as in a query.
+pub const RULES: [&str; 5] = ["minDeviation", "validRange", "minPoints", "minDuration", "mute"];
+
 /// Most windows of [`Rules::mute`].
 const MAX_MUTES: usize = 100;
 

@@ -209,7 +209,7 @@ fn agreement(made: &Made, judged: &Judged, is_normal: &[bool]) -> Agreement {
         sum.contradictions += usize::from(match verdict {
             Verdict::Low => value > expected,
             Verdict::High => value < expected,
-            Verdict::NotJudged | Verdict::Normal | Verdict::Missing => false,
+            _ => false,
         });
         if verdict.is_outlier() {
             sum.weak += usize::from(judged.scores[index].is_nan() || judged.scores[index] < 0.5);
