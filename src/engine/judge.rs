@@ -345,21 +345,8 @@ impl Panel {
 
     /// Judges all blocks of one series in one go.
     fn judge_run(&self, run: &Run, points: Points<'_>) -> Judgement {
-        // Each bound moves on from block to block, so one pass over the times finds them all.
-        let mut places = [0; 4];
-        let blocks: Vec<detector::Block> = self
-            .part
-            .blocks
-            .iter()
-            .map(|block| {
-                let bounds = [block.train_from, block.train_to, block.judge_from, block.judge_to];
-                for (place, bound) in places.iter_mut().zip(bounds) {
-                    *place += points.times[*place..].iter().take_while(|time| **time < bound).count();
-                }
-                let [train_from, train_to, judge_from, judge_to] = places;
-                detector::Block { training: train_from..train_to, judged: judge_from..judge_to }
-            })
-            .collect();
+        let bounds = |block: &Block| [block.train_from, block.train_to, block.judge_from, block.judge_to];
+        let blocks = detector::Block::between(points.times, self.part.blocks.iter().map(bounds));
         let timing = Timing {
             step_ms: Some(run.step_ms),
             refit_ms: Some(run.refit_ms),

@@ -217,7 +217,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
 /// What a query is judged against before anything is known of the points: its blocks are those that it can be cut into.
 ///
 /// # Errors
-/// Those of [`detector::build`].
+/// [`Category::Query`] if the detector cannot be built.
 #[cfg(any(test, feature = "cli"))]
 pub(crate) fn settle_unknown(query: &Query) -> Result<Settled> {
     let detector = detector::build(&query.detector, query.direction)?.detector;
@@ -760,6 +760,8 @@ fn unlike_notice(judged: &[Verdicts]) -> Option<String> {
     })
 }
 
+#[cfg(test)]
+mod constants;
 #[cfg(test)]
 mod slices;
 

@@ -8,7 +8,7 @@ use super::cell::Cell;
 use super::http::Secrets;
 use super::time::TimeFormat;
 use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
-use crate::fuzzing::{SECRET, Target, choice_of};
+use crate::fuzzing::{SECRET, Target, check_error, choice_of};
 use crate::query::Kind;
 use crate::settings::{Auth, Settings};
 
@@ -42,7 +42,7 @@ pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
 pub(crate) fn options(kind: &Kind) {
     fn of<S: Source>(kind: &Kind) {
         if let Err(error) = kind.parse::<S::Options>("source") {
-            assert_eq!(error.category(), crate::error::Category::Query, "{error}");
+            check_error(&error.into());
         }
     }
     of::<super::Generator>(kind);
