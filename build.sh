@@ -69,7 +69,8 @@ build_backend() {
   local here="$PWD=/outrider" crates="$cargo_home=/cargo"
   RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static --remap-path-prefix=$here --remap-path-prefix=$crates" \
     CFLAGS="${CFLAGS:-} -ffile-prefix-map=$here -ffile-prefix-map=$crates" \
-    cargo build --release --locked --target "$target" --no-default-features --bin gpx_outrider
+    cargo build --release --locked --target "$target" -p outrider --no-default-features --features sources \
+    --bin gpx_outrider
   mkdir -p "$DIST"
   install -m 0755 "${CARGO_TARGET_DIR:-target}/$target/release/gpx_outrider" "$BINARY"
 }
@@ -111,8 +112,8 @@ bill_of_materials() {
   rm -rf "$DIST/sbom"
   mkdir -p "$DIST/sbom"
   if cargo cyclonedx --version >/dev/null 2>&1; then
-    cargo cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --target "$(rust_target)" \
-      --override-filename plugin.cdx
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --features sources \
+      --target "$(rust_target)" --override-filename plugin.cdx
     # The folder it was built in is nobody's business, and would make two builds differ.
     sed "s|file://$PWD|file:///outrider|g" plugin.cdx.json >"$DIST/sbom/plugin.cdx.json"
     # It writes one for each crate of the workspace; that of the plugin names the others.
@@ -292,6 +293,12 @@ check_rust() {
   cargo fmt --manifest-path fuzz/Cargo.toml -- --check
   step "clippy"
   cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+  step "each family of sources by itself"
+  local family
+  for family in generator grafana http-json influxdb prometheus simple-json sql; do
+    # The generator is no feature, but what is left without any.
+    cargo check --locked --quiet -p outrider --no-default-features --features "${family/#generator/}"
+  done
   step "Rust tests"
   logged rust cargo test --locked --workspace --no-fail-fast
   step "Rust documentation"

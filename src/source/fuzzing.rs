@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use reqwest::header::HeaderMap;
-
 use super::cell::Cell;
-use super::http::Secrets;
+use super::secrets::Secrets;
 use super::time::TimeFormat;
 use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
 use crate::fuzzing::{SECRET, Target, check_error, choice_of};
@@ -35,7 +33,7 @@ pub(crate) const TARGETS: &[Target] = &[
 /// Those of a data source whose token is [`SECRET`].
 pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
     let settings = Settings { auth: Auth::Bearer(SECRET.into()), ..Settings::default() };
-    Arc::new(Secrets::of(&settings, &HeaderMap::new()))
+    Arc::new(Secrets::of(&settings, None))
 });
 
 /// Reads the options of a query as every kind of source.

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::settings::{Auth, ExposeSecret, SecretString, Settings};
 
@@ -17,9 +16,9 @@ pub(in crate::source) struct Secrets {
 }
 
 impl Secrets {
-    /// The secrets of `settings`, and the `Authorization` that `headers` made of them, in the spellings in which an
+    /// The secrets of `settings`, and the header `authorization` that was made of them, in the spellings in which an
     /// upstream may echo them.
-    pub(in crate::source) fn of(settings: &Settings, headers: &HeaderMap) -> Self {
+    pub(in crate::source) fn of(settings: &Settings, authorization: Option<&str>) -> Self {
         let mut plain: Vec<String> = Vec::new();
         match &settings.auth {
             Auth::None => {}
@@ -28,7 +27,6 @@ impl Secrets {
         }
         plain.extend(settings.headers.iter().map(|(_, value)| value.expose_secret().to_owned()));
         plain.extend(settings.own.secrets().map(|value| value.expose_secret().to_owned()));
-        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         plain.extend(authorization.and_then(|value| value.split_once(' ')).map(|(_, rest)| rest.to_owned()));
         let mut needles: Vec<String> = plain.iter().flat_map(|secret| spellings(secret.trim())).collect();
         needles.retain(|needle| !needle.is_empty());
@@ -39,12 +37,14 @@ impl Secrets {
 
     /// The secrets of `settings`, and what basic authentication makes of them.
     pub(in crate::source) fn of_settings(settings: &Settings) -> Self {
-        let mut headers = HeaderMap::new();
-        if let Auth::Basic { user, password } = &settings.auth {
-            let made = BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret()));
-            headers.extend(HeaderValue::try_from(format!("Basic {made}")).map(|made| (AUTHORIZATION, made)));
-        }
-        Self::of(settings, &headers)
+        let authorization = match &settings.auth {
+            Auth::Basic { user, password } => {
+                let made = BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+                Some(format!("Basic {made}"))
+            }
+            Auth::None | Auth::Bearer(_) => None,
+        };
+        Self::of(settings, authorization.as_deref())
     }
 
     /// Those of them with at least so many bytes.
@@ -154,9 +154,7 @@ mod tests {
             headers: vec![("X-Key".into(), "key-1".into())],
             ..Settings::default()
         };
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic dTpw"));
-        Secrets::of(&settings, &headers)
+        Secrets::of(&settings, Some("Basic dTpw"))
     }
 
     #[test]
