@@ -13,6 +13,7 @@ use super::Detection;
 use super::cache::{Cache, Key};
 use super::digest::digest;
 use super::grid::{Laid, Line, Outline};
+use super::judged::{Judged, JudgedMember};
 use super::plan::{Block, Run};
 use super::settle::Part;
 use super::workers::Workers;
@@ -65,23 +66,6 @@ struct UnitMember {
     outline: Outline,
     /// Times to forecast.
     ahead: Vec<i64>,
-}
-
-/// The verdicts on one block of a group of series.
-#[derive(Debug)]
-pub(super) struct Judged {
-    digest: u128,
-    /// One a member.
-    members: Vec<JudgedMember>,
-}
-
-#[derive(Debug)]
-struct JudgedMember {
-    times: Vec<i64>,
-    values: Vec<f64>,
-    truth: Option<Vec<f64>>,
-    judgement: Judgement,
-    forecast: Forecast,
 }
 
 /// One series with the verdicts on its visible points.
@@ -444,29 +428,6 @@ impl Verdicts {
         if self.unflagged.is_none() {
             self.unflagged.clone_from(&judgement.unflagged);
         }
-    }
-}
-
-impl Judged {
-    pub(super) fn digest(&self) -> u128 {
-        self.digest
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        let of_member = |member: &JudgedMember| {
-            // Times, values, scores, expected, lower, upper, and truth and series scores where there are any.
-            let columns = 6
-                + usize::from(member.truth.is_some())
-                + usize::from(!member.judgement.series_scores.is_empty());
-            let reasons: usize =
-                member.judgement.reasons.iter().map(|reason| size_of_val(reason) + reason.1.len()).sum();
-            size_of::<JudgedMember>()
-                + member.times.len() * (columns * 8 + 1)
-                + member.forecast.len() * 4 * 8
-                + reasons
-                + size_of_val(member.judgement.abouts.as_slice())
-        };
-        size_of::<Self>() + self.members.iter().map(of_member).sum::<usize>()
     }
 }
 
