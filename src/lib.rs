@@ -19,7 +19,9 @@ pub mod error;
 pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
-pub mod fuzzing;
+pub mod fuzz_targets;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 pub mod plugin;
 pub mod query;
 pub mod series;

@@ -1,14 +1,10 @@
 //! The fuzz targets of the sources, and that of what they have in common.
 
-use std::sync::{Arc, LazyLock};
-
 use super::cell::Cell;
-use super::secrets::Secrets;
 use super::time::TimeFormat;
 use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
-use crate::fuzzing::{SECRET, Target, check_error, choice_of};
+use crate::fuzzing::{Target, check_error, choice_of};
 use crate::query::Kind;
-use crate::settings::{Auth, Settings};
 
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "http-json", run: http_json::fuzzing::answer },
@@ -29,12 +25,6 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "sql-names", run: sql::fuzzing::names },
     Target { name: "times-and-cells", run: times_and_cells },
 ];
-
-/// Those of a data source whose token is [`SECRET`].
-pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
-    let settings = Settings { auth: Auth::Bearer(SECRET.into()), ..Settings::default() };
-    Arc::new(Secrets::of(&settings, None))
-});
 
 /// Reads the options of a query as every kind of source.
 pub(crate) fn options(kind: &Kind) {

@@ -110,6 +110,13 @@ impl Secrets {
     }
 }
 
+/// For fuzz targets: those of a data source whose token is [`SECRET`](crate::fuzzing::SECRET).
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) static SECRETS: std::sync::LazyLock<std::sync::Arc<Secrets>> = std::sync::LazyLock::new(|| {
+    let settings = Settings { auth: Auth::Bearer(crate::fuzzing::SECRET.into()), ..Settings::default() };
+    std::sync::Arc::new(Secrets::of(&settings, None))
+});
+
 /// A secret as it is, in a JSON string, and in a URL.
 fn spellings(secret: &str) -> [String; 3] {
     let json = serde_json::Value::from(secret).to_string();
