@@ -78,7 +78,7 @@ fn parse_query(json: &Value) -> Result<Query> {
     let query = Query::parse(json.to_string().as_bytes()).map_err(here)?;
     check_detector(&query.detector, &query).map_err(|error| match detector::find(&query.detector) {
         Ok(_) => here(error),
-        Err(unknown_kind) => unknown_kind,
+        Err(unknown_kind) => unknown_kind.into(),
     })?;
     Ok(query)
 }

@@ -4,24 +4,22 @@
 //! `{}` needs is filled in here. The result, [`Query`], cannot be wrong: every number is in its range and every name
 //! exists, except the options of source and detector, which their own kinds parse (`source`, `detector`).
 
-mod duration;
 mod filter;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod length;
-mod lenient;
-mod macros;
-mod options;
+pub(crate) mod macros;
 mod rules;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use duration::DurationMs;
 pub use filter::{AdhocFilter, FilterOperator};
-pub(crate) use macros::{MAX_EXPANDED_BYTES, check_expanded};
+pub(crate) use macros::check_expanded;
 pub use macros::{MacroValues, expand, expand_with};
-pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
+pub use outrider_detect::options::{
+    DEFAULT_REFIT, DEFAULT_WINDOW, Direction, DurationMs, Kind, Parsed, Ratio, Whole, parse_options,
+};
 pub use rules::{MinDeviation, Mute, RULES, Rules, ValidRange};
 
 use crate::error::{Category, Error, Result};
@@ -63,19 +61,6 @@ pub enum Transform {
     None,
     /// Counters become rates: the rise per second since the point before, a fall being a reset to zero.
     Rate,
-}
-
-/// Which side of the expected value may be flagged. Scores do not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// High and low.
-    #[default]
-    Both,
-    /// Only values above what is expected.
-    High,
-    /// Only values below what is expected.
-    Low,
 }
 
 /// What a point is judged against, as far as a query says; what it leaves open is the detector's to choose.
@@ -176,10 +161,6 @@ pub enum Output {
     Annotations,
 }
 
-/// Length of the training window where neither the query nor the detector says one.
-pub const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
-/// Length of a block where neither the query nor the detector says one.
-pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
 const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
 /// How long the newest points may be left out.

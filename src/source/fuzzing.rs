@@ -1,16 +1,10 @@
 //! The fuzz targets of the sources, and that of what they have in common.
 
-use std::sync::{Arc, LazyLock};
-
-use reqwest::header::HeaderMap;
-
 use super::cell::Cell;
-use super::http::Secrets;
 use super::time::TimeFormat;
 use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
-use crate::fuzzing::{SECRET, Target, choice_of};
+use crate::fuzzing::{Target, check_error, choice_of};
 use crate::query::Kind;
-use crate::settings::{Auth, Settings};
 
 pub(crate) const TARGETS: &[Target] = &[
     Target { name: "http-json", run: http_json::fuzzing::answer },
@@ -32,17 +26,11 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "times-and-cells", run: times_and_cells },
 ];
 
-/// Those of a data source whose token is [`SECRET`].
-pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
-    let settings = Settings { auth: Auth::Bearer(SECRET.into()), ..Settings::default() };
-    Arc::new(Secrets::of(&settings, &HeaderMap::new()))
-});
-
 /// Reads the options of a query as every kind of source.
 pub(crate) fn options(kind: &Kind) {
     fn of<S: Source>(kind: &Kind) {
         if let Err(error) = kind.parse::<S::Options>("source") {
-            assert_eq!(error.category(), crate::error::Category::Query, "{error}");
+            check_error(&error.into());
         }
     }
     of::<super::Generator>(kind);

@@ -2,26 +2,43 @@
 //!
 //! A source is one file: an options type whose doc comments are the user documentation, and a type that implements
 //! [`Source`]. Adding one is that file, its `mod` line, and its entry in [`SOURCES`]. Sources know nothing of
-//! detectors or of Grafana.
+//! detectors or of Grafana. Each family of sources is a cargo feature; the [`Generator`] is always there.
 
+#![cfg_attr(
+    not(feature = "sources"),
+    allow(dead_code, reason = "what families of sources share is not needed by each of them")
+)]
+
+#[cfg(any(feature = "influxdb", feature = "prometheus", feature = "sql"))]
 mod aggregate;
 mod caller;
 mod cell;
 mod collect;
+#[cfg(any(feature = "cli", feature = "http-json"))]
 pub(crate) mod delimited;
 mod discovery;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod generator;
+#[cfg(feature = "grafana")]
 mod grafana;
+#[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http-json")]
 mod http_json;
+#[cfg(feature = "influxdb")]
 mod influxdb;
+#[cfg(feature = "http")]
 mod json;
+#[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(any(feature = "grafana", feature = "influxdb", feature = "sql"))]
 mod ranged;
 mod redact;
+mod secrets;
+#[cfg(feature = "simple-json")]
 mod simple_json;
+#[cfg(feature = "sql")]
 mod sql;
 mod time;
 
@@ -36,10 +53,15 @@ use tokio_util::sync::CancellationToken;
 pub use caller::{Caller, Identity};
 pub use discovery::{Choice, Question};
 pub use generator::Generator;
+#[cfg(feature = "grafana")]
 pub use grafana::Grafana;
+#[cfg(feature = "http-json")]
 pub use http_json::HttpJson;
+#[cfg(feature = "influxdb")]
 pub use influxdb::InfluxDb;
+#[cfg(feature = "prometheus")]
 pub use prometheus::Prometheus;
+#[cfg(feature = "simple-json")]
 pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
@@ -422,16 +444,24 @@ const fn entry<S: Source>() -> SourceEntry {
     }
 }
 
-/// Every kind of source, in the order the editor shows them.
+/// Every kind of source that is built in, in the order the editor shows them.
 pub const SOURCES: &[SourceEntry] = &[
     entry::<Generator>(),
+    #[cfg(feature = "http-json")]
     entry::<HttpJson>(),
+    #[cfg(feature = "simple-json")]
     entry::<SimpleJson>(),
+    #[cfg(feature = "influxdb")]
     entry::<InfluxDb>(),
+    #[cfg(feature = "sql")]
     sql::SQLITE,
+    #[cfg(feature = "sql")]
     sql::POSTGRESQL,
+    #[cfg(feature = "sql")]
     sql::MYSQL,
+    #[cfg(feature = "prometheus")]
     entry::<Prometheus>(),
+    #[cfg(feature = "grafana")]
     entry::<Grafana>(),
 ];
 

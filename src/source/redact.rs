@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::http::Secrets;
+use super::secrets::Secrets;
 use super::{
     Annotations, AnySource, Caller, Choice, FetchRequest, Fetched, Identity, PreparedQuery, Question,
     Reached, Reading,

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::dialect::{Dialect, TimeColumn};
 use super::options::Options;
 use super::{guard, statement};
-use crate::error::Category;
 use crate::fuzzing::{check_error, choice_of, texts};
 use crate::query::Kind;
 use crate::series::TimeRange;
@@ -30,7 +29,7 @@ fn zone(choice: usize) -> Tz {
 /// Reads the options of a query.
 pub(in crate::source) fn options(kind: &Kind) {
     if let Err(error) = kind.parse::<Options>("source") {
-        assert_eq!(error.category(), Category::Query, "{error}");
+        check_error(&error.into());
     }
 }
 

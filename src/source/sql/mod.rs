@@ -42,7 +42,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderMap;
 
 use self::dialect::TimeColumn;
 use self::discover::Texts;
@@ -54,7 +53,7 @@ use self::rows::{Clock, Column, ColumnKind, Layout, Rows, Value};
 use self::sqlite::Sqlite;
 use self::statement::Statement;
 use super::aggregate::Aggregate;
-use super::http::Secrets;
+use super::secrets::Secrets;
 use super::time::TimeFormat;
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, SourceEntry, entry, ranged};
 use crate::error::{Category, Error, Result};
@@ -96,7 +95,7 @@ impl<D: Driver> Source for Sql<D> {
     fn connect(settings: &Settings) -> Result<Self> {
         // Fails if there is a default already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let secrets = Secrets::of(settings, &HeaderMap::new());
+        let secrets = Secrets::of(settings, None);
         Ok(Self { pool: Pool::new(D::new(settings)?, settings, secrets), times: Mutex::default() })
     }
 

@@ -16,7 +16,7 @@ use super::rows::{Column, Rows, Value};
 use super::statement::Statement;
 use crate::error::{Category, Error, Result};
 use crate::settings::{Limits, Settings};
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// How long an unused session is kept.
 const IDLE: Duration = Duration::from_secs(300);

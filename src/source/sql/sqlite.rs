@@ -27,7 +27,7 @@ use super::server::zone_of;
 use super::statement::Statement;
 use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
-use crate::query::MAX_EXPANDED_BYTES;
+use crate::query::macros::MAX_EXPANDED_BYTES;
 use crate::settings::Settings;
 
 /// What one statement may be or hold, by the numbers that SQLite has for it (<https://www.sqlite.org/c3ref/c_limit_attached.html>).
