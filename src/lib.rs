@@ -23,6 +23,7 @@ pub mod frame;
 pub mod fuzzing;
 pub mod plugin;
 pub mod query;
+pub mod schema;
 pub mod series;
 pub mod settings;
 pub mod source;

@@ -26,6 +26,8 @@ mod z_score;
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use auto::Auto;
@@ -39,7 +41,7 @@ pub use seasonal::Seasonal;
 pub use z_score::ZScore;
 
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::{DEFAULT_REFIT, DEFAULT_WINDOW, Direction, Kind, Parsed};
+use crate::query::{DEFAULT_REFIT, DEFAULT_WINDOW, Direction, Kind, OptionsEntry, Parsed};
 use crate::series::Labels;
 pub use crate::series::Points;
 
@@ -307,7 +309,7 @@ pub trait Detector: Sized + Send + Sync + 'static {
     /// One sentence for the editor.
     const DESCRIPTION: &'static str;
     /// What a query can say to this kind.
-    type Options: DeserializeOwned;
+    type Options: DeserializeOwned + Serialize + JsonSchema;
 
     /// A detector with `options`, flagging points on the side of `direction`.
     ///
@@ -458,6 +460,8 @@ pub struct Built {
     pub detector: Box<dyn AnyDetector>,
     /// Names of options its kind does not know.
     pub unknown_options: Vec<String>,
+    /// Names its options: the same for two queries if they mean the same, defaults written out or not.
+    pub identity: String,
 }
 
 /// One kind of detector as the table lists it.
@@ -470,6 +474,8 @@ pub struct DetectorEntry {
     /// One sentence for the editor.
     pub description: &'static str,
     build: fn(&Kind, Direction) -> Result<Built>,
+    /// What a query can say to it.
+    pub options: OptionsEntry,
 }
 
 impl fmt::Debug for DetectorEntry {
@@ -484,9 +490,10 @@ const fn entry<D: Detector>() -> DetectorEntry {
         label: D::LABEL,
         description: D::DESCRIPTION,
         build: |options, direction| {
-            let Parsed { options, unknown } = options.parse("detector")?;
-            Ok(Built { detector: Box::new(D::new(options, direction)?), unknown_options: unknown })
+            let Parsed { options, unknown, identity } = options.parse("detector")?;
+            Ok(Built { detector: Box::new(D::new(options, direction)?), unknown_options: unknown, identity })
         },
+        options: OptionsEntry::of::<D::Options>(),
     }
 }
 

@@ -398,9 +398,7 @@ impl Engine {
         let training =
             parts.last().map_or(work.asked.settle(&*work.detector, None), |part| part.settled).training;
         let mut notices = read.notices.clone();
-        notices.extend(unknown_options_notice(
-            work.prepared.unknown_options().iter().chain(&work.unknown_options),
-        ));
+        notices.extend(unknown_options_notice(work.unknown_options()));
         notices.extend(work.reading_notices());
         notices.extend(nothing_notice(&lines));
         notices.extend(work.counter_notice(&parts, &lines));
@@ -527,15 +525,15 @@ impl Work {
         let source = source::select(own_source, &query.source)?;
         let source_kind = source.kind();
         let prepared: Arc<dyn PreparedQuery> = Arc::from(source.prepare(&query.source)?);
-        let Built { detector, unknown_options } = detector::build(&query.detector, query.direction)?;
+        let Built { detector, unknown_options, identity } =
+            detector::build(&query.detector, query.direction)?;
         let asked = Asked::of(query, prepared.default_step_ms(), job.visible, job.max_data_points);
-        let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
-        let history = format!("{source_kind} {} {}", options(&query.source), asked.step_ms);
+        // Of what was understood, not of what was written: a default left out is the same as one written out.
+        let history = format!("{source_kind} {} {}", prepared.identity(), asked.step_ms);
         let described = format!(
-            "{} {history} {} {} {:?} {:?} {:?}",
+            "{} {history} {} {identity} {:?} {:?} {:?}",
             env!("CARGO_PKG_VERSION"),
             detector.kind(),
-            options(&query.detector),
             query.direction,
             asked,
             query.transform,
@@ -582,7 +580,17 @@ impl Work {
         key.update(self.visible.from_ms.to_le_bytes());
         key.update(self.visible.to_ms.to_le_bytes());
         key.update(self.own_settle_ms.to_le_bytes());
+        // The answer names them.
+        for option in self.unknown_options() {
+            key.update(option);
+            key.update([0]);
+        }
         key.finalize().into()
+    }
+
+    /// Names of options that neither source nor detector knows.
+    fn unknown_options(&self) -> impl Iterator<Item = &String> {
+        self.prepared.unknown_options().iter().chain(&self.unknown_options)
     }
 
     /// First instant whose points are needed for a range that begins at `from_ms`, as far as that is known without any.
@@ -826,6 +834,51 @@ mod tests {
             Points { times: &shown.series.times, values: &shown.series.values },
         );
         assert_eq!(judgement.scores, shown.scores);
+    }
+
+    #[test]
+    fn a_default_left_out_and_one_written_out_are_the_same_query_to_every_cache() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let work = |json: &str| Work::new(&job(json, T0, T0 + DAY), &source, Scope::default()).unwrap();
+        let names = |work: &Work| (work.history, work.settings, work.key(), work.described.clone());
+        for (left_out, written_out) in [
+            (
+                "{}",
+                r#"{"source":{"kind":"generator","seed":42,"period":"24h"},"detector":{"kind":"auto","sensitivity":0.5}}"#,
+            ),
+            ("{}", r#"{"direction":"both","trainingWindow":"auto","transform":"none","version":1}"#),
+            (
+                r#"{"detector":{"kind":"mad"}}"#,
+                r#"{"detector":{"threshold":"3.5","window":"training","kind":"mad"}}"#,
+            ),
+            (
+                r#"{"detector":{"kind":"s-h-esd"}}"#,
+                r#"{"detector":{"kind":"s-h-esd","direction":null,"threshold":"None"}}"#,
+            ),
+            (
+                r#"{"detector":{"kind":"seasonal"}}"#,
+                r#"{"detector":{"kind":"seasonal","periods":[],"coverage":0.9990}}"#,
+            ),
+        ] {
+            assert_eq!(names(&work(left_out)), names(&work(written_out)), "{written_out}");
+        }
+        for (one, other) in [
+            ("{}", r#"{"source":{"seed":43}}"#),
+            ("{}", r#"{"detector":{"sensitivity":0.6}}"#),
+            (r#"{"detector":{"kind":"mad"}}"#, r#"{"detector":{"kind":"z-score","threshold":3.5}}"#),
+        ] {
+            assert_ne!(work(one).key(), work(other).key(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_is_named_in_its_own_answer_only() {
+        let source = source::connect(&Settings::default()).unwrap();
+        let work = |json: &str| Work::new(&job(json, T0, T0 + DAY), &source, Scope::default()).unwrap();
+        let (known, misspelt) = (work("{}"), work(r#"{"source":{"sead":43}}"#));
+        assert_ne!(known.key(), misspelt.key());
+        // But what was fetched and judged is the same.
+        assert_eq!((known.history, known.settings), (misspelt.history, misspelt.settings));
     }
 
     fn bounded(bytes: usize) -> Engine {

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use super::cell::Cell;
 use super::http::Secrets;
 use super::time::TimeFormat;
-use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
+use super::{SOURCES, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
 use crate::fuzzing::{SECRET, Target, choice_of};
 use crate::query::Kind;
 use crate::settings::{Auth, Settings};
@@ -40,18 +40,11 @@ pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
 
 /// Reads the options of a query as every kind of source.
 pub(crate) fn options(kind: &Kind) {
-    fn of<S: Source>(kind: &Kind) {
-        if let Err(error) = kind.parse::<S::Options>("source") {
+    for entry in SOURCES {
+        if let Err(error) = entry.options.read("source", kind) {
             assert_eq!(error.category(), crate::error::Category::Query, "{error}");
         }
     }
-    of::<super::Generator>(kind);
-    of::<super::HttpJson>(kind);
-    of::<super::SimpleJson>(kind);
-    of::<super::InfluxDb>(kind);
-    of::<super::Prometheus>(kind);
-    of::<super::Grafana>(kind);
-    sql::fuzzing::options(kind);
 }
 
 /// Bytes are a scalar of JSON, or the text of one.

@@ -30,6 +30,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +48,7 @@ pub(crate) use time::TimeFormat;
 
 use crate::budget::{self, how_it_ended};
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::{Kind, Parsed};
+use crate::query::{Kind, OptionsEntry, Parsed};
 use crate::series::{Series, TimeRange};
 use crate::settings::Settings;
 use crate::threads;
@@ -167,7 +169,10 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// One sentence for the editor.
     const DESCRIPTION: &'static str;
     /// What a query can say to this kind.
-    type Options: DeserializeOwned + Send + Sync + 'static;
+    type Options: DeserializeOwned + Serialize + JsonSchema + Send + Sync + 'static;
+    /// The keys of `jsonData` that only this kind knows, as [`crate::settings::OwnSettings::parse`] reads them; `None` if
+    /// it has none.
+    const SETTINGS: Option<OptionsEntry> = None;
     /// Whether answers are kept, so that later queries ask for the newest points only. Not for an upstream that is
     /// faster than looking them up.
     const WORTH_KEEPING: bool = true;
@@ -291,6 +296,9 @@ pub trait PreparedQuery: Send + Sync {
     /// Names of options the source does not know.
     fn unknown_options(&self) -> &[String];
 
+    /// Names its options: the same for two queries if they mean the same, defaults written out or not.
+    fn identity(&self) -> &str;
+
     /// See [`Source::default_step_ms`].
     fn default_step_ms(&self) -> Option<i64>;
 
@@ -329,12 +337,17 @@ struct Prepared<S: Source> {
     source: Arc<S>,
     options: S::Options,
     unknown: Vec<String>,
+    identity: String,
 }
 
 #[async_trait]
 impl<S: Source> PreparedQuery for Prepared<S> {
     fn unknown_options(&self) -> &[String] {
         &self.unknown
+    }
+
+    fn identity(&self) -> &str {
+        &self.identity
     }
 
     fn default_step_ms(&self) -> Option<i64> {
@@ -374,8 +387,8 @@ impl<S: Source> AnySource for S {
     }
 
     fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>> {
-        let Parsed { options, unknown } = options.parse("source")?;
-        Ok(Box::new(Prepared { source: self, options, unknown }))
+        let Parsed { options, unknown, identity } = options.parse("source")?;
+        Ok(Box::new(Prepared { source: self, options, unknown, identity }))
     }
 
     fn for_caller(&self, caller: &Caller) -> Result<Option<Arc<dyn AnySource>>> {
@@ -405,6 +418,10 @@ pub struct SourceEntry {
     /// One sentence for the editor.
     pub description: &'static str,
     connect: fn(&Settings) -> Result<Arc<dyn AnySource>>,
+    /// What a query can say to it.
+    pub options: OptionsEntry,
+    /// What only it knows of the data source settings.
+    pub(crate) settings: Option<OptionsEntry>,
 }
 
 impl fmt::Debug for SourceEntry {
@@ -419,6 +436,8 @@ const fn entry<S: Source>() -> SourceEntry {
         label: S::LABEL,
         description: S::DESCRIPTION,
         connect: |settings| Ok(redact::Redacted::of(Arc::new(S::connect(settings)?), settings)),
+        options: OptionsEntry::of::<S::Options>(),
+        settings: S::SETTINGS,
     }
 }
 

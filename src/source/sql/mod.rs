@@ -57,6 +57,7 @@ use super::http::Secrets;
 use super::time::TimeFormat;
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, SourceEntry, entry, ranged};
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::Settings;
 
 /// Steps that one statement covers; longer ranges are asked for in slices.
@@ -91,6 +92,7 @@ impl<D: Driver> Source for Sql<D> {
     const DESCRIPTION: &'static str = D::DESCRIPTION;
     const QUESTIONS: &'static [&'static str] = discover::QUESTIONS;
     type Options = Options;
+    const SETTINGS: Option<OptionsEntry> = Some(D::SETTINGS);
 
     fn connect(settings: &Settings) -> Result<Self> {
         // Fails if there is a default already, which is as good.

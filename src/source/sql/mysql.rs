@@ -15,10 +15,11 @@ use sqlx::{
 use super::dialect::Dialect;
 use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{ColumnKind, Value};
-use super::server::{Server, SslMode};
+use super::server::{self, Server, SslMode};
 use super::statement::Statement;
 use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::{ExposeSecret as _, Settings};
 
 const PORT: u16 = 3306;
@@ -80,6 +81,7 @@ impl Driver for Mysql {
     const LABEL: &'static str = "MySQL";
     const DESCRIPTION: &'static str = "MySQL and MariaDB, tables or SQL";
     const DIALECT: Dialect = Dialect::Mysql;
+    const SETTINGS: OptionsEntry = server::SETTINGS;
     const VERSION: &'static str =
         "SELECT IF(VERSION() LIKE '%MariaDB%', VERSION(), CONCAT('MySQL ', VERSION()))";
     // Of every user only his own are listed, unless he may read those of others.
