@@ -1,10 +1,12 @@
 import { FieldSet } from '@grafana/ui';
 import React from 'react';
 
-import { DURATION_LIMITS, SETTINGS_DEFAULTS } from '../defaults';
+import { SETTINGS_DEFAULTS } from '../defaults';
 import { DurationField, TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
 import { type SettingsOptions } from '../types';
@@ -24,8 +26,7 @@ export function PrometheusSettings(props: SettingsEditorProps) {
         <TextField
           {...COMMON}
           testId={ids.tenant}
-          label="Tenant"
-          tooltip="Whose data is asked for, where a server keeps several tenants (Mimir, Cortex, Thanos): sent as X-Scope-OrgID. Default: none."
+          {...helped(SETTINGS_SCHEMA.tenant)}
           placeholder="none"
           value={json.tenant}
           onCommit={(tenant) => onChange(setJson(settings, 'tenant', tenant.trim()))}
@@ -33,11 +34,11 @@ export function PrometheusSettings(props: SettingsEditorProps) {
         <DurationField
           {...COMMON}
           testId={ids.scrapeInterval}
-          label="Scrape interval"
-          tooltip="How often Prometheus scrapes, which $__rate_interval is made of."
+          label={SETTINGS_SCHEMA.scrapeInterval.label}
+          tooltip={SETTINGS_SCHEMA.scrapeInterval.help ?? ''}
           value={json.scrapeInterval}
           byDefault={SETTINGS_DEFAULTS.scrapeInterval}
-          limits={DURATION_LIMITS.scrapeInterval}
+          limits={SETTINGS_SCHEMA.scrapeInterval.duration ?? {}}
           onCommit={(interval) => onChange(setJson(settings, 'scrapeInterval', interval))}
         />
       </FieldSet>
