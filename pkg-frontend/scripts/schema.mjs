@@ -171,7 +171,8 @@ const sources = listed(query, 'source', query.properties.source.anyOf);
 const detectors = listed(query, 'detector', query.properties.detector.anyOf);
 const common = optionsOf(query, ['source', 'detector']);
 const { jsonData, secureJsonData } = settings.properties;
-const ownSettings = kindsOf(settings, 'settings').flatMap(([, schema]) => optionsOf(schema));
+const settingsOfKinds = listed(settings, 'settings', jsonData.anyOf).map(([kind, schema]) => [kind, optionsOf(schema)]);
+const ownSettings = settingsOfKinds.flatMap(([, options]) => options);
 const allSettings = [...new Map([...optionsOf(jsonData), ...ownSettings])];
 
 const kindTypes = (name, what, kinds) => `
@@ -200,6 +201,11 @@ export type SecretName = ${secureJsonData['x-order'].map((name) => JSON.stringif
 export const COMMON_SCHEMA: Schemas<CommonOptions> = ${JSON.stringify(record(common))};
 
 export const SETTINGS_SCHEMA: Schemas<SchemaSettings> = ${JSON.stringify(record(allSettings))};
+
+/** The settings that only one kind of source knows, in their order. */
+export const OWN_SETTINGS: { [K in keyof SourceOptions]: Array<keyof SchemaSettings> } = ${JSON.stringify(
+  Object.fromEntries(settingsOfKinds.map(([kind, options]) => [kind, options.map(([name]) => name)])),
+)};
 
 ${kindsText('SOURCE_SCHEMAS', 'source', sources)}
 

@@ -64,15 +64,16 @@ export function schemaEditor<O extends object>(kind: string, schemas: Schemas<O>
 interface Props {
   testId: string;
   scope: string;
+  labelWidth?: number;
   schema: OptionSchema;
   value: unknown;
   onCommit: (value: unknown) => void;
 }
 
 /** One option, entered as its schema says; nothing for what has no input of its own. */
-export function OptionField({ testId, scope, schema, value, onCommit }: Props) {
+export function OptionField({ testId, scope, labelWidth, schema, value, onCommit }: Props) {
   const { help = '', byDefault, empty } = schema;
-  const field = { testId, scope, ...helped(schema) };
+  const field = { testId, scope, labelWidth, ...helped(schema) };
   switch (schema.input) {
     case 'number':
       return (
@@ -135,6 +136,7 @@ export function OptionField({ testId, scope, schema, value, onCommit }: Props) {
 interface Field {
   testId: string;
   scope: string;
+  labelWidth?: number;
   label: string;
   tooltip: string;
 }

@@ -363,8 +363,6 @@ export interface SchemaSettings {
   tlsAuthWithCACert: boolean;
   /** Show a certificate to the server: secureJsonData.tlsClientCert and tlsClientKey (PEM). */
   tlsAuth: boolean;
-  /** Uids of the only data sources that may be asked. With a token, everyone who may query this data source otherwise gets whatever the account of the token may query. */
-  allowedUids: Array<string>;
   /** Whoever may query this data source may then send anything to the service by POST, with its credentials. Only for services whose POST changes nothing. Otherwise queries may GET only. */
   allowPost: boolean;
   /** Paths below the URL: queries may ask for these and what is below them, and for nothing else. */
@@ -373,20 +371,22 @@ export interface SchemaSettings {
   queryLanguage: 'influxql' | 'flux' | 'sql';
   /** Name of the organization that owns the bucket; Flux needs it. */
   organization: string;
-  /** How far the server must prove who it is: libpq's names. */
-  sslmode: 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
-  /** IANA name of the zone that timestamps without one are in. */
-  timeZone: string;
-  /** Whose data is asked for, where a server keeps several tenants (Mimir, Cortex, Thanos): sent as X-Scope-OrgID. */
-  tenant: string;
-  /** How often Prometheus scrapes, which $__rate_interval is made of. */
-  scrapeInterval: string;
   /** Absolute path of the database file on Grafana's machine, below a directory that the operator allows (sqlite_directories in grafana.ini). It is opened read-only. */
   path: string;
   /** Only databases below these directories are opened, of those that the operator of Grafana allows (sqlite_directories in grafana.ini). Absolute paths. */
   allowedDirectories: Array<string>;
   /** Nobody writes to the file: read it without locks. If somebody does, answers are wrong. */
   immutable: boolean;
+  /** IANA name of the zone that timestamps without one are in. */
+  timeZone: string;
+  /** How far the server must prove who it is: libpq's names. */
+  sslmode: 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+  /** Whose data is asked for, where a server keeps several tenants (Mimir, Cortex, Thanos): sent as X-Scope-OrgID. */
+  tenant: string;
+  /** How often Prometheus scrapes, which $__rate_interval is made of. */
+  scrapeInterval: string;
+  /** Uids of the only data sources that may be asked. With a token, everyone who may query this data source otherwise gets whatever the account of the token may query. */
+  allowedUids: Array<string>;
 }
 
 export type SecretName =
@@ -623,13 +623,6 @@ export const SETTINGS_SCHEMA: Schemas<SchemaSettings> = {
     input: 'switch',
     byDefault: false,
   },
-  allowedUids: {
-    label: 'Allowed data sources',
-    help: 'Uids of the only data sources that may be asked. With a token, everyone who may query this data source otherwise gets whatever the account of the token may query.',
-    input: 'names',
-    byDefault: [],
-    empty: 'all that the token, or else the user, may query',
-  },
   allowPost: {
     label: 'Allow POST',
     help: 'Whoever may query this data source may then send anything to the service by POST, with its credentials. Only for services whose POST changes nothing. Otherwise queries may GET only.',
@@ -665,44 +658,6 @@ export const SETTINGS_SCHEMA: Schemas<SchemaSettings> = {
     byDefault: '',
     when: { queryLanguage: ['flux'] },
   },
-  sslmode: {
-    label: 'TLS mode',
-    help: "How far the server must prove who it is: libpq's names.",
-    input: 'choice',
-    byDefault: 'verify-full',
-    choices: [
-      { value: 'disable', label: 'disable', description: 'No TLS at all.' },
-      { value: 'prefer', label: 'prefer', description: 'TLS where the server offers it, with any certificate.' },
-      { value: 'require', label: 'require', description: 'TLS with any certificate.' },
-      { value: 'verify-ca', label: 'verify-ca', description: 'TLS with a certificate of a known authority.' },
-      {
-        value: 'verify-full',
-        label: 'verify-full',
-        description: 'TLS with a certificate of a known authority for this host name.',
-      },
-    ],
-  },
-  timeZone: {
-    label: 'Time zone',
-    help: 'IANA name of the zone that timestamps without one are in.',
-    input: 'time-zone',
-    byDefault: '',
-    empty: 'UTC',
-  },
-  tenant: {
-    label: 'Tenant',
-    help: 'Whose data is asked for, where a server keeps several tenants (Mimir, Cortex, Thanos): sent as X-Scope-OrgID.',
-    input: 'text',
-    byDefault: '',
-    empty: 'none',
-  },
-  scrapeInterval: {
-    label: 'Scrape interval',
-    help: 'How often Prometheus scrapes, which $__rate_interval is made of.',
-    input: 'duration',
-    byDefault: '15s',
-    duration: { min: '1ms', max: '1d' },
-  },
   path: {
     label: 'Path',
     help: "Absolute path of the database file on Grafana's machine, below a directory that the operator allows (sqlite_directories in grafana.ini). It is opened read-only.",
@@ -722,6 +677,64 @@ export const SETTINGS_SCHEMA: Schemas<SchemaSettings> = {
     input: 'switch',
     byDefault: false,
   },
+  timeZone: {
+    label: 'Time zone',
+    help: 'IANA name of the zone that timestamps without one are in.',
+    input: 'time-zone',
+    byDefault: '',
+    empty: 'UTC',
+  },
+  sslmode: {
+    label: 'TLS mode',
+    help: "How far the server must prove who it is: libpq's names.",
+    input: 'choice',
+    byDefault: 'verify-full',
+    choices: [
+      { value: 'disable', label: 'disable', description: 'No TLS at all.' },
+      { value: 'prefer', label: 'prefer', description: 'TLS where the server offers it, with any certificate.' },
+      { value: 'require', label: 'require', description: 'TLS with any certificate.' },
+      { value: 'verify-ca', label: 'verify-ca', description: 'TLS with a certificate of a known authority.' },
+      {
+        value: 'verify-full',
+        label: 'verify-full',
+        description: 'TLS with a certificate of a known authority for this host name.',
+      },
+    ],
+  },
+  tenant: {
+    label: 'Tenant',
+    help: 'Whose data is asked for, where a server keeps several tenants (Mimir, Cortex, Thanos): sent as X-Scope-OrgID.',
+    input: 'text',
+    byDefault: '',
+    empty: 'none',
+  },
+  scrapeInterval: {
+    label: 'Scrape interval',
+    help: 'How often Prometheus scrapes, which $__rate_interval is made of.',
+    input: 'duration',
+    byDefault: '15s',
+    duration: { min: '1ms', max: '1d' },
+  },
+  allowedUids: {
+    label: 'Allowed data sources',
+    help: 'Uids of the only data sources that may be asked. With a token, everyone who may query this data source otherwise gets whatever the account of the token may query.',
+    input: 'names',
+    byDefault: [],
+    empty: 'all that the token, or else the user, may query',
+  },
+};
+
+/** The settings that only one kind of source knows, in their order. */
+export const OWN_SETTINGS: { [K in keyof SourceOptions]: Array<keyof SchemaSettings> } = {
+  generator: [],
+  'http-json': ['allowPost', 'allowedPaths'],
+  'simple-json': [],
+  influxdb: ['queryLanguage', 'organization'],
+  sqlite: ['path', 'allowedDirectories', 'immutable', 'timeZone'],
+  postgresql: ['sslmode', 'timeZone'],
+  mysql: ['sslmode', 'timeZone'],
+  prometheus: ['tenant', 'scrapeInterval'],
+  grafana: ['allowedUids'],
 };
 
 const SHARED_1: Schemas<SourceOptions['mysql']> = {

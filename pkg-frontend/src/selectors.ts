@@ -18,8 +18,6 @@ export const selectors = {
     healthPath: 'outrider-config-health-path',
     allowPost: 'outrider-config-allow-post',
     allowedPaths: 'outrider-config-allowed-paths',
-    tenant: 'outrider-config-tenant',
-    scrapeInterval: 'outrider-config-scrape-interval',
     settle: 'outrider-config-settle',
     basicAuth: 'outrider-config-basic-auth',
     basicAuthUser: 'outrider-config-basic-auth-user',

@@ -3,8 +3,7 @@ import { type Source } from '../kinds';
 import { GrafanaSettings } from '../settings/GrafanaSettings';
 import { DatabaseSettings } from '../settings/DatabaseSettings';
 import { HttpJsonSettings } from '../settings/HttpJsonSettings';
-import { HttpSettings } from '../settings/HttpSettings';
-import { PrometheusSettings } from '../settings/PrometheusSettings';
+import { SchemaSettings } from '../settings/SchemaSettings';
 import { InfluxSettings } from '../settings/InfluxSettings';
 import { SqliteSettings } from '../settings/SqliteSettings';
 import { SOURCE_SCHEMAS } from '../schema.gen';
@@ -27,7 +26,7 @@ type Sources = { [K in keyof SourceOptions]: Omit<Source<SourceOptions[K]>, 'lab
 const OWN: Sources = {
   generator: { component: schemaEditor('generator', SOURCE_SCHEMAS.generator.options) },
   'http-json': { component: HttpJsonEditor, settings: HttpJsonSettings },
-  'simple-json': { component: SimpleJsonEditor, settings: HttpSettings },
+  'simple-json': { component: SimpleJsonEditor, settings: SchemaSettings },
   influxdb: { component: InfluxDbEditor, settings: InfluxSettings, interpolate: interpolateInfluxDb },
   sqlite: {
     component: SqlEditor,
@@ -44,7 +43,7 @@ const OWN: Sources = {
     settings: DatabaseSettings,
     interpolate: inFormat((source) => (isText(source) ? formatMysql : undefined)),
   },
-  prometheus: { component: PrometheusEditor, settings: PrometheusSettings, interpolate: inFormat(formatFor) },
+  prometheus: { component: PrometheusEditor, settings: SchemaSettings, interpolate: inFormat(formatFor) },
   grafana: { component: GrafanaEditor, settings: GrafanaSettings },
 };
 
