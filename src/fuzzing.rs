@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use crate::error::{Category, Error, Result};
 use crate::series::Series;
 use crate::settings::Limits;
+use crate::source::SOURCES;
 
 /// One target.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +21,8 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// Every target.
-pub const TARGETS: &[&[Target]] = &[
+/// Every target that belongs to no kind of source.
+const TARGETS: &[&[Target]] = &[
     crate::source::fuzzing::TARGETS,
     crate::query::fuzzing::TARGETS,
     crate::settings::fuzzing::TARGETS,
@@ -37,7 +38,7 @@ pub fn find(name: &str) -> Option<&'static Target> {
 
 /// Every target, one after the other.
 pub fn all() -> impl Iterator<Item = &'static Target> {
-    TARGETS.iter().copied().flatten()
+    TARGETS.iter().copied().chain(SOURCES.iter().map(|entry| entry.fuzz)).flatten()
 }
 
 /// Limits so low that a short input reaches them.

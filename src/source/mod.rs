@@ -48,6 +48,8 @@ pub(crate) use time::TimeFormat;
 
 use crate::budget::{self, how_it_ended};
 use crate::error::{Category, Error, Result, list_names};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
 use crate::query::{Kind, OptionsEntry, Parsed};
 use crate::series::{Series, TimeRange};
 use crate::settings::Settings;
@@ -176,6 +178,10 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// Whether answers are kept, so that later queries ask for the newest points only. Not for an upstream that is
     /// faster than looking them up.
     const WORTH_KEEPING: bool = true;
+
+    /// Fuzz targets of what it reads of others.
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[];
 
     /// Gets ready to ask: checks the settings and builds clients, without talking to the upstream yet.
     ///
@@ -422,6 +428,8 @@ pub struct SourceEntry {
     pub options: OptionsEntry,
     /// What only it knows of the data source settings.
     pub(crate) settings: Option<OptionsEntry>,
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fuzz: &'static [Target],
 }
 
 impl fmt::Debug for SourceEntry {
@@ -438,6 +446,8 @@ const fn entry<S: Source>() -> SourceEntry {
         connect: |settings| Ok(redact::Redacted::of(Arc::new(S::connect(settings)?), settings)),
         options: OptionsEntry::of::<S::Options>(),
         settings: S::SETTINGS,
+        #[cfg(any(test, feature = "fuzzing"))]
+        fuzz: S::FUZZ,
     }
 }
 

@@ -116,6 +116,9 @@ impl Source for Grafana {
     const DESCRIPTION: &'static str = "Any other data source of the same Grafana, with its own query";
     const QUESTIONS: &'static [&'static str] = &["datasources"];
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [crate::fuzzing::Target] =
+        &[crate::fuzzing::Target { name: "grafana-frames", run: fuzzing::frames }];
     const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
 
     fn connect(settings: &Settings) -> Result<Self> {

@@ -33,6 +33,8 @@ use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
 use super::{FetchRequest, Fetched, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
 use crate::query::{MacroValues, OptionsEntry, expand};
 use crate::settings::Settings;
 
@@ -209,6 +211,8 @@ impl Source for HttpJson {
     const LABEL: &'static str = "HTTP JSON";
     const DESCRIPTION: &'static str = "Any web service that answers with times and values in JSON or CSV";
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[Target { name: "http-json", run: fuzzing::answer }];
     const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
 
     fn connect(settings: &Settings) -> Result<Self> {

@@ -38,6 +38,8 @@ use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
 use crate::query::OptionsEntry;
 use crate::series::Series;
 use crate::settings::{Auth, ExposeSecret as _, SecretString, Settings};
@@ -79,6 +81,15 @@ impl Source for InfluxDb {
     const LABEL: &'static str = "InfluxDB";
     const DESCRIPTION: &'static str = "InfluxDB 1, 2 and 3, asked in InfluxQL, Flux or SQL";
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[
+        Target { name: "influxdb-json", run: fuzzing::json },
+        Target { name: "influxdb-csv", run: fuzzing::csv },
+        Target { name: "influxdb-flux", run: fuzzing::flux },
+        Target { name: "influxdb-lines", run: fuzzing::lines },
+        Target { name: "influxdb-text", run: fuzzing::text },
+        Target { name: "influxdb-flux-guard", run: fuzzing::guard },
+    ];
     const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
     const QUESTIONS: &'static [&'static str] = discover::QUESTIONS;
 

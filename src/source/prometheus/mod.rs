@@ -42,6 +42,8 @@ use super::aggregate::Aggregate;
 use super::http::{Answer, Body, HttpClient};
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
 use crate::query::{AdhocFilter, DurationMs, OptionsEntry, duration_schema};
 use crate::settings::{SecretString, Settings};
 
@@ -170,6 +172,11 @@ impl Source for Prometheus {
     const DESCRIPTION: &'static str =
         "Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API";
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[
+        Target { name: "prometheus", run: fuzzing::answer },
+        Target { name: "promql", run: fuzzing::promql },
+    ];
     const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
     const QUESTIONS: &'static [&'static str] = &["metrics", "tag-keys", "tag-values", "series"];
 

@@ -23,6 +23,8 @@ use super::collect::odd_times;
 use super::http::{Answer, Body, HttpClient, Received};
 use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
 use crate::query::AdhocFilter;
 use crate::series::TimeRange;
 use crate::settings::Settings;
@@ -91,6 +93,12 @@ impl Source for SimpleJson {
     const QUESTIONS: &'static [&'static str] =
         &["search", "metrics", "payloads", "payload-options", "variable", "tag-keys", "tag-values"];
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[
+        Target { name: "simple-json", run: fuzzing::answer },
+        Target { name: "simple-json-annotations", run: fuzzing::annotations },
+        Target { name: "simple-json-names", run: fuzzing::names },
+    ];
 
     fn connect(settings: &Settings) -> Result<Self> {
         Ok(Self { client: HttpClient::new(settings)? })
