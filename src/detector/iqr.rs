@@ -170,8 +170,7 @@ mod tests {
 
     #[test]
     fn a_factor_out_of_range_is_refused_by_name() {
-        let options = parse_options("detector", &json!({"factor": 0})).unwrap();
-        let error = Iqr::new(options, Direction::Both).unwrap_err().to_string();
+        let error = parse_options::<Options>("detector", &json!({"factor": 0})).unwrap_err().to_string();
         assert!(error.contains("option detector.factor"), "{error}");
     }
 }

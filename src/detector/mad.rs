@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn an_option_out_of_range_is_refused_by_name() {
         for (options, name) in [(json!({"threshold": 0}), "threshold"), (json!({"scale": -1}), "scale")] {
-            let error = Mad::new(parse_options("detector", &options).unwrap(), Direction::Both).unwrap_err();
+            let error = parse_options::<Options>("detector", &options).unwrap_err();
             assert!(error.to_string().contains(&format!("option detector.{name}")), "{error}");
         }
         let error = parse_options::<Options>("detector", &json!({"window": "1x"})).unwrap_err().to_string();

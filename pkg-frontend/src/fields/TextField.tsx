@@ -62,6 +62,9 @@ interface NumberFieldProps extends FieldProps {
   width?: number;
 }
 
+/** Of a default, as many as say something to people. */
+const DIGITS = 7;
+
 /** A number; when emptied it takes its default again. */
 export function NumberField({
   value,
@@ -90,7 +93,7 @@ export function NumberField({
       placeholder={byDefault === null ? empty : undefined}
       {...field}
       type="number"
-      tooltip={sentences(tooltip, rangeText(limits), byDefault === null ? empty : String(byDefault))}
+      tooltip={sentences(tooltip, rangeText(limits), byDefault === null ? empty : String(Number(byDefault.toPrecision(DIGITS))))}
       value={value === null ? '' : String(value)}
       validate={(text) => (text.trim() === '' ? undefined : check(text))}
       onCommit={commit}
