@@ -63,7 +63,7 @@ interface NumberFieldProps extends FieldProps {
 }
 
 /** Of a default, as many as say something to people. */
-const DIGITS = 7;
+const DIGITS = 5;
 
 /** A number; when emptied it takes its default again. */
 export function NumberField({
@@ -93,7 +93,11 @@ export function NumberField({
       placeholder={byDefault === null ? empty : undefined}
       {...field}
       type="number"
-      tooltip={sentences(tooltip, rangeText(limits), byDefault === null ? empty : String(Number(byDefault.toPrecision(DIGITS))))}
+      tooltip={sentences(
+        tooltip,
+        rangeText(limits),
+        byDefault === null ? empty : String(Number(byDefault.toPrecision(DIGITS))),
+      )}
       value={value === null ? '' : String(value)}
       validate={(text) => (text.trim() === '' ? undefined : check(text))}
       onCommit={commit}
