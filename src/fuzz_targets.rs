@@ -6,9 +6,10 @@
 //! Built for tests and with the feature `fuzzing` only. A target panics where something does not hold.
 
 pub use crate::fuzzing::Target;
+use crate::source::SOURCES;
 
-/// Every target.
-pub const TARGETS: &[&[Target]] = &[
+/// Every target that belongs to no kind of source.
+const TARGETS: &[&[Target]] = &[
     crate::source::fuzzing::TARGETS,
     crate::query::fuzzing::TARGETS,
     crate::settings::fuzzing::TARGETS,
@@ -24,7 +25,7 @@ pub fn find(name: &str) -> Option<&'static Target> {
 
 /// Every target, one after the other.
 pub fn all() -> impl Iterator<Item = &'static Target> {
-    TARGETS.iter().copied().flatten()
+    TARGETS.iter().copied().chain(SOURCES.iter().map(|entry| entry.fuzz)).flatten()
 }
 
 #[cfg(test)]

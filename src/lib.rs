@@ -24,6 +24,7 @@ pub mod fuzz_targets;
 mod fuzzing;
 pub mod plugin;
 pub mod query;
+pub mod schema;
 pub mod series;
 pub mod settings;
 pub mod source;

@@ -340,9 +340,7 @@ impl Engine {
         let training =
             parts.last().map_or(work.asked.settle(&*work.detector, None), |part| part.settled).training;
         let mut notices = read.notices.clone();
-        notices.extend(notices::unknown_options_notice(
-            work.prepared.unknown_options().iter().chain(&work.unknown_options),
-        ));
+        notices.extend(notices::unknown_options_notice(work.unknown_options()));
         notices.extend(notices::reading_notices(work));
         notices.extend(notices::nothing_notice(&lines));
         notices.extend(notices::counter_notice(work, &parts, &lines));

@@ -62,6 +62,51 @@ async fn a_judged_point_never_trains_its_own_model() {
     assert_eq!(judgement.scores, shown.scores);
 }
 
+#[test]
+fn a_default_left_out_and_one_written_out_are_the_same_query_to_every_cache() {
+    let source = source::connect(&Settings::default()).unwrap();
+    let work = |json: &str| Work::new(&job(json, T0, T0 + DAY), &source, Scope::default()).unwrap();
+    let names = |work: &Work| (work.history, work.settings, work.key(), work.described.clone());
+    for (left_out, written_out) in [
+        (
+            "{}",
+            r#"{"source":{"kind":"generator","seed":42,"period":"24h"},"detector":{"kind":"auto","sensitivity":0.5}}"#,
+        ),
+        ("{}", r#"{"direction":"both","trainingWindow":"auto","transform":"none","version":1}"#),
+        (
+            r#"{"detector":{"kind":"mad"}}"#,
+            r#"{"detector":{"threshold":"3.5","window":"training","kind":"mad"}}"#,
+        ),
+        (
+            r#"{"detector":{"kind":"s-h-esd"}}"#,
+            r#"{"detector":{"kind":"s-h-esd","direction":null,"threshold":"None"}}"#,
+        ),
+        (
+            r#"{"detector":{"kind":"seasonal"}}"#,
+            r#"{"detector":{"kind":"seasonal","periods":[],"coverage":0.9990}}"#,
+        ),
+    ] {
+        assert_eq!(names(&work(left_out)), names(&work(written_out)), "{written_out}");
+    }
+    for (one, other) in [
+        ("{}", r#"{"source":{"seed":43}}"#),
+        ("{}", r#"{"detector":{"sensitivity":0.6}}"#),
+        (r#"{"detector":{"kind":"mad"}}"#, r#"{"detector":{"kind":"z-score","threshold":3.5}}"#),
+    ] {
+        assert_ne!(work(one).key(), work(other).key(), "{other}");
+    }
+}
+
+#[test]
+fn an_unknown_option_is_named_in_its_own_answer_only() {
+    let source = source::connect(&Settings::default()).unwrap();
+    let work = |json: &str| Work::new(&job(json, T0, T0 + DAY), &source, Scope::default()).unwrap();
+    let (known, misspelt) = (work("{}"), work(r#"{"source":{"sead":43}}"#));
+    assert_ne!(known.key(), misspelt.key());
+    // But what was fetched and judged is the same.
+    assert_eq!((known.history, known.settings), (misspelt.history, misspelt.settings));
+}
+
 fn bounded(bytes: usize) -> Engine {
     Engine::new(Workers::default(), 0, Clock::system()).bounded(Memory::of(bytes), Duration::from_secs(60))
 }

@@ -20,7 +20,7 @@ use crate::source::{self, AnySource, PreparedQuery, Reading};
 pub(super) struct Work {
     pub(super) prepared: Arc<dyn PreparedQuery>,
     pub(super) detector: Arc<dyn AnyDetector>,
-    pub(super) unknown_options: Vec<String>,
+    unknown_options: Vec<String>,
     pub(super) source: &'static str,
     pub(super) asked: Asked,
     pub(super) visible: TimeRange,
@@ -36,7 +36,7 @@ pub(super) struct Work {
     /// Names all that verdicts depend on besides the points and what is settled by them.
     pub(super) settings: Key,
     /// What of that is the same on every replica.
-    described: String,
+    pub(super) described: String,
 }
 
 impl Work {
@@ -45,15 +45,15 @@ impl Work {
         let source = source::select(own_source, &query.source)?;
         let source_kind = source.kind();
         let prepared: Arc<dyn PreparedQuery> = Arc::from(source.prepare(&query.source)?);
-        let Built { detector, unknown_options } = detector::build(&query.detector, query.direction)?;
+        let Built { detector, unknown_options, identity } =
+            detector::build(&query.detector, query.direction)?;
         let asked = Asked::of(query, prepared.default_step_ms(), job.visible, job.max_data_points);
-        let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
-        let history = format!("{source_kind} {} {}", options(&query.source), asked.step_ms);
+        // Of what was understood, not of what was written: a default left out is the same as one written out.
+        let history = format!("{source_kind} {} {}", prepared.identity(), asked.step_ms);
         let described = format!(
-            "{} {history} {} {} {:?} {:?} {:?}",
+            "{} {history} {} {identity} {:?} {:?} {:?}",
             env!("CARGO_PKG_VERSION"),
             detector.kind(),
-            options(&query.detector),
             query.direction,
             asked,
             query.transform,
@@ -103,7 +103,17 @@ impl Work {
         key.update(self.visible.to_ms.to_le_bytes());
         key.update(self.own_settle_ms.to_le_bytes());
         key.update(format!("{:?}", self.rules));
+        // The answer names them.
+        for option in self.unknown_options() {
+            key.update(option);
+            key.update([0]);
+        }
         key.finalize().into()
+    }
+
+    /// Names of options that neither source nor detector knows.
+    pub(super) fn unknown_options(&self) -> impl Iterator<Item = &String> {
+        self.prepared.unknown_options().iter().chain(&self.unknown_options)
     }
 
     /// First instant whose points are needed for a range that begins at `from_ms`, as far as that is known without any.

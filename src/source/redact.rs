@@ -87,6 +87,10 @@ impl PreparedQuery for RedactedQuery {
         self.query.unknown_options()
     }
 
+    fn identity(&self) -> &str {
+        self.query.identity()
+    }
+
     fn default_step_ms(&self) -> Option<i64> {
         self.query.default_step_ms()
     }

@@ -1,9 +1,12 @@
 //! Durations as Grafana writes them: `30s`, `15m`, `7d`, `1h30m`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
 
 /// A length of time in whole milliseconds, at least 0, written as a Grafana duration string.
 ///
@@ -77,6 +80,42 @@ impl FromStr for DurationMs {
             total = count.checked_mul(*millis).and_then(|ms| total.checked_add(ms)).ok_or_else(wrong)?;
         }
         Ok(Self(total))
+    }
+}
+
+impl Serialize for DurationMs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Schema of a duration that lies in `range`, or is the `word` that may stand in its place.
+#[must_use]
+pub fn duration_schema(range: (DurationMs, DurationMs), word: Option<&str>) -> Schema {
+    let (shortest, longest) = range;
+    let mut limits = json!({ "minimum": shortest.to_string(), "maximum": longest.to_string() });
+    if let Some(word) = word {
+        limits["word"] = json!(word);
+    }
+    let or_word = word.map_or(String::new(), |word| format!("|{word}"));
+    json_schema!({
+        "type": "string",
+        "pattern": format!("^(([0-9]+(ms|[smhdwMy]))+{or_word})$"),
+        "x-duration": limits,
+    })
+}
+
+impl JsonSchema for DurationMs {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^([0-9]+(ms|[smhdwMy]))+$", "x-duration": {} })
     }
 }
 

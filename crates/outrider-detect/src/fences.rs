@@ -6,7 +6,6 @@
 use super::short::Short;
 use super::window::{Summary, Window};
 use super::{Judgement, MIN_TRAINING_POINTS, Points, Verdict};
-use crate::error::{Error, Result};
 use crate::options::{Direction, DurationMs};
 use outrider_forest::cancel::{Checkpoints, checkpoint};
 
@@ -16,17 +15,6 @@ pub(super) const SCORE_AT_THRESHOLD: f64 = 0.5;
 /// Maps how far out a point is, at least 0, to 0 to 1: monotone, and [`SCORE_AT_THRESHOLD`] at `threshold`.
 pub(super) fn score(distance: f64, threshold: f64) -> f64 {
     if distance == f64::INFINITY { 1.0 } else { distance / (distance + threshold) }
-}
-
-/// `value` as an option that must be more than 0 and at most `most`.
-pub(super) fn positive(option: &str, value: f64, most: f64) -> Result<f64> {
-    if value > 0.0 && value <= most {
-        return Ok(value);
-    }
-    Err(Error::new(format!(
-        "option detector.{option}: expected a number above 0 and up to {most}, got {value}"
-    ))
-    .hint("correct it in the query editor, or leave it empty for the default"))
 }
 
 /// Whether a point on the side of `side` is to be flagged.
@@ -308,14 +296,5 @@ mod tests {
         assert_eq!(distance(Normal { unit: f64::INFINITY, ..normal }, 1e308).1, 0.0);
         assert_eq!(distance(Normal { unit: 0.0, ..normal }, 1e308).1, f64::INFINITY);
         assert_eq!(distance(Normal { unit: 0.0, ..normal }, -1e308), (Verdict::Normal, 0.0));
-    }
-
-    #[test]
-    fn an_option_must_be_more_than_nothing() {
-        assert_eq!(positive("threshold", 3.0, 1_000.0), Ok(3.0));
-        for wrong in [0.0, -1.0, f64::NAN, 1_001.0] {
-            let error = positive("threshold", wrong, 1_000.0).unwrap_err().to_string();
-            assert!(error.contains("option detector.threshold: expected a number above 0"), "{error}");
-        }
     }
 }

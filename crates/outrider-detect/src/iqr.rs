@@ -16,15 +16,16 @@
 //!
 //! [`MIN_TRAINING_POINTS`]: super::MIN_TRAINING_POINTS
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::fences::{Normal, Rule, positive};
+use super::fences::{Normal, Rule};
 use super::mad::robust_sigma;
 use super::robust::MAD_TO_SIGMA;
 use super::window::{Ranks, Window};
 use super::{Detector, Judgement, Points};
 use crate::error::Result;
-use crate::options::Direction;
+use crate::options::{Direction, Real, UpTo};
 
 /// The interquartile range of a normal distribution in standard deviations: 2 Φ⁻¹(3/4), twice its MAD.
 const SIGMA_TO_RANGE: f64 = 2.0 / MAD_TO_SIGMA;
@@ -36,21 +37,23 @@ pub struct Iqr {
 }
 
 /// What a query can say to Tukey's fences. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// What a point is compared with: `training` (default), or a duration of 1s to 400d such as `6h` for the points of
-    /// that length before it. Points before the training window are not known, so a duration longer than that sees
-    /// less at the begin of a block.
+    /// A point further than this outside the quartiles is an outlier, in interquartile ranges. 3 are the outer fences of
+    /// Tukey, 1.5 his inner ones, which flag one ordinary point in 140.
+    #[schemars(title = "Factor")]
+    pub factor: Real<UpTo<1_000>>,
+    /// What a point is compared with: `training` for the training window, or a duration for the points of that length
+    /// before it, which follows slow drifts. A duration longer than the training window sees less at the beginning of a
+    /// block.
+    #[schemars(title = "Window")]
     pub window: Window,
-    /// A point is flagged if it is further than this from the quartile next to it, in interquartile ranges; above 0 to
-    /// 1,000, default 3 (Tukey's outer fences). 1.5, his inner ones, flags one ordinary point in 140.
-    pub factor: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { window: Window::Training, factor: 3.0 }
+        Self { window: Window::Training, factor: Real::constant(3.0) }
     }
 }
 
@@ -65,7 +68,7 @@ impl Detector for Iqr {
         Ok(Self {
             rule: Rule {
                 window: options.window,
-                threshold: positive("factor", options.factor, 1_000.0)?,
+                threshold: options.factor.get(),
                 direction,
                 unit: "interquartile ranges",
                 from: ["the lower quartile", "the upper quartile"],
@@ -167,8 +170,7 @@ mod tests {
 
     #[test]
     fn a_factor_out_of_range_is_refused_by_name() {
-        let options = parse_options("detector", &json!({"factor": 0})).unwrap();
-        let error = Iqr::new(options, Direction::Both).unwrap_err().to_string();
+        let error = parse_options::<Options>("detector", &json!({"factor": 0})).unwrap_err().to_string();
         assert!(error.contains("option detector.factor"), "{error}");
     }
 }

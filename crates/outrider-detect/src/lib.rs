@@ -51,6 +51,7 @@
 pub mod auto;
 mod causal;
 pub mod changepoint;
+mod described;
 mod duration;
 pub mod error;
 mod fences;
@@ -60,6 +61,7 @@ mod lenient;
 pub mod mad;
 pub mod options;
 pub mod peers;
+mod real;
 mod robust;
 pub mod s_h_esd;
 pub mod seasonal;
@@ -74,6 +76,8 @@ pub mod z_score;
 use std::fmt;
 use std::ops::Range;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use auto::Auto;
@@ -91,7 +95,7 @@ pub use window::Window;
 pub use z_score::ZScore;
 
 use error::list_names;
-use options::{DEFAULT_REFIT, DEFAULT_WINDOW, Direction, Kind, Parsed};
+use options::{DEFAULT_REFIT, DEFAULT_WINDOW, Direction, Kind, OptionsEntry, Parsed};
 use series::Labels;
 
 #[cfg(doctest)]
@@ -396,7 +400,7 @@ pub trait Detector: Sized + Send + Sync + 'static {
     /// One sentence for the editor.
     const DESCRIPTION: &'static str;
     /// What a query can say to this kind.
-    type Options: DeserializeOwned;
+    type Options: DeserializeOwned + Serialize + JsonSchema;
 
     /// A detector with `options`, flagging points on the side of `direction`.
     ///
@@ -547,6 +551,8 @@ pub struct Built {
     pub detector: Box<dyn AnyDetector>,
     /// Names of options its kind does not know.
     pub unknown_options: Vec<String>,
+    /// Names its options: the same for two queries if they mean the same, defaults written out or not.
+    pub identity: String,
 }
 
 /// One kind of detector as the table lists it.
@@ -559,6 +565,8 @@ pub struct DetectorEntry {
     /// One sentence for the editor.
     pub description: &'static str,
     build: fn(&Kind, Direction) -> Result<Built>,
+    /// What a query can say to it.
+    pub options: OptionsEntry,
 }
 
 impl fmt::Debug for DetectorEntry {
@@ -573,9 +581,10 @@ const fn entry<D: Detector>() -> DetectorEntry {
         label: D::LABEL,
         description: D::DESCRIPTION,
         build: |options, direction| {
-            let Parsed { options, unknown } = options.parse("detector")?;
-            Ok(Built { detector: Box::new(D::new(options, direction)?), unknown_options: unknown })
+            let Parsed { options, unknown, identity } = options.parse("detector")?;
+            Ok(Built { detector: Box::new(D::new(options, direction)?), unknown_options: unknown, identity })
         },
+        options: OptionsEntry::of::<D::Options>(),
     }
 }
 

@@ -14,14 +14,15 @@
 //!
 //! [`MIN_TRAINING_POINTS`]: super::MIN_TRAINING_POINTS
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::fences::{Normal, Rule, positive};
+use super::fences::{Normal, Rule};
 use super::robust::{MAD_TO_SIGMA, MEAN_DEVIATION_TO_SIGMA};
 use super::window::{Ranks, Window};
 use super::{Detector, Judgement, Points};
 use crate::error::Result;
-use crate::options::Direction;
+use crate::options::{Direction, Real, UpTo};
 
 /// The modified z-score with the options of one query.
 #[derive(Debug, Clone)]
@@ -31,22 +32,25 @@ pub struct Mad {
 }
 
 /// What a query can say to the modified z-score. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// What a point is compared with: `training` (default), or a duration of 1s to 400d such as `6h` for the points of
-    /// that length before it. Points before the training window are not known, so a duration longer than that sees
-    /// less at the begin of a block.
+    /// A point further than this from the median is an outlier, in robust sigmas.
+    #[schemars(title = "Threshold", extend("x-unit" = "sigmas"))]
+    pub threshold: Real<UpTo<1_000>>,
+    /// What a point is compared with: `training` for the training window, or a duration for the points of that length
+    /// before it, which follows slow drifts. A duration longer than the training window sees less at the beginning of a
+    /// block.
+    #[schemars(title = "Window")]
     pub window: Window,
-    /// A point is flagged if it is further than this from the median, in robust sigmas; above 0 to 1,000, default 3.5.
-    pub threshold: f64,
-    /// What makes the MAD a sigma; above 0 to 1,000. Default 1.4826, which is right for a normal distribution.
-    pub scale: f64,
+    /// What makes the median absolute deviation a sigma; the default is right for a normal distribution.
+    #[schemars(title = "Scale", extend("x-advanced" = true))]
+    pub scale: Real<UpTo<1_000>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { window: Window::Training, threshold: 3.5, scale: MAD_TO_SIGMA }
+        Self { window: Window::Training, threshold: Real::constant(3.5), scale: Real::constant(MAD_TO_SIGMA) }
     }
 }
 
@@ -60,12 +64,12 @@ impl Detector for Mad {
         Ok(Self {
             rule: Rule {
                 window: options.window,
-                threshold: positive("threshold", options.threshold, 1_000.0)?,
+                threshold: options.threshold.get(),
                 direction,
                 unit: "robust sigmas",
                 from: ["the median"; 2],
             },
-            scale: positive("scale", options.scale, 1_000.0)?,
+            scale: options.scale.get(),
         })
     }
 
@@ -260,7 +264,7 @@ mod tests {
     #[test]
     fn an_option_out_of_range_is_refused_by_name() {
         for (options, name) in [(json!({"threshold": 0}), "threshold"), (json!({"scale": -1}), "scale")] {
-            let error = Mad::new(parse_options("detector", &options).unwrap(), Direction::Both).unwrap_err();
+            let error = parse_options::<Options>("detector", &options).unwrap_err();
             assert!(error.to_string().contains(&format!("option detector.{name}")), "{error}");
         }
         let error = parse_options::<Options>("detector", &json!({"window": "1x"})).unwrap_err().to_string();

@@ -13,27 +13,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-pub use super::duration::DurationMs;
+pub use super::described::OptionsEntry;
+pub use super::duration::{DurationMs, duration_schema};
 use super::lenient::Lenient;
+pub use super::real::{Finite, Interval, NotNegative, Positive, Real, UpTo};
 use crate::error::{Error, Result, shortened};
 
 /// The most of an option's trouble that is told: what was typed may be part of it.
 const QUOTED_CHARS: usize = 1_000;
 
 /// Which side of the expected value may be flagged. Scores do not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// High and low.
     #[default]
+    #[schemars(title = "Both")]
     Both,
     /// Only values above what is expected.
+    #[schemars(title = "High")]
     High,
     /// Only values below what is expected.
+    #[schemars(title = "Low")]
     Low,
 }
 
@@ -45,7 +53,7 @@ pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 /// A kind's name with its options, as one object on the wire: `{"kind": "generator", "seed": 42}`.
 ///
 /// The options stay JSON until the kind they belong to is known; [`Kind::parse`] then makes them a type.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Kind(Map<String, Value>);
 
@@ -66,17 +74,33 @@ impl Kind {
     ///
     /// # Errors
     /// [`Error`], naming the option.
-    pub fn parse<T: DeserializeOwned>(&self, place: &str) -> Result<Parsed<T>> {
+    pub fn parse<T: DeserializeOwned + Serialize>(&self, place: &str) -> Result<Parsed<T>> {
         let value = Value::Object(self.0.clone());
         let mut unknown = Vec::new();
         let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
         let noting = serde_ignored::Deserializer::new(Lenient(&value), &mut note);
-        let options = read(place, noting)?;
+        let options: T = read(place, noting)?;
         unknown.retain(|option| option != "kind");
         for option in &mut unknown {
             *option = format!("{place}.{option}");
         }
-        Ok(Parsed { options, unknown })
+        let identity = serde_json::to_string(&options)
+            .map_err(|error| Error::new(format!("the options of {place} cannot be named: {error}")))?;
+        Ok(Parsed { options, unknown, identity })
+    }
+}
+
+impl JsonSchema for Kind {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Kind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "properties": { "kind": { "type": "string" } } })
     }
 }
 
@@ -88,6 +112,8 @@ pub struct Parsed<T> {
     /// Names of options the kind does not know, such as misspelt ones. They are no error, since an older version of
     /// the plugin may meet the query of a newer one; but the user should hear of them.
     pub unknown: Vec<String>,
+    /// The options as JSON, every default written out: the same for two queries that mean the same, however they say it.
+    pub identity: String,
 }
 
 /// Reads `value` as `T`, numbers and switches in text too, with errors that name the option by its path below `place`.
@@ -116,8 +142,8 @@ fn read<'de, T: Deserialize<'de>>(
 }
 
 /// A whole number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(try_from = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "u32")]
 pub struct Whole<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
@@ -147,9 +173,29 @@ impl<const MIN: u32, const MAX: u32> TryFrom<f64> for Whole<MIN, MAX> {
     }
 }
 
+impl<const MIN: u32, const MAX: u32> From<Whole<MIN, MAX>> for u32 {
+    fn from(whole: Whole<MIN, MAX>) -> Self {
+        whole.0
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> JsonSchema for Whole<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
 /// A number from 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize)]
-#[serde(try_from = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(try_from = "f64", into = "f64")]
 pub struct Ratio(f64);
 
 impl Ratio {
@@ -179,11 +225,31 @@ impl TryFrom<f64> for Ratio {
     }
 }
 
+impl From<Ratio> for f64 {
+    fn from(ratio: Ratio) -> Self {
+        ratio.0
+    }
+}
+
+impl JsonSchema for Ratio {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Ratio".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, Serialize)]
     #[serde(rename_all = "camelCase", default)]
     struct Options {
         n_trees: Whole<1, 10>,
@@ -210,6 +276,24 @@ mod tests {
     fn defaults_fill_what_is_left_out() {
         let options = parse(r#"{"kind":"x","threshold":1}"#).unwrap();
         assert_eq!((options.n_trees.get(), options.threshold.get()), (3, 1.0));
+    }
+
+    #[test]
+    fn a_default_written_out_and_one_left_out_have_the_same_identity() {
+        let identity = |json: &str| {
+            let kind = serde_json::from_str::<Kind>(json).unwrap();
+            kind.parse::<Options>("detector").unwrap().identity
+        };
+        let left_out = identity("{}");
+        for same in [
+            r#"{"nTrees":3}"#,
+            r#"{"threshold":0.5,"kind":"x"}"#,
+            r#"{"threshold":"0.50","other":1}"#,
+            r#"{"nTrees":3.0,"threshold":5e-1}"#,
+        ] {
+            assert_eq!(identity(same), left_out, "{same}");
+        }
+        assert_ne!(identity(r#"{"nTrees":4}"#), left_out);
     }
 
     #[test]

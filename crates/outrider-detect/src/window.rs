@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::options::DurationMs;
+use crate::options::{DurationMs, duration_schema};
 
 /// What a point is compared with: `"training"`, or a duration such as `"6h"` for the points of that length before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -21,13 +22,38 @@ pub enum Window {
     Rolling(DurationMs),
 }
 
+/// The word for the training window.
+const TRAINING: &str = "training";
 const ROLLING_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1_000), DurationMs::from_days(400));
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Training => serializer.serialize_str(TRAINING),
+            Self::Rolling(length) => length.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Window {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Window".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        duration_schema(ROLLING_RANGE, Some(TRAINING))
+    }
+}
 
 impl TryFrom<String> for Window {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if matches!(text.trim(), "" | "training") {
+        if matches!(text.trim(), "" | TRAINING) {
             return Ok(Self::Training);
         }
         let length: DurationMs = text.parse().map_err(|error| format!("{error}, or \"training\""))?;

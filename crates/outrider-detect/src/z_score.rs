@@ -11,13 +11,14 @@
 //!
 //! [`MIN_TRAINING_POINTS`]: super::MIN_TRAINING_POINTS
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::fences::{Normal, Rule, positive};
+use super::fences::{Normal, Rule};
 use super::window::{Moments, Window};
 use super::{Detector, Judgement, Points};
 use crate::error::Result;
-use crate::options::Direction;
+use crate::options::{Direction, Real, UpTo};
 
 /// The z-score with the options of one query.
 #[derive(Debug, Clone)]
@@ -26,20 +27,22 @@ pub struct ZScore {
 }
 
 /// What a query can say to the z-score. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// What a point is compared with: `training` (default), or a duration of 1s to 400d such as `6h` for the points of
-    /// that length before it. Points before the training window are not known, so a duration longer than that sees
-    /// less at the begin of a block.
+    /// A point further than this from the mean is an outlier, in standard deviations.
+    #[schemars(title = "Threshold", extend("x-unit" = "sigmas"))]
+    pub threshold: Real<UpTo<1_000>>,
+    /// What a point is compared with: `training` for the training window, or a duration for the points of that length
+    /// before it, which follows slow drifts. A duration longer than the training window sees less at the beginning of a
+    /// block.
+    #[schemars(title = "Window")]
     pub window: Window,
-    /// A point is flagged if it is further than this from the mean, in standard deviations; above 0 to 1,000, default 3.
-    pub threshold: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { window: Window::Training, threshold: 3.0 }
+        Self { window: Window::Training, threshold: Real::constant(3.0) }
     }
 }
 
@@ -54,7 +57,7 @@ impl Detector for ZScore {
         Ok(Self {
             rule: Rule {
                 window: options.window,
-                threshold: positive("threshold", options.threshold, 1_000.0)?,
+                threshold: options.threshold.get(),
                 direction,
                 unit: "sigmas",
                 from: ["the mean"; 2],

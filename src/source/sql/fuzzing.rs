@@ -7,7 +7,6 @@ use super::dialect::{Dialect, TimeColumn};
 use super::options::Options;
 use super::{guard, statement};
 use crate::fuzzing::{check_error, choice_of, texts};
-use crate::query::Kind;
 use crate::series::TimeRange;
 use crate::source::FetchRequest;
 
@@ -24,13 +23,6 @@ fn dialect(choice: usize) -> Dialect {
 
 fn zone(choice: usize) -> Tz {
     if choice & 8 == 0 { Tz::UTC } else { Tz::America__St_Johns }
-}
-
-/// Reads the options of a query.
-pub(in crate::source) fn options(kind: &Kind) {
-    if let Err(error) = kind.parse::<Options>("source") {
-        check_error(&error.into());
-    }
 }
 
 /// A byte that chooses the dialect, the value of a filter, a line break, and SQL with macros.

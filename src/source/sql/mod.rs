@@ -57,6 +57,9 @@ use super::secrets::Secrets;
 use super::time::TimeFormat;
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, SourceEntry, entry, ranged};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
+use crate::query::OptionsEntry;
 use crate::settings::Settings;
 
 /// Steps that one statement covers; longer ranges are asked for in slices.
@@ -91,6 +94,16 @@ impl<D: Driver> Source for Sql<D> {
     const DESCRIPTION: &'static str = D::DESCRIPTION;
     const QUESTIONS: &'static [&'static str] = discover::QUESTIONS;
     type Options = Options;
+    // What the three share is named by one of them.
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = match D::DIALECT {
+        dialect::Dialect::Sqlite => &[
+            Target { name: "sql-text", run: fuzzing::text },
+            Target { name: "sql-names", run: fuzzing::names },
+        ],
+        _ => &[],
+    };
+    const SETTINGS: Option<OptionsEntry> = Some(D::SETTINGS);
 
     fn connect(settings: &Settings) -> Result<Self> {
         // Fails if there is a default already, which is as good.

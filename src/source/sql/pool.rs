@@ -15,6 +15,7 @@ use super::failure::{self, Failed};
 use super::rows::{Column, Rows, Value};
 use super::statement::Statement;
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::{Limits, Settings};
 use crate::source::secrets::Secrets;
 
@@ -34,6 +35,8 @@ pub(super) trait Driver: Sized + Send + Sync + 'static {
     const LABEL: &'static str;
     const DESCRIPTION: &'static str;
     const DIALECT: Dialect;
+    /// The keys of `jsonData` that only it knows.
+    const SETTINGS: OptionsEntry;
     /// Says the version of the server.
     const VERSION: &'static str;
     /// Says what the user may do besides reading tables, a row each, if there is such a statement.

@@ -10,7 +10,7 @@
 //! What stays wrong beyond doubt is told until it ends (`lasting`).
 //!
 //! Cost: O(2,016) steps a point for the nearest neighbours, and for every statistic a step for each 256 points a block and
-//! a sort; about 600 bytes a point while it works. Warm-up: 40 (`calibration::MIN_VALUES`) training points for a score,
+//! a sort; up to 1,280 bytes a point while it works (`Detector::bytes`). Warm-up: 40 (`calibration::MIN_VALUES`) training points for a score,
 //! 150 (`MIN_FLAGGING_POINTS`) for a flag; two days until a daily season is known, and two weeks for a weekly one. Not for
 //! comparing series with each other, nor for limits that are known beforehand.
 
@@ -37,7 +37,8 @@ use std::cell::LazyCell;
 use std::ops::Range;
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use self::course::Course;
 use self::incidents::{Beyond, Incidents, MAX_ONGOING, Part, Told};
@@ -128,16 +129,18 @@ pub struct Auto {
 }
 
 /// What a query can say to the automatic detector. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// How easily a point is flagged, 0 (only the grossest) to 1 (many false alarms), default 0.5.
+    /// How easily a point is flagged: at 0 only the grossest outliers, at 1 many false alarms too.
+    #[schemars(title = "Sensitivity")]
     pub sensitivity: Ratio,
-    /// Points for which an incident is not told again unless it gets worse, 0 to 10,000, default 300; a tenth of them for
-    /// steps in white noise. Where points are further apart than the query's step, so many steps.
+    /// Points after an incident during which only a worse one is reported; a tenth of them for steps in white noise.
+    /// Where points are further apart than the query's step, so many steps.
+    #[schemars(title = "Refractory", extend("x-unit" = "points"))]
     pub refractory: Whole<0, 10_000>,
-    /// IANA time zone whose clock the daily and weekly season follow, across changes to and from summer time; default
-    /// `UTC`.
+    /// Time zone whose clock the daily and weekly seasons follow, across changes to and from summer time, as an IANA name.
+    #[schemars(title = "Time zone", example = &"Europe/Berlin", extend("format" = "iana-time-zone"))]
     pub time_zone: String,
 }
 

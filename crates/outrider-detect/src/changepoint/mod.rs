@@ -31,16 +31,17 @@
 
 mod charts;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use self::charts::FEWEST_POINTS;
 use self::charts::{Change, Threshold, Watch, What};
-use super::fences::{SCORE_AT_THRESHOLD, positive, wanted};
+use super::fences::{SCORE_AT_THRESHOLD, wanted};
 use super::short::Short;
 use super::whiten::{Noise, Season, innovations};
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::Result;
-use crate::options::{Direction, Whole};
+use crate::options::{Direction, Real, UpTo, Whole};
 use outrider_forest::cancel::{Checkpoints, checkpoint};
 
 /// The change of the mean normal score of sizes that the charts of the noise are tuned to: between that of twice the
@@ -62,37 +63,48 @@ pub struct Changepoint {
 }
 
 /// Which changes are events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kinds {
     /// Changes of the level.
+    #[schemars(title = "Level")]
     Level,
     /// Changes of the size of the noise.
+    #[schemars(title = "Noise")]
     Variance,
     /// Both.
     #[default]
+    #[schemars(title = "Both")]
     Both,
 }
 
 /// What a query can say to the changepoint detector. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// Which changes are events: `level`, `variance` (the size of the noise) or `both` (default).
+    /// Which changes are events: a new level, more or less noise, or both.
+    #[schemars(title = "Changes")]
     pub kinds: Kinds,
-    /// How many false alarms a week a series may raise that does not change; above 0 to 1,000, default 0.1. Fewer mean
-    /// that a change is seen later.
-    pub false_alarms_per_week: f64,
-    /// The smallest change of the level to look for, in standard deviations of the noise; above 0 to 10, default 2.
-    /// Changes down to about half of it are found too, but late.
-    pub min_shift: f64,
-    /// How many points a change must have lasted to be an event; 2 to 1,000, default 5.
+    /// How many false alarms a week a series may raise that does not change. Fewer mean that a change is seen later.
+    #[schemars(title = "False alarms", extend("x-unit" = "a week"))]
+    pub false_alarms_per_week: Real<UpTo<1_000>>,
+    /// The smallest change of the level to look for, in standard deviations of the noise. Changes down to about half of
+    /// it are found too, but late.
+    #[schemars(title = "Smallest shift", extend("x-unit" = "sigmas"))]
+    pub min_shift: Real<UpTo<10>>,
+    /// How many points a change must have lasted to be an event.
+    #[schemars(title = "Shortest", extend("x-unit" = "points"))]
     pub min_size: Whole<2, 1_000>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kinds: Kinds::Both, false_alarms_per_week: 0.1, min_shift: 2.0, min_size: Whole::constant(5) }
+        Self {
+            kinds: Kinds::Both,
+            false_alarms_per_week: Real::constant(0.1),
+            min_shift: Real::constant(2.0),
+            min_size: Whole::constant(5),
+        }
     }
 }
 
@@ -106,8 +118,8 @@ impl Detector for Changepoint {
     fn new(options: Options, direction: Direction) -> Result<Self> {
         Ok(Self {
             kinds: options.kinds,
-            false_alarms_per_week: positive("falseAlarmsPerWeek", options.false_alarms_per_week, 1_000.0)?,
-            min_shift: positive("minShift", options.min_shift, 10.0)?,
+            false_alarms_per_week: options.false_alarms_per_week.get(),
+            min_shift: options.min_shift.get(),
             min_size: options.min_size.get(),
             direction,
         })

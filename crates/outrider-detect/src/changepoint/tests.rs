@@ -322,8 +322,7 @@ fn an_option_out_of_range_is_refused_by_name() {
     for (options, name) in
         [(json!({"falseAlarmsPerWeek": 0}), "falseAlarmsPerWeek"), (json!({"minShift": 11}), "minShift")]
     {
-        let options = parse_options("detector", &options).unwrap();
-        let error = Changepoint::new(options, Direction::Both).unwrap_err().to_string();
+        let error = parse_options::<Options>("detector", &options).unwrap_err().to_string();
         assert!(error.contains(&format!("option detector.{name}")), "{error}");
     }
     let error = parse_options::<Options>("detector", &json!({"kinds": "mean"})).unwrap_err().to_string();

@@ -9,7 +9,8 @@ use std::fmt;
 use std::ops::Range;
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::super::Points;
 use super::super::wall_clock::on_the_wall;
@@ -17,18 +18,23 @@ use outrider_forest::Rows;
 use outrider_forest::cancel::checkpoint;
 
 /// What a forest may look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Feature {
     /// The value itself.
+    #[schemars(title = "Value")]
     Value,
-    /// The value less that of the point before.
+    /// To the point before: jumps.
+    #[schemars(title = "Difference")]
     Difference,
-    /// Mean of the last points.
+    /// Mean of the last points: levels.
+    #[schemars(title = "Rolling mean")]
     RollingMean,
-    /// Standard deviation of the last points.
+    /// Standard deviation of the last points: bursts and flat lines.
+    #[schemars(title = "Rolling deviation")]
     RollingStd,
-    /// The time on the clock, as a place on a circle.
+    /// The time on the clock, as a place on a circle: what is normal may depend on the hour.
+    #[schemars(title = "Time of day")]
     TimeOfDay,
 }
 

@@ -19,10 +19,11 @@ mod reason;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use self::features::Feature;
 use self::features::{Table, View};
@@ -33,7 +34,7 @@ use super::short::Short;
 use super::wall_clock::time_zone;
 use super::{Detector, Judgement, MIN_TRAINING_POINTS, POINT_BYTES, Points, Verdict};
 use crate::error::{Error, Result};
-use crate::options::{Direction, Ratio, Whole};
+use crate::options::{Direction, Interval, Ratio, Real, Whole};
 use outrider_forest::cancel::{Checkpoints, checkpoint};
 use outrider_forest::{Forest, ForestOptions, StepForest};
 
@@ -73,36 +74,56 @@ impl Cut {
     }
 }
 
+/// Shares of points that may be outliers: above 0, up to one half.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Contaminations {}
+
+impl Interval for Contaminations {
+    const LOW: Bound<f64> = Bound::Excluded(0.0);
+    const HIGH: Bound<f64> = Bound::Included(0.5);
+}
+
 /// What a query can say to the isolation forest. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// What is looked at of each point, a list of: `value`; `difference`, to the point before; `rolling-mean` and
-    /// `rolling-std`, of the last `featureWindow` points; `time-of-day`, a place on a circle (sine and cosine), never
-    /// alone. Default: `["value"]`.
+    /// What is looked at of each point, each at most once. The time of day, a place on a circle (sine and cosine), needs
+    /// another one beside it.
+    #[schemars(title = "Features")]
     pub features: Vec<Feature>,
-    /// Points that the rolling features look at, the judged one among them; 2 to 1,000, default 12. Half of them may be
-    /// missing.
+    /// Points that rolling mean and deviation look at, the judged one among them. Half may be missing.
+    #[schemars(title = "Feature window", extend("x-unit" = "points",
+        "x-when" = { "features": ["rolling-mean", "rolling-std"] }))]
     pub feature_window: Whole<2, 1_000>,
-    /// IANA time zone of the time of day, across changes to and from summer time; default `UTC`.
+    /// Time zone that the time of day is read in, across changes to and from summer time, as an IANA name.
+    #[schemars(title = "Time zone", example = &"Europe/Berlin", extend("format" = "iana-time-zone",
+        "x-when" = { "features": ["time-of-day"] }))]
     pub time_zone: String,
-    /// Consecutive points that are judged as one, 1 to 64, default 1. A run with a gap is not judged.
+    /// Consecutive points that are judged as one, so that shapes count: 8 or 16, with a contamination. A run with a gap
+    /// is not judged.
+    #[schemars(title = "Shingle", extend("x-unit" = "points"))]
     pub shingle: Whole<1, 64>,
-    /// How many numbers a cut looks at besides the first: 0 (axis-parallel cuts) to the numbers of a row less one
-    /// (cuts in any direction), which is the default. A row has one number for each feature and each point of a
+    /// Numbers of a row that a cut looks at besides the first, up to all of the others: cuts in any direction, which rank
+    /// shapes better. 0: axis-parallel cuts, which cost a third. A row has one number for each feature and each point of a
     /// shingle, and two for the time of day.
+    #[schemars(title = "Extension level", extend("x-empty" = "all"))]
     pub extension_level: Option<Whole<0, 65_535>>,
-    /// Number of trees, 1 to 10,000, default 100. More trees give steadier scores.
-    pub n_trees: Whole<1, 10_000>,
-    /// Points each tree is grown on, 2 to 65,536, default 256. Trees are grown to a height of log2 of it, rounded up.
-    pub sample_size: Whole<2, 65_536>,
-    /// Seed of the random cuts, default 42.
-    pub seed: u64,
-    /// A point is flagged if its score exceeds this; 0 to 1, default 0.6.
+    /// A point whose score is above this is an outlier. Ordinary points have about 0.5. Without effect where a
+    /// contamination is set.
+    #[schemars(title = "Threshold")]
     pub threshold: Ratio,
-    /// Share of the training points that should score above the threshold, above 0 to 0.5. If given, `threshold` is
-    /// ignored. Default: not given.
-    pub contamination: Option<f64>,
+    /// The share of outliers to expect in the training window. The threshold is then taken from the scores of that window.
+    #[schemars(title = "Contamination", extend("x-empty" = "off"))]
+    pub contamination: Option<Real<Contaminations>>,
+    /// Trees in the forest. More make the scores steadier and the query slower.
+    #[schemars(title = "Trees", extend("x-advanced" = true))]
+    pub n_trees: Whole<1, 10_000>,
+    /// Training points that each tree is grown from, drawn without replacement.
+    #[schemars(title = "Sample size", extend("x-advanced" = true, "x-unit" = "points"))]
+    pub sample_size: Whole<2, 65_536>,
+    /// Start of the random numbers. The same seed gives the same scores, always.
+    #[schemars(title = "Seed", extend("x-advanced" = true))]
+    pub seed: u64,
 }
 
 impl Default for Options {
@@ -123,15 +144,9 @@ impl Default for Options {
 }
 
 impl Options {
-    fn cut(&self) -> Result<Cut> {
-        match self.contamination {
-            None => Ok(Cut::Threshold(self.threshold.get())),
-            Some(share) if share > 0.0 && share <= 0.5 => Ok(Cut::Contamination(share)),
-            Some(share) => Err(wrong(format!(
-                "option detector.contamination: expected a number above 0 and up to 0.5, got {share}"
-            ))
-            .hint("correct it in the query editor, or leave it empty to use the threshold")),
-        }
+    fn cut(&self) -> Cut {
+        self.contamination
+            .map_or(Cut::Threshold(self.threshold.get()), |share| Cut::Contamination(share.get()))
     }
 
     fn view(&self) -> Result<View> {
@@ -171,7 +186,7 @@ impl Detector for IsolationForest {
     type Options = Options;
 
     fn new(options: Options, direction: Direction) -> Result<Self> {
-        let (cut, view) = (options.cut()?, options.view()?);
+        let (cut, view) = (options.cut(), options.view()?);
         let forest = ForestOptions {
             n_trees: options.n_trees.get(),
             sample_size: options.sample_size.get(),

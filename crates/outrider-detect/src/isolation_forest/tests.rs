@@ -60,8 +60,8 @@ fn too_little_training_says_so_and_flags_nothing() {
 #[test]
 fn contamination_out_of_range_is_refused() {
     for share in [0.0, -0.1, 0.51] {
-        let options = parse_options("detector", &json!({"contamination": share})).unwrap();
-        let error = IsolationForest::new(options, Direction::Both).unwrap_err().to_string();
+        let options = json!({"contamination": share});
+        let error = parse_options::<Options>("detector", &options).unwrap_err().to_string();
         assert!(error.contains("contamination"), "{error}");
     }
 }

@@ -29,14 +29,15 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use self::cross_section::{CrossSection, Rule};
 use self::host::Fleet;
 use self::walk::{Comparison, walk};
 use super::{Detector, Judgement, Member, Points};
-use crate::error::{Error, Result};
-use crate::options::{Direction, Ratio, Whole};
+use crate::error::Result;
+use crate::options::{Direction, Positive, Ratio, Real, Whole};
 
 /// The fewest series that must have a value at a time for any of them to be judged then.
 pub const MIN_PRESENT: usize = 3;
@@ -52,39 +53,46 @@ pub struct Peers {
 }
 
 /// How series are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Each series against the group, after its usual offset, gain and noise.
     #[default]
+    #[schemars(title = "Auto")]
     Auto,
-    /// Distance of the raw value from the group's median, in median absolute deviations.
+    /// Distance of the raw value from the median of the group, in median absolute deviations.
+    #[schemars(title = "MAD")]
     Mad,
     /// Raw values that lie in no dense cluster.
+    #[schemars(title = "DBSCAN")]
     Dbscan,
     /// Isolation forests on how each series departs from the group.
+    #[schemars(title = "Isolation forest")]
     Forest,
 }
 
 /// What a query can say to the peers detector. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// How series are compared: `auto`, `mad`, `dbscan` or `forest`; default `auto`.
+    /// How series are compared with each other.
+    #[schemars(title = "Method")]
     pub method: Method,
-    /// How easily a point is flagged, 0 to 1, default 0.5. With `auto` it sets the group sigmas to flag from: twelve at
-    /// 0, six at 0.5, three at 1. With `mad` the deviations: 7.9 at 0, 2.9 at 0.5, 0.84 at 1. With `dbscan` it sets
-    /// `eps` to (1 − sensitivity) times the span of all values so far, and a tenth more. With `forest` the share of
-    /// past points that may be flagged: one in 100,000 at 0, in 1,000 at 0.5, in 10 at 1.
+    /// How easily a point is flagged. With `auto` it sets the group sigmas to flag from: 12 at 0, 6 at 0.5, 3 at 1. With
+    /// `mad` the deviations: 7.9 at 0, 2.9 at 0.5, 0.84 at 1. With `dbscan` it sets `eps` to (1 − sensitivity) times the
+    /// span of all values so far, and a tenth more. With `forest` the share of past points that may be flagged: one in
+    /// 100,000 at 0, in 1,000 at 0.5, in 10 at 1.
+    #[schemars(title = "Sensitivity")]
     pub sensitivity: Ratio,
-    /// For `dbscan`: series whose values are at most this far apart, in the unit of the values, belong together; above
-    /// 0. Default: not given, follows from `sensitivity`.
-    pub eps: Option<f64>,
-    /// For `dbscan`: a cluster of at least this many series counts as normal, 2 to 10,000. Default: not given, more than
-    /// half of the series that have a value.
+    /// Series whose values are at most this far apart, in the unit of the values, belong together.
+    #[schemars(title = "Eps", extend("x-empty" = "from the sensitivity", "x-when" = { "method": ["dbscan"] }))]
+    pub eps: Option<Real<Positive>>,
+    /// A cluster of at least this many series is normal.
+    #[schemars(title = "Min samples", extend("x-unit" = "series",
+        "x-empty" = "more than half of the series that have a value", "x-when" = { "method": ["dbscan"] }))]
     pub min_samples: Option<Whole<2, 10_000>>,
-    /// Names of labels: series are compared with those that have the same values of these labels. Default: none, all
-    /// series of the panel are one group.
+    /// Names of labels: series are compared with those that have the same values of these labels.
+    #[schemars(title = "Group by", extend("x-empty" = "all series are one group"))]
     pub group_by: Vec<String>,
 }
 
@@ -108,16 +116,6 @@ impl Detector for Peers {
     type Options = Options;
 
     fn new(options: Options, direction: Direction) -> Result<Self> {
-        if let Some(eps) = options.eps
-            && !(eps > 0.0 && eps.is_finite())
-        {
-            return Err(Error::new(
-                format!("option detector.eps: expected a number above 0, got {eps}"),
-            )
-            .hint(
-                "correct it in the query editor, or leave it empty to have it follow from the sensitivity",
-            ));
-        }
         Ok(Self { options, direction })
     }
 
@@ -168,7 +166,10 @@ impl Peers {
                 let min_samples = min_samples.map(Whole::get);
                 self.compare(
                     group,
-                    CrossSection::new(group, Rule::Dbscan { eps: *eps, sensitivity, min_samples }),
+                    CrossSection::new(
+                        group,
+                        Rule::Dbscan { eps: eps.map(|eps| eps.get()), sensitivity, min_samples },
+                    ),
                 )
             }
         }

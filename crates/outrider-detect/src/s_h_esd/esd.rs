@@ -14,15 +14,20 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use outrider_forest::cancel::checkpoint;
 
 /// Which side of the series is tested; the original's `direction`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// Only values above the centre.
     #[default]
+    #[schemars(title = "pos")]
     Pos,
     /// Only values below the centre.
+    #[schemars(title = "neg")]
     Neg,
     /// Both, at half the significance level each.
+    #[schemars(title = "both")]
     Both,
 }
 

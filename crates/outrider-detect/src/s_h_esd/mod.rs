@@ -22,15 +22,17 @@ mod esd;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Bound;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::short::Short;
 use super::slots::{Slots, filled};
 use super::{Detector, Judgement, Points, Verdict};
 use crate::error::{Error, Result};
-use crate::options::{Direction, DurationMs, Whole};
+use crate::options::{Direction, DurationMs, Interval, Real, Whole};
 use algorithm::{DAY_MS, Maxima, budget, one_piece, pieces_of_points, pieces_of_weeks};
 use esd::{CriticalValues, Findings, SortedValues};
 use outrider_forest::cancel::checkpoint;
@@ -57,46 +59,73 @@ pub struct SHEsd {
     direction: Direction,
 }
 
+/// Shares of a run that may be anomalies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum AnomalyShares {}
+
+impl Interval for AnomalyShares {
+    const LOW: Bound<f64> = Bound::Excluded(0.0);
+    const HIGH: Bound<f64> = Bound::Included(0.49);
+}
+
+/// Significance levels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Levels {}
+
+impl Interval for Levels {
+    const LOW: Bound<f64> = Bound::Excluded(0.0);
+    const HIGH: Bound<f64> = Bound::Excluded(1.0);
+}
+
 /// What a query can say to S-H-ESD, under the names of the original. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// The largest share of the points of a run that may be anomalies, above 0 to 0.49, default 0.1.
-    pub max_anoms: f64,
-    /// Which side is tested: `pos`, `neg` or `both`. Default: that of the query's `direction`. (The original's default
-    /// is `pos`.)
+    /// The largest share of the points of a run that may be anomalies.
+    #[schemars(title = "Max anomalies")]
+    pub max_anoms: Real<AnomalyShares>,
+    /// Significance level of the test: the chance of an anomaly in a run that has none. Smaller values flag less.
+    #[schemars(title = "Alpha")]
+    pub alpha: Real<Levels>,
+    /// The side of the expected value that is tested. The original tests `pos` unless told otherwise.
+    #[schemars(title = "Tested side", extend("x-empty" = "as the query"))]
     pub direction: Option<Side>,
-    /// Significance level of the test: the chance of an anomaly in a run that has none, above 0 and below 1, default
-    /// 0.05.
-    pub alpha: f64,
-    /// Flag only what lies in the last `day` or `hr` (hour) of the run, or in its last `period`. Default: flag all.
-    /// Under a training window each point is the end of its own run, so this matters for `training: visible-range`.
-    pub only_last: OnlyLastChoice,
-    /// Flag only values of at least this level: the median (`med_max`), the 95th (`p95`) or the 99th (`p99`) percentile
-    /// of the highest values of each day of the run (of each period, if `period` is given). Default `None`.
-    pub threshold: Option<ThresholdChoice>,
-    /// Whether the expected value is that of the original, season + trend without its decimals, and not the centre of
-    /// the band, season + median. Default false.
-    pub e_value: bool,
-    /// Whether long series are judged in pieces with a median each, for series with a trend. Default false.
-    pub longterm: bool,
-    /// Length of such a piece in weeks, 2 to 520, default 2.
-    pub piecewise_median_period_weeks: Whole<2, 520>,
-    /// Points in a season, 2 to 1,000,000. Default: one day, or one week of daily points.
+    /// Points in a season.
+    #[schemars(title = "Period", extend("x-unit" = "points", "x-empty" = "a day, or a week of daily points"))]
     pub period: Option<Whole<2, 1_000_000>>,
-    /// Length of a piece in points, instead of `longterm` and its weeks; at least two periods. Default: not given.
+    /// Flag only values of at least this level, taken from the highest value of each day of the run (of each period, if
+    /// that is given).
+    #[schemars(title = "Peaks only", with = "ThresholdChoice")]
+    pub threshold: Option<ThresholdChoice>,
+    /// Flag only the newest part of the run. Under a training window each point is the end of its own run, so this
+    /// matters for `training: visible-range`.
+    #[schemars(title = "Only last", with = "Option<Part>", extend("x-empty" = "all"))]
+    pub only_last: OnlyLastChoice,
+    /// Judge long series in pieces with a median each, for series with a trend.
+    #[schemars(title = "Long term")]
+    pub longterm: bool,
+    /// How long such a piece is.
+    #[schemars(title = "Piece", extend("x-unit" = "weeks", "x-when" = { "longterm": [true] }))]
+    pub piecewise_median_period_weeks: Whole<2, 520>,
+    /// Judge in pieces of so many points, at least two periods. Not together with `longterm`.
+    #[schemars(title = "Piece in points", extend("x-unit" = "points", "x-empty" = "off",
+        "x-when" = { "longterm": [false] }))]
     pub longterm_period: Option<Whole<4, 100_000_000>>,
+    /// Show as expected what the original does, season + trend without decimals, and not the centre of the band, season +
+    /// median.
+    #[schemars(title = "Season + trend", extend("x-advanced" = true))]
+    pub e_value: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let original = Parameters::default();
         Self {
-            max_anoms: original.max_anoms,
+            max_anoms: Real::constant(0.1),
             direction: None,
-            alpha: original.alpha,
+            alpha: Real::constant(0.05),
             only_last: OnlyLastChoice::default(),
-            threshold: None,
+            threshold: Some(ThresholdChoice::None),
             e_value: original.e_value,
             longterm: false,
             piecewise_median_period_weeks: Whole::constant(2),
@@ -110,6 +139,32 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct OnlyLastChoice(Option<LastPart>);
+
+/// The newest part of a run, as it is written.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    /// The last day of the run.
+    #[schemars(title = "day")]
+    Day,
+    /// The last hour of the run.
+    #[schemars(title = "hr")]
+    Hr,
+    /// The last season of the run.
+    #[schemars(title = "period")]
+    Period,
+}
+
+impl Serialize for OnlyLastChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let part = self.0.map(|part| match part {
+            LastPart::Time(OnlyLast::Day) => Part::Day,
+            LastPart::Time(OnlyLast::Hr) => Part::Hr,
+            LastPart::Period => Part::Period,
+        });
+        part.serialize(serializer)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LastPart {
@@ -138,18 +193,22 @@ impl TryFrom<Value> for OnlyLastChoice {
 }
 
 /// A [`Threshold`], or the original's word for none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum ThresholdChoice {
     /// Flag values of any level.
+    #[schemars(title = "None")]
     None,
-    /// [`Threshold::MedMax`].
+    /// Median of the daily maxima.
     #[serde(rename = "med_max")]
+    #[schemars(title = "med_max")]
     MedMax,
-    /// [`Threshold::P95`].
+    /// 95th percentile of the daily maxima.
     #[serde(rename = "p95")]
+    #[schemars(title = "p95")]
     P95,
-    /// [`Threshold::P99`].
+    /// 99th percentile of the daily maxima.
     #[serde(rename = "p99")]
+    #[schemars(title = "p99")]
     P99,
 }
 
@@ -163,20 +222,6 @@ impl Detector for SHEsd {
     fn new(options: Options, direction: Direction) -> Result<Self> {
         let wrong = |text: String, hint: &str| Err(Error::new(text).hint(hint));
         let Options { max_anoms, alpha, longterm, .. } = options;
-        if !(max_anoms > 0.0 && max_anoms <= 0.49) {
-            return wrong(
-                format!(
-                    "option detector.maxAnoms: expected a number above 0 and up to 0.49, got {max_anoms}"
-                ),
-                "correct it in the query editor; 0.02 is 2 % of the points",
-            );
-        }
-        if !(alpha > 0.0 && alpha < 1.0) {
-            return wrong(
-                format!("option detector.alpha: expected a number above 0 and below 1, got {alpha}"),
-                "correct it in the query editor; 0.05 is usual",
-            );
-        }
         let side = match (options.direction, direction) {
             (Some(Side::Pos), Direction::Low) | (Some(Side::Neg), Direction::High) => {
                 return wrong(
@@ -210,9 +255,9 @@ impl Detector for SHEsd {
             );
         }
         Ok(Self {
-            max_anoms,
+            max_anoms: max_anoms.get(),
             side,
-            alpha,
+            alpha: alpha.get(),
             only_last: options.only_last.0,
             threshold: options.threshold.and_then(|choice| match choice {
                 ThresholdChoice::None => None,

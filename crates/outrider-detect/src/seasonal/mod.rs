@@ -14,13 +14,15 @@
 mod model;
 
 use std::fmt;
+use std::ops::Bound;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::short::Short;
 use super::{Detector, Forecast, Judgement, Points, Verdict, wall_clock};
 use crate::error::{Error, Result};
-use crate::options::{Direction, DurationMs};
+use crate::options::{Direction, DurationMs, Interval, Real};
 use model::Settings;
 use outrider_forest::cancel::Checkpoints;
 
@@ -33,26 +35,43 @@ pub struct Seasonal {
     direction: Direction,
 }
 
+/// Shares of ordinary points that a band may hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Coverages {}
+
+impl Interval for Coverages {
+    const LOW: Bound<f64> = Bound::Included(0.5);
+    const HIGH: Bound<f64> = Bound::Included(0.999_99);
+}
+
 /// What a query can say to the seasonal detector. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// How the expected value is found: `mstl`, a trend and the median at each time of each season around it, or `quantiles`, the median at the same time of the
-    /// longest season. Default `mstl`.
+    /// How the expected value is found.
+    #[schemars(title = "Method")]
     pub method: Method,
-    /// Lengths of the seasons, as durations of at least two steps, such as `["1d", "7d"]`; up to 4. Default: a day and
-    /// a week, each if the training window holds three of it.
+    /// Share of ordinary points within the band; the rest is flagged.
+    #[schemars(title = "Coverage")]
+    pub coverage: Real<Coverages>,
+    /// Lengths of the seasons, each at least two steps.
+    #[schemars(title = "Seasons", with = "Vec<DurationMs>", example = ["1d", "7d"], extend("maxItems" = MOST_PERIODS,
+        "x-empty" = "a day and a week, each if the training window holds three"))]
     pub periods: Option<Vec<DurationMs>>,
-    /// Time zone of the people or machines behind the series, as an IANA name such as `Europe/Berlin`: seasons keep to
-    /// the clock on the wall there when daylight saving begins or ends. Default `UTC`.
+    /// Time zone of the people or machines behind the series, as an IANA name: seasons keep to the clock there when
+    /// daylight saving begins or ends.
+    #[schemars(title = "Time zone", example = &"Europe/Berlin", extend("format" = "iana-time-zone"))]
     pub time_zone: String,
-    /// Share of ordinary points that lie within the band, 0.5 to 0.99999, default 0.999. The rest is flagged.
-    pub coverage: f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { method: Method::default(), periods: None, time_zone: "UTC".to_owned(), coverage: 0.999 }
+        Self {
+            method: Method::default(),
+            coverage: Real::constant(0.999),
+            periods: Some(Vec::new()),
+            time_zone: "UTC".to_owned(),
+        }
     }
 }
 
@@ -68,12 +87,6 @@ impl Detector for Seasonal {
     fn new(options: Options, direction: Direction) -> Result<Self> {
         let wrong = |text: String, hint: &str| Err(Error::new(text).hint(hint));
         let Options { method, periods, time_zone, coverage } = options;
-        if !(0.5..=0.999_99).contains(&coverage) {
-            return wrong(
-                format!("option detector.coverage: expected a number from 0.5 to 0.99999, got {coverage}"),
-                "correct it in the query editor; 0.999 flags one ordinary point in a thousand",
-            );
-        }
         let zone = wall_clock::time_zone(&time_zone)?;
         let mut periods_ms: Vec<i64> = periods.unwrap_or_default().iter().map(|p| p.as_millis()).collect();
         periods_ms.sort_unstable();
@@ -86,7 +99,7 @@ impl Detector for Seasonal {
                 "write for example [\"1d\", \"7d\"], or leave it out for a day and a week",
             );
         }
-        Ok(Self { settings: Settings { method, periods_ms, zone, coverage }, direction })
+        Ok(Self { settings: Settings { method, periods_ms, zone, coverage: coverage.get() }, direction })
     }
 
     fn seed(&self) -> Option<u64> {

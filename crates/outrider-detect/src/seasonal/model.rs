@@ -18,7 +18,8 @@
 use std::collections::VecDeque;
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::super::Points;
@@ -29,13 +30,15 @@ use crate::options::DurationMs;
 use outrider_forest::cancel::Checkpoints;
 
 /// How the expected value is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// Seasons and a trend.
+    /// A trend, and the median at each time of each season around it.
     #[default]
+    #[schemars(title = "MSTL")]
     Mstl,
-    /// The median at the same phase of the longest season.
+    /// The median at the same time of the longest season.
+    #[schemars(title = "Quantiles")]
     Quantiles,
 }
 
