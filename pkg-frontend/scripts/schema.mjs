@@ -98,7 +98,7 @@ function optionSchema(schema) {
       : { duration: { min: duration.minimum, max: duration.maximum, word: duration.word } }),
     ...(choices === undefined ? {} : { choices }),
     ...(schema.maxItems === undefined ? {} : { most: schema.maxItems }),
-    ...(schema['x-empty'] === undefined ? {} : { empty: schema['x-empty'] }),
+    ...(schema['x-empty'] === undefined ? {} : { empty: plain(schema['x-empty']) }),
     ...(when === undefined ? {} : { when }),
     ...(schema['x-advanced'] ? { advanced: true } : {}),
   };
