@@ -152,7 +152,7 @@ function kindsText(name, place, kinds) {
   const entries = kinds.map(([kind, { title, description }], at) => {
     let options = texts[at];
     if (texts.indexOf(options) !== texts.lastIndexOf(options)) {
-      const constant = shared.get(options)?.constant ?? `SHARED_${shared.size + 1}`;
+      const constant = shared.get(options)?.constant ?? `SHARED_${place.toUpperCase()}_${shared.size + 1}`;
       shared.set(options, { constant, kind });
       options = constant;
     }
