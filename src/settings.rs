@@ -75,23 +75,22 @@ pub struct OwnSettings {
     secrets: HashMap<String, SecretString>,
 }
 
-/// How much one query may cost us and its upstream. Each is a key of `jsonData`.
+/// How much one query may cost us and its upstream. Each is a key of `jsonData`, whose schema has its range and default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one request. `timeout`, seconds, 1 to 600, default 30.
+    /// Of one request. `timeout`, seconds.
     pub timeout: Duration,
-    /// Bytes of one answer, unpacked. `maxResponseBytes`, default 64 MiB.
+    /// Bytes of one answer, unpacked. `maxResponseBytes`.
     pub max_response_bytes: usize,
-    /// Rows of one answer. `maxRows`, default 3,000,000: as many as the default of `maxResponseBytes` holds in the shortest
-    /// usual form.
+    /// Rows of one answer. `maxRows`; by default as many as the default of `maxResponseBytes` holds in the shortest usual
+    /// form.
     pub max_rows: usize,
-    /// Series of one answer. `maxSeries`, default 1,000.
+    /// Series of one answer. `maxSeries`.
     pub max_series: usize,
-    /// Requests of this data source under way at the same time; others wait. `maxConcurrentRequests`, 1 to 64,
-    /// default 4.
+    /// Requests of this data source under way at the same time; others wait. `maxConcurrentRequests`.
     pub max_concurrent_requests: usize,
     /// How often a request that only reads is tried again if the upstream could not be reached or asked to be left in
-    /// peace. `retries`, 0 to 10, default 2.
+    /// peace. `retries`.
     pub retries: usize,
 }
 

@@ -98,7 +98,7 @@ function optionSchema(schema) {
       : { duration: { min: duration.minimum, max: duration.maximum, word: duration.word } }),
     ...(choices === undefined ? {} : { choices }),
     ...(schema.maxItems === undefined ? {} : { most: schema.maxItems }),
-    ...(schema['x-empty'] === undefined ? {} : { empty: schema['x-empty'] }),
+    ...(schema['x-empty'] === undefined ? {} : { empty: plain(schema['x-empty']) }),
     ...(when === undefined ? {} : { when }),
     ...(schema['x-advanced'] ? { advanced: true } : {}),
   };
@@ -152,7 +152,7 @@ function kindsText(name, place, kinds) {
   const entries = kinds.map(([kind, { title, description }], at) => {
     let options = texts[at];
     if (texts.indexOf(options) !== texts.lastIndexOf(options)) {
-      const constant = shared.get(options)?.constant ?? `SHARED_${shared.size + 1}`;
+      const constant = shared.get(options)?.constant ?? `SHARED_${place.toUpperCase()}_${shared.size + 1}`;
       shared.set(options, { constant, kind });
       options = constant;
     }

@@ -780,7 +780,7 @@ export const OWN_SETTINGS: { [K in keyof SourceOptions]: Array<keyof SchemaSetti
   grafana: ['allowedUids'],
 };
 
-const SHARED_1: Schemas<SourceOptions['mysql']> = {
+const SHARED_SOURCE_1: Schemas<SourceOptions['mysql']> = {
   mode: {
     label: 'Query by',
     help: 'Choose a table and columns, or write SQL.',
@@ -1267,10 +1267,14 @@ export const SOURCE_SCHEMAS: { [K in keyof SourceOptions]: KindSchema<SourceOpti
   sqlite: {
     label: 'SQLite',
     description: "A SQLite database file on Grafana's machine, opened read-only",
-    options: SHARED_1,
+    options: SHARED_SOURCE_1,
   },
-  postgresql: { label: 'PostgreSQL', description: 'PostgreSQL and TimescaleDB, tables or SQL', options: SHARED_1 },
-  mysql: { label: 'MySQL', description: 'MySQL and MariaDB, tables or SQL', options: SHARED_1 },
+  postgresql: {
+    label: 'PostgreSQL',
+    description: 'PostgreSQL and TimescaleDB, tables or SQL',
+    options: SHARED_SOURCE_1,
+  },
+  mysql: { label: 'MySQL', description: 'MySQL and MariaDB, tables or SQL', options: SHARED_SOURCE_1 },
   prometheus: {
     label: 'Prometheus',
     description: 'Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API',
