@@ -11,6 +11,16 @@
 //! puts files at both ends of the same engine.
 //! `ARCHITECTURE.md` says where to find each feature.
 
+#![cfg_attr(
+    not(feature = "sources"),
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "what families of sources share is not needed by each of them"
+    )
+)]
+
 pub mod budget;
 #[cfg(feature = "cli")]
 pub mod cli;

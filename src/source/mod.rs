@@ -4,11 +4,6 @@
 //! [`Source`]. Adding one is that file, its `mod` line, and its entry in [`SOURCES`]. Sources know nothing of
 //! detectors or of Grafana. Each family of sources is a cargo feature; the [`Generator`] is always there.
 
-#![cfg_attr(
-    not(feature = "sources"),
-    allow(dead_code, reason = "what families of sources share is not needed by each of them")
-)]
-
 #[cfg(any(feature = "influxdb", feature = "prometheus", feature = "sql"))]
 mod aggregate;
 mod caller;
