@@ -28,7 +28,10 @@ export function RulesSection({ options, set, scope }: Props) {
   const { validRange } = options;
   const setPart = <K extends Parted>(key: K, name: keyof CommonOptions[K], value: number | null) => {
     const byDefault = COMMON_DEFAULTS[key];
-    const said = pickBy({ ...options[key], [name]: value }, (part, of) => part !== byDefault[of as keyof CommonOptions[K]]);
+    const said = pickBy(
+      { ...options[key], [name]: value },
+      (part, of) => part !== byDefault[of as keyof CommonOptions[K]],
+    );
     set(key, isEmpty(said) ? byDefault : (said as CommonOptions[K]));
   };
   const part = <K extends Parted>(key: K, name: keyof CommonOptions[K]) => {
