@@ -482,7 +482,7 @@ mod tests {
             let request = FetchRequest { range: TimeRange { from_ms: 0, to_ms: 1 }, step_ms: 1 };
             let error = match kind.parse::<Options>("source") {
                 Ok(parsed) => Generator.fetch(&parsed.options, &request).await.unwrap_err(),
-                Err(error) => error,
+                Err(error) => error.into(),
             };
             assert!(error.to_string().contains(option), "{error}");
         }
