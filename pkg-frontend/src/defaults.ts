@@ -165,6 +165,7 @@ export const DETECTOR_DEFAULTS: DetectorOptions = {
   },
   seasonal: { method: 'mstl', periods: [], timeZone: 'UTC', coverage: 0.999 },
   peers: { method: 'auto', sensitivity: 0.5, eps: null, minSamples: null, groupBy: [] },
+  joint: { sensitivity: 0.5, groupBy: [], timeZone: 'UTC' },
 };
 
 const SEED: NumberLimits = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };

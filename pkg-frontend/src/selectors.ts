@@ -203,6 +203,11 @@ export const selectors = {
     minSamples: 'outrider-peers-min-samples',
     groupBy: 'outrider-peers-group-by',
   },
+  joint: {
+    sensitivity: 'outrider-joint-sensitivity',
+    groupBy: 'outrider-joint-group-by',
+    timeZone: 'outrider-joint-time-zone',
+  },
 } as const;
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */

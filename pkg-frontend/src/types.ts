@@ -236,6 +236,13 @@ export interface PeersOptions {
   groupBy: string[];
 }
 
+export interface JointOptions {
+  sensitivity: number;
+  /** Names of labels. */
+  groupBy: string[];
+  timeZone: string;
+}
+
 /** Every detector kind with its options. */
 export interface DetectorOptions {
   auto: AutoOptions;
@@ -247,6 +254,7 @@ export interface DetectorOptions {
   's-h-esd': SHEsdOptions;
   seasonal: SeasonalOptions;
   peers: PeersOptions;
+  joint: JointOptions;
 }
 
 /** A kind with those of its options that differ from the default. */

@@ -12,6 +12,7 @@ mod parallel;
 mod plot;
 mod quality;
 mod table;
+mod wide;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ mod constants;
 mod fences;
 mod iqr;
 mod isolation_forest;
+mod joint;
 mod mad;
 mod peers;
 mod robust;
@@ -32,6 +33,7 @@ pub use auto::Auto;
 pub use changepoint::Changepoint;
 pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
+pub use joint::Joint;
 pub use mad::Mad;
 pub use peers::Peers;
 pub use s_h_esd::SHEsd;
@@ -371,6 +373,12 @@ pub trait Detector: Sized + Send + Sync + 'static {
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
         members.iter().map(|member| self.judge(member.training, member.judged)).collect()
     }
+
+    /// The labels of the group that a series with `labels` shares one verdict with, for detectors whose scores are what each
+    /// series contributes to the score of its group; `None` if each series has a verdict of its own.
+    fn group(&self, _labels: &Labels) -> Option<Labels> {
+        None
+    }
 }
 
 /// A [`Detector`] of any kind.
@@ -397,6 +405,8 @@ pub trait AnyDetector: Send + Sync {
     fn across_series(&self) -> bool;
     /// See [`Detector::judge_panel`].
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement>;
+    /// See [`Detector::group`].
+    fn group(&self, labels: &Labels) -> Option<Labels>;
 }
 
 impl fmt::Debug for dyn AnyDetector {
@@ -448,6 +458,10 @@ impl<D: Detector> AnyDetector for D {
 
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
         Detector::judge_panel(self, members)
+    }
+
+    fn group(&self, labels: &Labels) -> Option<Labels> {
+        Detector::group(self, labels)
     }
 }
 
@@ -501,6 +515,7 @@ pub const DETECTORS: &[DetectorEntry] = &[
     entry::<Iqr>(),
     entry::<Changepoint>(),
     entry::<Peers>(),
+    entry::<Joint>(),
 ];
 
 /// The kind of detector a query asks for; the default one if it names none.

@@ -17,6 +17,7 @@ mod history;
 mod judge;
 mod plan;
 mod settle;
+mod together;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,7 @@ use settle::{Asked, Part, Settled};
 
 pub use cache::CacheStats;
 pub use clock::Clock;
+pub use together::Group;
 pub use workers::Workers;
 
 /// One query with the range it is asked for.
@@ -108,6 +110,8 @@ impl Detection {
 pub struct Outcome {
     /// One per upstream series with points or a forecast in the visible range, ordered by labels, then name.
     pub detections: Vec<Detection>,
+    /// The groups of series that share one verdict, ordered by their labels; none if each series has a verdict of its own.
+    pub groups: Vec<Group>,
     /// Kind of the source asked.
     pub source: &'static str,
     /// Kind of the detector used.
@@ -426,9 +430,12 @@ impl Engine {
         let detections: Vec<Detection> = judged.into_iter().map(|verdicts| verdicts.detection).collect();
         // All else is given back now.
         let held = account.another();
-        held.add(detections.iter().map(Detection::bytes).sum(), "the verdicts")?;
+        let groups = together::groups(&detections, &*work.detector);
+        let shown = detections.iter().chain(groups.iter().map(|group| &group.detection));
+        held.add(shown.map(Detection::bytes).sum(), "the verdicts")?;
         Ok(Outcome {
             detections,
+            groups,
             source: work.source,
             detector: work.detector.kind(),
             seed: work.detector.seed(),

@@ -44,6 +44,7 @@ fn detection(name: &str, labels: &[(&str, &str)]) -> Detection {
 fn outcome(detections: Vec<Detection>) -> Outcome {
     Outcome {
         detections,
+        groups: Vec::new(),
         source: "generator",
         detector: "isolation-forest",
         seed: Some(42),

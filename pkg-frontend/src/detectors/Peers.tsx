@@ -1,12 +1,14 @@
 import { type SelectableValue } from '@grafana/data';
-import { InlineFieldRow, MultiSelect } from '@grafana/ui';
+import { InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
 import { LIMITS } from '../defaults';
-import { bindOptions, Labelled, NumberField, SelectField } from '../fields';
+import { bindOptions, NumberField, SelectField } from '../fields';
 import { type KindEditorProps } from '../kinds';
-import { inputId, selectors } from '../selectors';
+import { selectors } from '../selectors';
 import { type PeersMethod, type PeersOptions } from '../types';
+
+import { GroupByField } from './GroupByField';
 
 const ids = selectors.peers;
 
@@ -61,30 +63,13 @@ export function PeersEditor(props: KindEditorProps<PeersOptions>) {
         </InlineFieldRow>
       )}
       <InlineFieldRow>
-        <Labelled
+        <GroupByField
           testId={ids.groupBy}
           scope={scope}
-          label="Group by"
           tooltip="Names of labels: series are compared with those that have the same values of them. Default: none."
-        >
-          <MultiSelect
-            inputId={inputId(ids.groupBy, scope)}
-            aria-label="Group by"
-            options={[]}
-            value={options.groupBy.map((value) => ({ value, label: value }))}
-            onChange={(chosen: Array<SelectableValue<string>>) =>
-              set(
-                'groupBy',
-                chosen.flatMap(({ value }) => (value === undefined ? [] : [value])),
-              )
-            }
-            allowCustomValue
-            placeholder="all series are one group"
-            noOptionsMessage="Type the name of a label"
-            width={48}
-            menuShouldPortal
-          />
-        </Labelled>
+          value={options.groupBy}
+          onChange={(names) => set('groupBy', names)}
+        />
       </InlineFieldRow>
     </>
   );

@@ -10,6 +10,7 @@ import { ZScoreEditor } from './ZScore';
 import { SeasonalEditor } from './Seasonal';
 import { SHEsdEditor } from './SHEsd';
 import { PeersEditor } from './Peers';
+import { JointEditor } from './Joint';
 
 /** Every detector the backend has, in the order of the list; the default comes first. */
 export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]> } = {
@@ -59,5 +60,10 @@ export const DETECTORS: { [K in keyof DetectorOptions]: Kind<DetectorOptions[K]>
     label: 'Peers',
     description: 'Flags series that behave unlike the other series of the panel; for fleets and replicas',
     component: PeersEditor,
+  },
+  joint: {
+    label: 'Joint',
+    description: 'Flags moments at which several metrics together are unusual, one verdict a group such as a host',
+    component: JointEditor,
   },
 };
