@@ -168,7 +168,8 @@ fn run_joint(arguments: &Arguments, query: &Query, table: &Table) -> Result<()> 
         })
         .collect();
     // The verdicts on all rows of the first metric, then those of the next.
-    let series_of_row: Vec<usize> = (0..table.rows.len() * panel.len()).map(|cell| cell / table.rows.len()).collect();
+    let series_of_row: Vec<usize> =
+        (0..table.rows.len() * panel.len()).map(|cell| cell / table.rows.len()).collect();
     let times: Vec<i64> = panel.iter().flat_map(|_| table.rows.iter().map(|row| row.time)).collect();
     let verdicts = judge(query, &times, &series_of_row, &panel, &arguments.threads)?;
     let remarks = remarks(table.rows.len(), panel.first().map_or(0, Series::len), &verdicts);

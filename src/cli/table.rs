@@ -157,7 +157,10 @@ impl Table {
     /// Whether another column holds what is true of each row, and so must be kept from the detector.
     pub(super) fn is_truth(&self, column: usize) -> bool {
         self.other_columns[column] == "label"
-            && self.rows.iter().all(|row| matches!(row.others[column].as_str(), "" | "0" | "1" | "0.0" | "1.0"))
+            && self
+                .rows
+                .iter()
+                .all(|row| matches!(row.others[column].as_str(), "" | "0" | "1" | "0.0" | "1.0"))
     }
 
     /// The value that a cell says, NaN for a gap; `None` if it is no number.

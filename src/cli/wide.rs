@@ -45,7 +45,8 @@ pub(super) fn metrics(table: &Table, file: &str) -> Result<Vec<Arrivals>> {
     }
     if metrics.is_empty() {
         let message = format!("{file}: line 1: there is no column beside the times");
-        return Err(Error::new(Category::Query, message).hint("the first line must name the columns: timestamp,a,b,c"));
+        return Err(Error::new(Category::Query, message)
+            .hint("the first line must name the columns: timestamp,a,b,c"));
     }
     Ok(metrics)
 }

@@ -50,8 +50,7 @@ fn contributions(named: &[Named<'_>], groups: &[Group]) -> Vec<f64> {
     let mut shares = vec![f64::NAN; named.len()];
     for group in groups {
         let of_group = &group.detection;
-        let flagged: BTreeSet<i64> =
-            of_group.reasons.keys().map(|row| of_group.series.times[*row]).collect();
+        let flagged: BTreeSet<i64> = of_group.reasons.keys().map(|row| of_group.series.times[*row]).collect();
         let counts = |time: &i64| flagged.is_empty() || flagged.contains(time);
         let sum = |detection: &Detection| -> f64 {
             let points = detection.series.times.iter().zip(&detection.scores);
@@ -111,9 +110,12 @@ fn fields(rows: &[Row<'_>]) -> Vec<Field> {
         let config = score("How unlike its group the series has been up to its last point");
         fields.push(shown("seriesScore", "Series score", numbers(|row| row.series_score), config));
     }
-    let share = |description: &str| json!({"unit": "percentunit", "min": 0, "max": 1, "description": description});
+    let share =
+        |description: &str| json!({"unit": "percentunit", "min": 0, "max": 1, "description": description});
     if rows.iter().any(|row| row.contribution.is_finite()) {
-        let config = share("Its share of the scores of its group: where the group is flagged, or everywhere if it never is");
+        let config = share(
+            "Its share of the scores of its group: where the group is flagged, or everywhere if it never is",
+        );
         fields.push(shown("contribution", "Contribution", numbers(|row| row.contribution), config));
     }
     let share = share("Share of the judged points shown");

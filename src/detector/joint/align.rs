@@ -25,7 +25,8 @@ impl Steps {
                 times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]) as f64).collect();
             median(&mut distances).map(|distance| (distance as i64).max(1))
         };
-        let of_metrics: Vec<Option<i64>> = members.iter().map(|member| usual(member.training.times)).collect();
+        let of_metrics: Vec<Option<i64>> =
+            members.iter().map(|member| usual(member.training.times)).collect();
         let of_rows = of_metrics.iter().flatten().copied().min()?;
         Some(Self { of_rows, of_metrics: of_metrics.iter().map(|own| own.unwrap_or(of_rows)).collect() })
     }
@@ -33,7 +34,8 @@ impl Steps {
     /// The times of the training rows, ascending.
     pub(super) fn training_rows(&self, members: &[Member<'_>]) -> Vec<i64> {
         let times = || members.iter().map(|member| member.training.times);
-        let (first, last) = (times().filter_map(<[i64]>::first).min(), times().filter_map(<[i64]>::last).max());
+        let (first, last) =
+            (times().filter_map(<[i64]>::first).min(), times().filter_map(<[i64]>::last).max());
         let Some((first, last)) = first.copied().zip(last.copied()) else { return Vec::new() };
         let rows = (last.saturating_sub(first) / self.of_rows).min(MAX_ROWS - 1);
         (0..=rows).rev().map(|row| last - row * self.of_rows).collect()

@@ -14,13 +14,12 @@ use super::super::robust::median;
 pub(super) const LONGEST: usize = 8;
 const SHORT: usize = 3;
 /// Kinds of evidence of a metric.
-pub(super) const KINDS: usize = 10;
-/// The places of those that no side belongs to.
-const UNREST: usize = 8;
-const STILLNESS: usize = 9;
+pub(super) const KINDS: usize = 9;
+/// The place of the one that no side belongs to.
+const STILLNESS: usize = 8;
 
-/// No limit lies below: sigmas; sigmas of unrest; e-folds of stillness.
-const LEAST: [f64; KINDS] = [4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 1.6];
+/// No limit lies below: sigmas; e-folds of stillness.
+const LEAST: [f64; KINDS] = [4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 1.6];
 /// Where still times are more frequent than this, or points that repeat the one before, stillness is none.
 const STILL_SHARE: f64 = 0.005;
 const REPEATS_SHARE: f64 = 0.03;
@@ -29,7 +28,7 @@ const STILL: f64 = 0.02;
 /// Mean changes count as this share of the usual one at least.
 const LEAST_CHANGE: f64 = 1e-3;
 
-/// What the newest points of a metric say: how far above, below, unsteady or still they are; NaN where nothing is known.
+/// What the newest points of a metric say: how far above or below they are, or how still; NaN where nothing is known.
 pub(super) type Evidence = [f64; KINDS];
 
 /// What kind of evidence counts most.
@@ -41,8 +40,6 @@ pub(super) enum What {
     Lasting,
     /// A change, given its own past.
     Jump,
-    /// Residuals of both signs.
-    Unrest,
     /// Hardly any change.
     Stillness,
 }
@@ -53,22 +50,34 @@ impl What {
             0 | 1 => Self::Point,
             2..=5 => Self::Lasting,
             6 | 7 => Self::Jump,
-            UNREST => Self::Unrest,
             _ => Self::Stillness,
         }
     }
 
     /// Whether `kind` is about values above what is expected; `None` if it has no side.
     pub(super) fn is_high(kind: usize) -> Option<bool> {
-        (kind < UNREST).then_some(kind.is_multiple_of(2))
+        (kind < STILLNESS).then_some(kind.is_multiple_of(2))
     }
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    time: i64,
+    /// Residual without and with its own past.
+    residuals: [f64; 2],
+    /// Since the point before.
+    change: f64,
+    is_flagged: bool,
+}
+
+/// An episode of flags is over with a residual of this share of those in it.
+const OVER: f64 = 0.25;
 
 /// The newest points of a metric.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recent {
-    /// Time, residual without and with its own past, change since the point before; oldest first.
-    points: Vec<(i64, f64, f64, f64)>,
+    /// Oldest first.
+    points: Vec<Point>,
     last: Option<f64>,
     changes: f64,
     repeats: f64,
@@ -78,7 +87,7 @@ impl Recent {
     /// Takes in a point at `time`, and returns what is to be said then. Of stillness that is the mean change, if it can be
     /// told. Points further apart than `most_ms` do not go together.
     pub(super) fn push(&mut self, time: i64, most_ms: i64, value: f64, residuals: [f64; 2]) -> Evidence {
-        if self.points.last().is_some_and(|point| time.saturating_sub(point.0) > most_ms) {
+        if self.points.last().is_some_and(|point| time.saturating_sub(point.time) > most_ms) {
             self.points.clear();
             self.last = None;
         }
@@ -91,7 +100,8 @@ impl Recent {
         if self.points.len() == LONGEST {
             self.points.remove(0);
         }
-        self.points.push((time, residuals[0], residuals[1], change));
+        self.forget_episode(residuals[0]);
+        self.points.push(Point { time, residuals, change, is_flagged: false });
         let mut evidence = [f64::NAN; KINDS];
         let mut sided = |place: usize, size: f64| (evidence[place], evidence[place + 1]) = (size, -size);
         sided(0, residuals[0]);
@@ -99,11 +109,25 @@ impl Recent {
         sided(4, self.lasting(LONGEST));
         sided(6, residuals[1]);
         if self.points.len() == LONGEST {
-            let squares: f64 = self.points.iter().map(|point| point.2 * point.2).sum();
-            evidence[UNREST] = (squares / LONGEST as f64).sqrt().min(2.0 * residuals[1].abs());
-            evidence[STILLNESS] = self.points.iter().map(|point| point.3).sum::<f64>() / LONGEST as f64;
+            evidence[STILLNESS] = self.points.iter().map(|point| point.change).sum::<f64>() / LONGEST as f64;
         }
         evidence
+    }
+
+    /// Notes that the newest point is flagged.
+    pub(super) fn mark(&mut self) {
+        if let Some(newest) = self.points.last_mut() {
+            newest.is_flagged = true;
+        }
+    }
+
+    /// What follows an episode of flags does not look back into it.
+    fn forget_episode(&mut self, residual: f64) {
+        let flagged = || self.points.iter().filter(|point| point.is_flagged);
+        let sum: f64 = flagged().map(|point| point.residuals[0].abs()).sum();
+        if residual.abs() < OVER * sum / flagged().count() as f64 {
+            self.points.retain(|point| !point.is_flagged);
+        }
     }
 
     /// Whether points often repeat the one before, as counts do.
@@ -113,15 +137,15 @@ impl Recent {
 
     /// Time of the oldest point that still counts.
     pub(super) fn since(&self) -> Option<i64> {
-        self.points.first().map(|point| point.0)
+        self.points.first().map(|point| point.time)
     }
 
     /// The mean of the last residuals in the sigmas of such a mean, as far as the newest agrees.
     fn lasting(&self, points: usize) -> f64 {
         let Some(first) = self.points.len().checked_sub(points) else { return f64::NAN };
         let root = (points as f64).sqrt();
-        let mean = self.points[first..].iter().map(|point| point.1).sum::<f64>() / root;
-        let newest = self.points.last().map_or(f64::NAN, |point| point.1);
+        let mean = self.points[first..].iter().map(|point| point.residuals[0]).sum::<f64>() / root;
+        let newest = self.points.last().map_or(f64::NAN, |point| point.residuals[0]);
         if mean * newest > 0.0 { mean.signum() * mean.abs().min(2.0 * root * newest.abs()) } else { 0.0 }
     }
 }
@@ -158,7 +182,8 @@ impl Limits {
     pub(super) fn most(&self, evidence: &Evidence) -> (f64, usize) {
         let mut most = (0.0, 0);
         for (kind, limit) in self.of_kinds.iter().enumerate() {
-            let size = if kind == STILLNESS { stillness(evidence[kind], self.change) } else { evidence[kind] };
+            let size =
+                if kind == STILLNESS { stillness(evidence[kind], self.change) } else { evidence[kind] };
             // Not for NaN.
             if size / limit > most.0 {
                 most = (size / limit, kind);

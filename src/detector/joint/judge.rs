@@ -3,7 +3,7 @@
 use super::super::{About, Judgement, Member, Verdict};
 use super::align::{Cursor, Steps, judged_rows};
 use super::evidence::{Evidence, KINDS, Limits, Recent, What, limit_of_all};
-use super::model::{Expectation, Gap, LONGEST_LAG, MIN_ROWS, Model, Training};
+use super::model::{Expectation, Gap, LONGEST_LAG, MIN_ROWS, Model, Training, take_gap};
 use super::words::Story;
 use super::{Joint, MIN_METRICS, too_few_metrics};
 use crate::budget::checkpoint;
@@ -17,10 +17,10 @@ const BLAME: f64 = 0.8;
 /// Points further apart than so many rows do not go together.
 const APART_ROWS: i64 = 4;
 
-/// How often a group that goes on as in its training is flagged, a row: once in 20,000 rows at 0.5, twice as often for each
+/// How often a group that goes on as in its training is flagged, a row: once in 10,000 rows at 0.5, twice as often for each
 /// tenth more.
 fn rate(sensitivity: f64) -> f64 {
-    5e-5 * (10.0 * (sensitivity - 0.5)).exp2()
+    1e-4 * (10.0 * (sensitivity - 0.5)).exp2()
 }
 
 /// The points of a metric that those after them should not be judged by.
@@ -83,15 +83,21 @@ impl Joint {
         if members.iter().filter(|member| !member.training.values.is_empty()).count() < MIN_METRICS {
             return none(&|member| too_few_metrics(member.judged.values));
         }
-        let learnt = Steps::of(members)
-            .and_then(|steps| Model::fit(members, &steps, self.zone).map(|(model, training)| (steps, model, training)));
+        let learnt = Steps::of(members).and_then(|steps| {
+            Model::fit(members, &steps, self.zone).map(|(model, training)| (steps, model, training))
+        });
         let Some((steps, model, training)) = learnt else {
             return none(&|member| too_little(member.judged.values));
         };
         let mut group = Group::learn(&model, &steps, &training, rate(self.sensitivity));
         drop(training);
         let is_overlap = members.iter().any(|member| {
-            member.training.times.last().zip(member.judged.times.first()).is_some_and(|(last, first)| last >= first)
+            member
+                .training
+                .times
+                .last()
+                .zip(member.judged.times.first())
+                .is_some_and(|(last, first)| last >= first)
         });
         if is_overlap {
             group.recent.fill(Recent::default());
@@ -100,7 +106,10 @@ impl Joint {
         }
         let mut judgements: Vec<Judgement> = members
             .iter()
-            .map(|member| Judgement { shortage: None, ..Judgement::none(member.judged.values, String::new()) })
+            .map(|member| Judgement {
+                shortage: None,
+                ..Judgement::none(member.judged.values, String::new())
+            })
             .collect();
         for (index, judgement) in judgements.iter_mut().enumerate() {
             if !model.metrics.iter().any(|metric| metric.member == index) {
@@ -115,12 +124,16 @@ impl Joint {
 fn too_little(values: &[f64]) -> Judgement {
     Judgement::none(
         values,
-        format!("{MIN_METRICS} metrics that change and have {MIN_ROWS} training points are needed, and there are fewer"),
+        format!(
+            "{MIN_METRICS} metrics that change and have {MIN_ROWS} training points are needed, and there are fewer"
+        ),
     )
 }
 
 fn left_out() -> String {
-    format!("it is constant or has fewer than {MIN_ROWS} training points, and is left out of what is judged together")
+    format!(
+        "it is constant or has fewer than {MIN_ROWS} training points, and is left out of what is judged together"
+    )
 }
 
 impl<'a> Group<'a> {
@@ -165,7 +178,15 @@ impl<'a> Group<'a> {
         let most: Vec<f64> =
             shares.chunks_exact(count).map(|row| row.iter().copied().fold(0.0, f64::max)).collect();
         let limit = limit_of_all(&most, rate);
-        let mut group = Self { model, step_ms, recent, levels, limits, limit, suspects: vec![Suspects::default(); count] };
+        let mut group = Self {
+            model,
+            step_ms,
+            recent,
+            levels,
+            limits,
+            limit,
+            suspects: vec![Suspects::default(); count],
+        };
         // What the first judged rows look back to.
         let tail = rows.saturating_sub(usize::try_from(LONGEST_LAG + EPISODE_ROWS).unwrap_or(0));
         for row in tail..rows {
@@ -209,9 +230,11 @@ impl<'a> Group<'a> {
         for time in judged_rows(members) {
             checkpoint();
             let suspects = &self.suspects;
-            model.judged_row(&mut numbers, time, &mut cursors, |metric, at| suspects[metric].times.contains(&at));
+            model.judged_row(&mut numbers, time, &mut cursors, |metric, at| {
+                suspects[metric].times.contains(&at)
+            });
             let missing = numbers.clone();
-            let gap = model.fill_row(&mut numbers);
+            let gap = take_gap(&mut numbers);
             let mut found: Vec<Found> = Vec::new();
             for (metric, of_metric) in model.metrics.iter().enumerate() {
                 let judged = members[of_metric.member].judged;
@@ -236,6 +259,9 @@ impl<'a> Group<'a> {
                 self.blame(&missing, &mut found);
             }
             for found in &found {
+                if found.is_blamed {
+                    self.recent[found.metric].mark();
+                }
                 if !self.suspect(found.metric, time, found.size, found.is_blamed) {
                     self.levels[found.metric].follow(found.expectation.residual);
                 }
@@ -253,15 +279,16 @@ impl<'a> Group<'a> {
             let Some(worst) = left.max_by(|a, b| a.size.total_cmp(&b.size)) else { return };
             worst.is_blamed = true;
             row[worst.metric] = f64::NAN;
-            let mut filled = row.clone();
-            let gap = self.model.fill_row(&mut filled);
+            let mut rest_of_row = row.clone();
+            let gap = take_gap(&mut rest_of_row);
             for other in found.iter_mut().filter(|other| !other.is_blamed) {
                 let metric = other.metric;
-                let [without, with] = self.model.look(metric, &filled, other.value, gap.as_ref());
+                let [without, with] = self.model.look(metric, &rest_of_row, other.value, gap.as_ref());
                 other.expectation = self.levels[metric].off(without);
                 let limits = &self.limits[metric].of_kinds;
                 let (without, with) = (other.expectation.residual, with.residual);
-                let share = |residual: f64, at: usize| residual.abs() / limits[at + usize::from(residual < 0.0)];
+                let share =
+                    |residual: f64, at: usize| residual.abs() / limits[at + usize::from(residual < 0.0)];
                 // What lasts or is still or unsteady was seen with the one to blame as it is.
                 other.size = other.size.min(share(without, 0).max(share(with, 6)) / self.limit);
             }
@@ -292,7 +319,8 @@ impl<'a> Group<'a> {
             // Shares of nothing are nothing.
             judgement.scores[row] = if all > 0.0 { score * (one.size * one.size / all) } else { 0.0 };
             judgement.expected[row] = metric.value(expected);
-            let (lower, upper) = (metric.value(expected - reach(one, 1)), metric.value(expected + reach(one, 0)));
+            let (lower, upper) =
+                (metric.value(expected - reach(one, 1)), metric.value(expected + reach(one, 0)));
             judgement.lower[row] = if direction == Direction::High { f64::NAN } else { lower };
             judgement.upper[row] = if direction == Direction::Low { f64::NAN } else { upper };
             let is_high = What::is_high(one.kind).unwrap_or(one.value > expected);
@@ -329,13 +357,11 @@ impl<'a> Group<'a> {
                 usual: rest(false),
             };
             judgement.reasons.push((row, story.tell()));
-            let about = match what {
-                What::Stillness => Some("frozen"),
-                What::Unrest => Some("unsteady"),
-                _ => None,
-            };
+            let about = (what == What::Stillness).then_some("frozen");
             let since_ms = self.recent[one.metric].since();
-            judgement.abouts.extend(about.zip(since_ms).map(|(what, since_ms)| (row, About { what, since_ms })));
+            judgement
+                .abouts
+                .extend(about.zip(since_ms).map(|(what, since_ms)| (row, About { what, since_ms })));
         }
     }
 

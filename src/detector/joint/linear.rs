@@ -101,31 +101,44 @@ pub(super) fn inverse(matrix: &[f64], width: usize) -> Option<Vec<f64>> {
     let mut inverse = vec![0.0; width * width];
     for i in 0..width {
         for j in i..width {
-            let product = dot(&columns[i * width + j..(i + 1) * width], &columns[j * width + j..(j + 1) * width]);
+            let product =
+                dot(&columns[i * width + j..(i + 1) * width], &columns[j * width + j..(j + 1) * width]);
             (inverse[i * width + j], inverse[j * width + i]) = (product, product);
         }
     }
     Some(inverse)
 }
 
-/// Solves `matrix` · x = `right`, in place of the latter; the matrix is positive definite, and the part on and above its
-/// diagonal counts. Leaves zeros if it is none.
-pub(super) fn solve(matrix: &[f64], right: &mut [f64]) {
-    let width = right.len();
-    let Some(lower) = factor(matrix, width) else {
-        right.fill(0.0);
-        return;
-    };
-    for i in 0..width {
-        let (known, unknown) = right.split_at_mut(i);
-        unknown[0] = (unknown[0] - dot(&lower[i * width..i * width + i], known)) / lower[i * width + i];
+/// A positive definite matrix that equations can be solved with.
+pub(super) struct Solver {
+    /// Nothing if it is none.
+    lower: Option<Vec<f64>>,
+}
+
+impl Solver {
+    /// Of a matrix of which the part on and above the diagonal is given.
+    pub(super) fn of(matrix: &[f64], width: usize) -> Self {
+        Self { lower: factor(matrix, width) }
     }
-    for i in (0..width).rev() {
-        let mut sum = right[i];
-        for j in i + 1..width {
-            sum -= lower[j * width + i] * right[j];
+
+    /// Finds x in matrix · x = `right`, in place of the latter. Leaves zeros if the matrix is not positive definite.
+    pub(super) fn solve(&self, right: &mut [f64]) {
+        let width = right.len();
+        let Some(lower) = &self.lower else {
+            right.fill(0.0);
+            return;
+        };
+        for i in 0..width {
+            let (known, unknown) = right.split_at_mut(i);
+            unknown[0] = (unknown[0] - dot(&lower[i * width..i * width + i], known)) / lower[i * width + i];
         }
-        right[i] = sum / lower[i * width + i];
+        for i in (0..width).rev() {
+            let mut sum = right[i];
+            for j in i + 1..width {
+                sum -= lower[j * width + i] * right[j];
+            }
+            right[i] = sum / lower[i * width + i];
+        }
     }
 }
 
@@ -171,7 +184,7 @@ mod tests {
             }
         }
         let mut right: Vec<f64> = (0..WIDTH).map(|k| products[k]).collect();
-        solve(&products, &mut right);
+        Solver::of(&products, WIDTH).solve(&mut right);
         assert!((right[0] - 1.0).abs() < 1e-9 && right[1..].iter().all(|x| x.abs() < 1e-9), "{right:?}");
     }
 
@@ -180,7 +193,7 @@ mod tests {
         assert_eq!(inverse(&[1.0, 2.0, 2.0, 1.0], 2), None);
         assert_eq!(inverse(&[f64::NAN], 1), None);
         let mut right = [1.0];
-        solve(&[0.0], &mut right);
+        Solver::of(&[0.0], 1).solve(&mut right);
         assert_eq!(right, [0.0]);
     }
 }

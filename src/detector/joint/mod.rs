@@ -134,5 +134,8 @@ impl Joint {
 }
 
 fn too_few_metrics(values: &[f64]) -> Judgement {
-    Judgement::none(values, format!("1 of the {MIN_METRICS} metrics that can be judged together is available"))
+    Judgement::none(
+        values,
+        format!("1 of the {MIN_METRICS} metrics that can be judged together is available"),
+    )
 }

@@ -14,9 +14,9 @@
 
 use chrono_tz::Tz;
 
+use super::super::Member;
 use super::super::robust::{MEAN_DEVIATION_TO_SIGMA, median};
 use super::super::wall_clock::on_the_wall;
-use super::super::Member;
 use super::align::{Cursor, Steps};
 use super::linear;
 use crate::budget::checkpoint;
@@ -37,12 +37,14 @@ const CUT_TIMES: f64 = 2.2;
 const CLIP: f64 = 6.0;
 /// Sines and cosines of a day, its half and its third; weekend; one.
 const CLOCK: usize = 8;
+/// Every so many-th row tells how large residuals usually are when bad cells are looked for.
+const SAMPLED: usize = 4;
 /// The parts, by expected value, in which residuals are described.
 const PARTS: usize = 8;
 /// The fewest residuals of a part.
 const MIN_PART: usize = 20;
 /// The least sigma, as a share of the metric's standard deviation and of the usual sigma.
-const LEAST_SIGMA: f64 = 1e-6;
+const LEAST_SIGMA: f64 = 5e-3;
 const LEAST_SHARE: f64 = 0.3;
 
 /// The most bytes that judging a block takes.
@@ -52,7 +54,10 @@ pub(super) fn bytes(points: usize, members: usize) -> usize {
     let rows = points / metrics + 1;
     // The rows, values and residuals of each, and twelve statistics; the matrices; the verdicts.
     let of_row = width + metrics * 24;
-    rows.saturating_mul(of_row).saturating_mul(8).saturating_add(width * width * 6 * 8).saturating_add(points * 256)
+    rows.saturating_mul(of_row)
+        .saturating_mul(8)
+        .saturating_add(width * width * 6 * 8)
+        .saturating_add(points * 256)
 }
 
 /// The rows before that the means of a row are of, from and to; the more metrics, the fewer.
@@ -100,7 +105,8 @@ impl Shape {
         let rows: Vec<usize> = (0..residuals.len()).filter(known).collect();
         let mut sample: Vec<f64> = rows.iter().step_by(4).map(|row| expected[*row]).collect();
         sample.sort_unstable_by(f64::total_cmp);
-        let edges: Vec<f64> = (1..PARTS).filter_map(|part| sample.get(sample.len() * part / PARTS)).copied().collect();
+        let edges: Vec<f64> =
+            (1..PARTS).filter_map(|part| sample.get(sample.len() * part / PARTS)).copied().collect();
         let part_of = |row: usize| edges.iter().filter(|edge| expected[row] >= **edge).count();
         let mut sums = [(0.0, 0.0, 0.0); PARTS];
         for row in &rows {
@@ -178,24 +184,35 @@ pub(super) struct Model {
     precision: Vec<f64>,
     /// What each metric is expected to be in each view, as factors of a row.
     factors: [Vec<f64>; VIEWS],
+    /// One over the variance of its residual in each view.
+    diagonals: [Vec<f64>; VIEWS],
+    /// The inverse of the covariance of the present and the clock alone.
+    present: Vec<f64>,
     shapes: [Vec<Shape>; VIEWS],
 }
 
 /// The training, row by row.
 pub(super) struct Training {
     pub(super) times: Vec<i64>,
-    /// A row of [`Model::width`] numbers each, nothing missing.
+    /// A row of [`Model::width`] numbers each, zero where one is missing.
     rows: Vec<f64>,
     /// A row of one number a metric: NaN where there is none.
     pub(super) values: Vec<f64>,
     /// Whether a metric has a point of this row, and not one that has lasted.
     pub(super) fresh: Vec<bool>,
-    /// What was missing in a row, and what comes of it.
+    /// What is missing in a row.
     gaps: Vec<Option<Gap>>,
 }
 
-/// For each metric how much further a residual is when what is missing is left out.
-pub(super) type Gap = Vec<f64>;
+/// The places of what is missing in a row, which has zeros there.
+pub(super) type Gap = Vec<usize>;
+
+/// Takes what is missing out of a row; `None` if nothing is.
+pub(super) fn take_gap(row: &mut [f64]) -> Option<Gap> {
+    let missing = missing(row);
+    missing.iter().for_each(|place| row[*place] = 0.0);
+    (!missing.is_empty()).then_some(missing)
+}
 
 impl Model {
     /// Learns from the training rows; `None` if there are fewer than two metrics to learn of.
@@ -203,8 +220,13 @@ impl Model {
         let times = steps.training_rows(members);
         let metrics: Vec<Metric> = (0..members.len())
             .filter_map(|member| {
-                let mut known: Vec<f64> =
-                    members[member].training.values.iter().copied().filter(|value| value.is_finite()).collect();
+                let mut known: Vec<f64> = members[member]
+                    .training
+                    .values
+                    .iter()
+                    .copied()
+                    .filter(|value| value.is_finite())
+                    .collect();
                 if known.len() < MIN_ROWS {
                     return None;
                 }
@@ -234,6 +256,8 @@ impl Model {
             zone,
             precision: Vec::new(),
             factors: Default::default(),
+            diagonals: Default::default(),
+            present: Vec::new(),
             shapes: Default::default(),
         };
         let training = model.learn(members, steps, times)?;
@@ -265,8 +289,14 @@ impl Model {
         let mut residuals: [Vec<f64>; VIEWS] = std::array::from_fn(|_| vec![0.0; training.values.len()]);
         let mut expected = residuals.clone();
         for round in 0..ROUNDS {
-            let mut learnt = if round == 0 { raw.clone() } else {
-                let cleaned = training.values.iter().zip(&is_bad).map(|(value, bad)| if *bad { f64::NAN } else { *value });
+            let mut learnt = if round == 0 {
+                raw.clone()
+            } else {
+                let cleaned = training
+                    .values
+                    .iter()
+                    .zip(&is_bad)
+                    .map(|(value, bad)| if *bad { f64::NAN } else { *value });
                 self.rows(&cleaned.collect::<Vec<_>>(), &training.times)
             };
             if round == 0 {
@@ -286,30 +316,41 @@ impl Model {
                 products[i * width + i] += RIDGE;
             }
             self.precision = linear::inverse(&products, width)?;
-            self.read_factors();
+            self.read_factors()?;
             training.rows.clone_from(&raw);
-            training.gaps = self.fill(&mut training.rows);
+            let is_last = round + 1 == ROUNDS;
+            if is_last {
+                training.gaps = training.rows.chunks_exact_mut(width).map(take_gap).collect();
+            } else {
+                self.fill(&mut training.rows);
+            }
             for (row, numbers) in training.rows.chunks_exact(width).enumerate() {
                 if row % 64 == 0 {
                     checkpoint();
                 }
                 for metric in 0..count {
                     let cell = row * count + metric;
-                    for view in 0..VIEWS {
-                        let of_metric = &self.factors[view][metric * width..(metric + 1) * width];
-                        expected[view][cell] = linear::dot(of_metric, numbers);
+                    for view in 0..if is_last { VIEWS } else { NOW } {
+                        let gap = if is_last { training.gaps[row].as_ref() } else { None };
+                        expected[view][cell] = self.linear(view, metric, numbers, gap).0;
                         residuals[view][cell] = training.values[cell] - expected[view][cell];
                     }
                 }
             }
             self.find_bad(&residuals[..NOW], &mut is_bad);
         }
+        // Where something is missing, residuals are larger.
+        let is_mostly_whole = 2 * training.gaps.iter().flatten().count() < training.times.len();
         for past in 0..VIEWS {
-            let of = |all: &[f64], metric: usize| -> Vec<f64> { all.iter().skip(metric).step_by(count).copied().collect() };
+            let of = |all: &[f64], metric: usize| -> Vec<f64> {
+                all.iter().skip(metric).step_by(count).copied().collect()
+            };
             self.shapes[past] = (0..count)
                 .map(|metric| {
                     checkpoint();
-                    let bad = |row: usize| is_bad[row * count + metric];
+                    let bad = |row: usize| {
+                        is_bad[row * count + metric] || (is_mostly_whole && training.gaps[row].is_some())
+                    };
                     Shape::of(&of(&expected[past], metric), &of(&residuals[past], metric), bad)
                 })
                 .collect();
@@ -327,6 +368,7 @@ impl Model {
             for metric in 0..count {
                 checkpoint();
                 let mut sizes: Vec<f64> = (0..rows)
+                    .step_by(SAMPLED)
                     .map(|row| of_past[row * count + metric].abs())
                     .filter(|size| size.is_finite())
                     .collect();
@@ -413,116 +455,135 @@ impl Model {
     }
 
     /// Reads off the inverse what each metric is expected to be.
-    fn read_factors(&mut self) {
+    fn read_factors(&mut self) -> Option<()> {
         let (count, width) = (self.metrics.len(), self.width);
-        // What is left of the inverse without any past: of the present and the clock.
-        let past: Vec<usize> = (count..count * (1 + self.lags.len())).collect();
-        let without_any = self.without(&past);
+        self.present = self.without_past()?;
         for view in 0..VIEWS {
             let mut factors = vec![0.0; count * width];
+            let mut diagonals = vec![0.0; count];
             for metric in 0..count {
                 let of_metric = &mut factors[metric * width..(metric + 1) * width];
                 match view {
-                    WITHOUT_PAST => of_metric.copy_from_slice(&self.line_without(metric, &self.own_past(metric))),
-                    WITH_PAST => of_metric.copy_from_slice(&self.precision[metric * width..(metric + 1) * width]),
-                    _ => of_metric.copy_from_slice(&without_any[metric * width..(metric + 1) * width]),
+                    WITHOUT_PAST => {
+                        let line = line_without(&self.precision, width, metric, &self.own_past(metric));
+                        of_metric.copy_from_slice(&line);
+                    }
+                    WITH_PAST => {
+                        of_metric.copy_from_slice(&self.precision[metric * width..(metric + 1) * width]);
+                    }
+                    _ => {
+                        let line = &self.present[metric * (count + CLOCK)..(metric + 1) * (count + CLOCK)];
+                        of_metric[..count].copy_from_slice(&line[..count]);
+                        of_metric[width - CLOCK..].copy_from_slice(&line[count..]);
+                    }
                 }
+                diagonals[metric] = of_metric[metric];
                 let diagonal = of_metric[metric];
                 of_metric.iter_mut().for_each(|factor| *factor /= -diagonal);
                 of_metric[metric] = 0.0;
             }
             self.factors[view] = factors;
+            self.diagonals[view] = diagonals;
         }
+        Some(())
     }
 
-    /// The lines of all metrics in the inverse of the covariance without the numbers at `left_out`: as
-    /// [`Model::line_without`], for many that are the same for all.
-    fn without(&self, left_out: &[usize]) -> Vec<f64> {
+    /// The inverse of the covariance of the present and the clock alone.
+    fn without_past(&self) -> Option<Vec<f64>> {
         let (count, width) = (self.metrics.len(), self.width);
-        let mut lines = self.precision[..count * width].to_vec();
-        let Some(inverse) = linear::inverse(&linear::part(&self.precision, width, left_out), left_out.len()) else {
-            return lines;
-        };
-        for line in lines.chunks_exact_mut(width) {
-            let known: Vec<f64> = left_out.iter().map(|place| line[*place]).collect();
-            for (index, place) in left_out.iter().enumerate() {
-                let share = linear::dot(&inverse[index * left_out.len()..(index + 1) * left_out.len()], &known);
-                let of_place = &self.precision[place * width..(place + 1) * width];
-                line.iter_mut().zip(of_place).for_each(|(number, other)| *number -= share * other);
+        let clock = width - CLOCK;
+        let past: Vec<usize> = (count..clock).collect();
+        let kept: Vec<usize> = (0..count).chain(clock..width).collect();
+        let mut present = linear::part(&self.precision, width, &kept);
+        if past.is_empty() {
+            return Some(present);
+        }
+        let inverse = linear::inverse(&linear::part(&self.precision, width, &past), past.len())?;
+        let known = |place: usize| &self.precision[place * width + count..place * width + clock];
+        for (i, place) in kept.iter().enumerate() {
+            let shares: Vec<f64> =
+                inverse.chunks_exact(past.len()).map(|line| linear::dot(line, known(*place))).collect();
+            for (j, other) in kept.iter().enumerate() {
+                present[i * kept.len() + j] -= linear::dot(&shares, known(*other));
             }
-            left_out.iter().for_each(|place| line[*place] = 0.0);
         }
-        lines
-    }
-
-    /// The line of a metric in the inverse of the covariance without the numbers at `left_out`.
-    fn line_without(&self, metric: usize, left_out: &[usize]) -> Vec<f64> {
-        let width = self.width;
-        let line = &self.precision[metric * width..(metric + 1) * width];
-        let mut share: Vec<f64> = left_out.iter().map(|place| line[*place]).collect();
-        if share.is_empty() {
-            return line.to_vec();
-        }
-        linear::solve(&linear::part(&self.precision, width, left_out), &mut share);
-        let mut without = line.to_vec();
-        for (place, share) in left_out.iter().zip(share) {
-            let of_place = &self.precision[place * width..(place + 1) * width];
-            without.iter_mut().zip(of_place).for_each(|(number, other)| *number -= share * other);
-        }
-        left_out.iter().for_each(|place| without[*place] = 0.0);
-        without
+        Some(present)
     }
 
     /// Puts what is likeliest, given the rest of its row, in place of each number that is missing.
-    fn fill(&self, rows: &mut [f64]) -> Vec<Option<Gap>> {
-        let fill = |(index, row): (usize, &mut [f64])| {
+    fn fill(&self, rows: &mut [f64]) {
+        for (index, row) in rows.chunks_exact_mut(self.width).enumerate() {
             if index % 64 == 0 {
                 checkpoint();
             }
-            self.fill_row(row)
-        };
-        rows.chunks_exact_mut(self.width).enumerate().map(fill).collect()
+            let missing = missing(row);
+            if !missing.is_empty() {
+                self.put_likeliest(row, &missing);
+            }
+        }
     }
 
-    /// As [`Model::fill`] for one row. Returns for each metric how much further its residual is for what is missing; `None` if
-    /// nothing is.
-    pub(super) fn fill_row(&self, row: &mut [f64]) -> Option<Gap> {
-        let (count, width) = (self.metrics.len(), self.width);
-        let missing: Vec<usize> = (0..width).filter(|place| row[*place].is_nan()).collect();
-        if missing.is_empty() {
-            return None;
-        }
-        missing.iter().for_each(|place| row[*place] = 0.0);
-        let among = linear::part(&self.precision, width, &missing);
-        let mut likeliest: Vec<f64> = missing
-            .iter()
-            .map(|place| -linear::dot(&self.precision[place * width..(place + 1) * width], row))
-            .collect();
-        linear::solve(&among, &mut likeliest);
-        for (place, number) in missing.iter().zip(likeliest) {
-            row[*place] = number;
-        }
-        let further = |metric: usize| {
-            let line = &self.precision[metric * width..(metric + 1) * width];
-            let of_missing: Vec<f64> = missing.iter().map(|place| line[*place]).collect();
-            let mut share = of_missing.clone();
-            linear::solve(&among, &mut share);
-            let left = line[metric] - linear::dot(&of_missing, &share);
-            if left > 0.0 { (line[metric] / left).max(1.0) } else { 1.0 }
-        };
-        Some((0..count).map(further).collect())
-    }
-
-    /// What is expected of a metric in a row without missing numbers, where its value is `value`.
-    pub(super) fn expect(&self, past: usize, metric: usize, row: &[f64], value: f64, gap: Option<&Gap>) -> Expectation {
+    /// Puts what is likeliest in place of the numbers that are `missing`.
+    fn put_likeliest(&self, row: &mut [f64], missing: &[usize]) {
         let width = self.width;
-        let linear = linear::dot(&self.factors[past][metric * width..(metric + 1) * width], row);
-        let (usual, sigma) = self.shapes[past][metric].at(linear);
-        let further = gap.map_or(1.0, |gap| gap[metric]);
-        // What was put in place of missing numbers already leans towards the value.
-        let off = (value - linear - usual) * further;
-        let sigma = sigma * further.sqrt();
-        Expectation { expected: value - off, sigma, residual: off / sigma }
+        missing.iter().for_each(|place| row[*place] = 0.0);
+        let solver = linear::Solver::of(&linear::part(&self.precision, width, missing), missing.len());
+        let line = |place: &usize| &self.precision[place * width..(place + 1) * width];
+        let mut likeliest: Vec<f64> = missing.iter().map(|place| -linear::dot(line(place), row)).collect();
+        solver.solve(&mut likeliest);
+        missing.iter().zip(likeliest).for_each(|(place, number)| row[*place] = number);
+    }
+
+    /// What a metric is expected to be in a row, before the shape of its residuals is looked at, and how much larger its
+    /// residual is for what is missing.
+    fn linear(&self, view: usize, metric: usize, row: &[f64], gap: Option<&Gap>) -> (f64, f64) {
+        let (count, width) = (self.metrics.len(), self.width);
+        let clock = width - CLOCK;
+        let Some(gap) = gap else {
+            let factors = &self.factors[view][metric * width..(metric + 1) * width];
+            if view == NOW {
+                let (now, time) = (
+                    linear::dot(&factors[..count], &row[..count]),
+                    linear::dot(&factors[clock..], &row[clock..]),
+                );
+                return (now + time, 1.0);
+            }
+            return (linear::dot(factors, row), 1.0);
+        };
+        let whole = self.diagonals[view][metric];
+        let mut left_out = match view {
+            WITHOUT_PAST => self.own_past(metric),
+            _ => Vec::new(),
+        };
+        // Its own value is never looked at.
+        left_out.extend(gap.iter().filter(|place| **place != metric));
+        left_out.sort_unstable();
+        left_out.dedup();
+        let (line, sum) = if view == NOW {
+            let place_of = |place: &usize| {
+                if *place >= clock { Some(place - clock + count) } else { (*place < count).then_some(*place) }
+            };
+            let left_out: Vec<usize> = left_out.iter().filter_map(place_of).collect();
+            let line = line_without(&self.present, count + CLOCK, metric, &left_out);
+            let sum = linear::dot(&line[..count], &row[..count]) + linear::dot(&line[count..], &row[clock..]);
+            (line, sum)
+        } else {
+            let line = line_without(&self.precision, width, metric, &left_out);
+            let sum = linear::dot(&line, row);
+            (line, sum)
+        };
+        let diagonal = line[metric];
+        // What the sum holds of its own value is its share.
+        let expected = -(sum - diagonal * row[metric]) / diagonal;
+        (expected, (whole / diagonal).max(1.0).sqrt())
+    }
+
+    /// What is expected of a metric in a row, where its value is `value`.
+    fn expect(&self, view: usize, metric: usize, row: &[f64], value: f64, gap: Option<&Gap>) -> Expectation {
+        let (linear, larger) = self.linear(view, metric, row, gap);
+        let (usual, sigma) = self.shapes[view][metric].at(linear);
+        let (expected, sigma) = (linear + usual, sigma * larger);
+        Expectation { expected, sigma, residual: (value - expected) / sigma }
     }
 
     /// What is expected of a metric without its own past and with it. Where its present alone tells about as much, it is off
@@ -541,7 +602,11 @@ impl Model {
     }
 
     /// The residuals of all metrics in a training row: NaN where there is no value.
-    pub(super) fn training_row<'a>(&self, training: &'a Training, row: usize) -> (&'a [f64], &'a [f64], Option<&'a Gap>) {
+    pub(super) fn training_row<'a>(
+        &self,
+        training: &'a Training,
+        row: usize,
+    ) -> (&'a [f64], &'a [f64], Option<&'a Gap>) {
         let count = self.metrics.len();
         let numbers = &training.rows[row * self.width..(row + 1) * self.width];
         (numbers, &training.values[row * count..(row + 1) * count], training.gaps[row].as_ref())
@@ -585,4 +650,26 @@ impl Model {
         let most = others.max_by(|a, b| share(*a).total_cmp(&share(*b)))?;
         (share(most) > 0.2).then_some(most)
     }
+}
+
+/// The places of the numbers of a row that are missing.
+fn missing(row: &[f64]) -> Vec<usize> {
+    row.iter().enumerate().filter(|(_, number)| number.is_nan()).map(|(place, _)| place).collect()
+}
+
+/// The line of a metric in the inverse of a covariance without the numbers at `left_out`, given the inverse with them.
+fn line_without(precision: &[f64], width: usize, metric: usize, left_out: &[usize]) -> Vec<f64> {
+    let line = &precision[metric * width..(metric + 1) * width];
+    let mut without = line.to_vec();
+    if left_out.is_empty() {
+        return without;
+    }
+    let mut share: Vec<f64> = left_out.iter().map(|place| line[*place]).collect();
+    linear::Solver::of(&linear::part(precision, width, left_out), left_out.len()).solve(&mut share);
+    for (place, share) in left_out.iter().zip(share) {
+        let of_place = &precision[place * width..(place + 1) * width];
+        without.iter_mut().zip(of_place).for_each(|(number, other)| *number -= share * other);
+    }
+    left_out.iter().for_each(|place| without[*place] = 0.0);
+    without
 }

@@ -28,7 +28,6 @@ impl Story<'_> {
         let state = match what {
             What::Point | What::Jump => format!("is {side}"),
             What::Lasting => format!("stays {side}"),
-            What::Unrest => "is unsteady".to_owned(),
             What::Stillness => "is frozen".to_owned(),
         };
         let given = match driver {
@@ -36,7 +35,9 @@ impl Story<'_> {
             None => " for this time and what was before".to_owned(),
         };
         let mut text = format!("{name} {} {state}{given}: expected {}", Short(*value), Short(*expected));
-        for (names, are, is) in [(others, "are unusual as well", "is unusual as well"), (usual, "are as usual", "is as usual")] {
+        for (names, are, is) in
+            [(others, "are unusual as well", "is unusual as well"), (usual, "are as usual", "is as usual")]
+        {
             if !names.is_empty() {
                 text = format!("{text}; {} {}", listed(names), if names.len() == 1 { is } else { are });
             }
@@ -76,7 +77,8 @@ mod tests {
             story(&[], &["requests", "memory", "errors"]).tell(),
             "cpu 81 is high for requests 92: expected 31.04; requests, memory and errors are as usual"
         );
-        let many = Story { what: What::Stillness, driver: None, ..story(&["a"], &["b", "c", "d", "e", "f", "g"]) };
+        let many =
+            Story { what: What::Stillness, driver: None, ..story(&["a"], &["b", "c", "d", "e", "f", "g"]) };
         assert_eq!(
             many.tell(),
             "cpu 81 is frozen for this time and what was before: expected 31.04; a is unusual as well; b, c, d, e and 2 more are as usual"
