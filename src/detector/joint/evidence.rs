@@ -121,6 +121,13 @@ impl Recent {
         }
     }
 
+    /// Puts other residuals in place of those of the newest point.
+    pub(super) fn revise(&mut self, residuals: [f64; 2]) {
+        if let Some(newest) = self.points.last_mut() {
+            newest.residuals = residuals;
+        }
+    }
+
     /// What follows an episode of flags does not look back into it.
     fn forget_episode(&mut self, residual: f64) {
         let flagged = || self.points.iter().filter(|point| point.is_flagged);

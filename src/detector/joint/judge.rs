@@ -14,6 +14,9 @@ const EPISODE_ROWS: i64 = 6;
 const KEEPS_SUSPECT: f64 = 0.5;
 /// A metric may be to blame if its evidence is this share of the largest.
 const BLAME: f64 = 0.8;
+/// One of so many metrics may be to blame first, each with at least this share of the largest evidence.
+const CANDIDATES: usize = 4;
+const MAY_BE: f64 = 0.5;
 /// Points further apart than so many rows do not go together.
 const APART_ROWS: i64 = 4;
 
@@ -270,29 +273,60 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Finds who is to blame for a row: the metric whose evidence goes furthest, and those that still are too far off when
-    /// that one is taken for missing. The others are expected as if it were.
-    fn blame(&self, row: &[f64], found: &mut [Found]) {
+    /// Finds who is to blame for a row: the metric without which the others are most as usual, and so on while any is too far
+    /// off. The others are expected, and remembered, as if those were missing.
+    fn blame(&mut self, row: &[f64], found: &mut [Found]) {
         let mut row = row.to_vec();
         for _ in 0..found.len() {
-            let left = found.iter_mut().filter(|found| !found.is_blamed && found.size > 1.0);
-            let Some(worst) = left.max_by(|a, b| a.size.total_cmp(&b.size)) else { return };
-            worst.is_blamed = true;
-            row[worst.metric] = f64::NAN;
-            let mut rest_of_row = row.clone();
-            let gap = take_gap(&mut rest_of_row);
-            for other in found.iter_mut().filter(|other| !other.is_blamed) {
-                let metric = other.metric;
-                let [without, with] = self.model.look(metric, &rest_of_row, other.value, gap.as_ref());
-                other.expectation = self.levels[metric].off(without);
-                let limits = &self.limits[metric].of_kinds;
-                let (without, with) = (other.expectation.residual, with.residual);
-                let share =
-                    |residual: f64, at: usize| residual.abs() / limits[at + usize::from(residual < 0.0)];
-                // What lasts or is still or unsteady was seen with the one to blame as it is.
-                other.size = other.size.min(share(without, 0).max(share(with, 6)) / self.limit);
+            let left = || found.iter().enumerate().filter(|(_, found)| !found.is_blamed && found.size > 1.0);
+            let most = left().map(|(_, found)| found.size).fold(0.0, f64::max);
+            let mut candidates: Vec<(usize, f64)> = left()
+                .map(|(place, found)| (place, found.size))
+                .filter(|(_, size)| *size >= MAY_BE * most)
+                .collect();
+            candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
+            candidates.truncate(CANDIDATES);
+            let mut best: Option<(f64, usize, Vec<Found>, Vec<[f64; 2]>)> = None;
+            for (place, _) in candidates {
+                let (without, residuals) = self.without(place, &row, found);
+                let rest = without
+                    .iter()
+                    .filter(|found| !found.is_blamed)
+                    .map(|found| found.size)
+                    .fold(0.0, f64::max);
+                if best.as_ref().is_none_or(|best| rest < best.0) {
+                    best = Some((rest, place, without, residuals));
+                }
+            }
+            let Some((_, place, without, residuals)) = best else { return };
+            found.copy_from_slice(&without);
+            row[found[place].metric] = f64::NAN;
+            for (found, residuals) in found.iter().zip(residuals).filter(|(found, _)| !found.is_blamed) {
+                self.recent[found.metric].revise(residuals);
             }
         }
+    }
+
+    /// What is found, and the residuals without and with their own past, if the metric at `place` is to blame, too.
+    fn without(&self, place: usize, row: &[f64], found: &[Found]) -> (Vec<Found>, Vec<[f64; 2]>) {
+        let mut row = row.to_vec();
+        row[found[place].metric] = f64::NAN;
+        let gap = take_gap(&mut row);
+        let mut found = found.to_vec();
+        found[place].is_blamed = true;
+        let mut residuals = vec![[f64::NAN; 2]; found.len()];
+        for (other, residuals) in found.iter_mut().zip(&mut residuals).filter(|(other, _)| !other.is_blamed) {
+            let metric = other.metric;
+            // Its place in the row may be taken out by now, its value not.
+            let [without, with] = self.model.look(metric, &row, other.value, gap.as_ref());
+            other.expectation = self.levels[metric].off(without);
+            *residuals = [other.expectation.residual, with.residual];
+            let limits = &self.limits[metric].of_kinds;
+            let share = |residual: f64, at: usize| residual.abs() / limits[at + usize::from(residual < 0.0)];
+            // What lasts or is still was seen with the one to blame as it is.
+            other.size = other.size.min(share(residuals[0], 0).max(share(residuals[1], 6)) / self.limit);
+        }
+        (found, residuals)
     }
 
     fn write(
