@@ -486,7 +486,9 @@ async fn every_detector_says_the_same_of_a_point_in_every_slice() {
 /// The metrics of a group, aligned or not, with gaps and breaks.
 #[tokio::test]
 async fn the_verdict_on_a_group_is_the_same_in_every_slice() {
-    let recorded = Recorded::new(old_panel());
+    let wanted = ["gappy", "nulls", "jittered", "irregular", "late", "dipping"];
+    let is_wanted = |series: &Series| wanted.contains(&series.labels["host"].as_str());
+    let recorded = Recorded::new(old_panel().into_iter().filter(is_wanted).collect());
     for detector in [
         r#""kind":"joint","sensitivity":1"#,
         r#""kind":"joint","sensitivity":0.9,"timeZone":"Europe/Berlin""#,
@@ -497,7 +499,7 @@ async fn the_verdict_on_a_group_is_the_same_in_every_slice() {
         let asker = Asker { json, ..Asker::new(&recorded, "") };
         let whole = asker.slice(100).await;
         let judged = whole.values().filter(|said| said.1 == Verdict::Normal || said.1.is_outlier()).count();
-        assert!(judged > 2_000 && whole.values().any(|said| said.1.is_outlier()), "{judged}");
+        assert!(judged > 1_000 && whole.values().any(|said| said.1.is_outlier()), "{judged}");
         let engine = recorded.engine(2, 0);
         let group = async |from: i64, to: i64| {
             let mut groups = asker.ask(&engine, (from, to), 100).await.groups;
