@@ -78,6 +78,9 @@ struct Found {
     is_blamed: bool,
 }
 
+/// What is found without one metric, and the residuals without and with their own past.
+type Without = (Vec<Found>, Vec<[f64; 2]>);
+
 impl Joint {
     /// One judgement for each of the metrics of a group.
     pub(super) fn judge_group(&self, members: &[Member<'_>]) -> Vec<Judgement> {
@@ -286,19 +289,20 @@ impl<'a> Group<'a> {
                 .collect();
             candidates.sort_by(|a, b| b.1.total_cmp(&a.1));
             candidates.truncate(CANDIDATES);
-            let mut best: Option<(f64, usize, Vec<Found>, Vec<[f64; 2]>)> = None;
+            let mut best: Option<(f64, usize, Without)> = None;
             for (place, _) in candidates {
-                let (without, residuals) = self.without(place, &row, found);
+                let without = self.without(place, &row, found);
                 let rest = without
+                    .0
                     .iter()
                     .filter(|found| !found.is_blamed)
                     .map(|found| found.size)
                     .fold(0.0, f64::max);
                 if best.as_ref().is_none_or(|best| rest < best.0) {
-                    best = Some((rest, place, without, residuals));
+                    best = Some((rest, place, without));
                 }
             }
-            let Some((_, place, without, residuals)) = best else { return };
+            let Some((_, place, (without, residuals))) = best else { return };
             found.copy_from_slice(&without);
             row[found[place].metric] = f64::NAN;
             for (found, residuals) in found.iter().zip(residuals).filter(|(found, _)| !found.is_blamed) {
@@ -308,7 +312,7 @@ impl<'a> Group<'a> {
     }
 
     /// What is found, and the residuals without and with their own past, if the metric at `place` is to blame, too.
-    fn without(&self, place: usize, row: &[f64], found: &[Found]) -> (Vec<Found>, Vec<[f64; 2]>) {
+    fn without(&self, place: usize, row: &[f64], found: &[Found]) -> Without {
         let mut row = row.to_vec();
         row[found[place].metric] = f64::NAN;
         let gap = take_gap(&mut row);
