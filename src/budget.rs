@@ -529,6 +529,7 @@ mod tests {
             (json!({"kind": "mad", "window": "1d"}), 1_000, 2_000, 2_000),
             (json!({"kind": "s-h-esd"}), 2_000, 100, 100),
             (json!({"kind": "peers"}), 1_000, 1_000, 2_000),
+            (json!({"kind": "joint"}), 1_000, 1_000, 1_000),
             // One a block, one a cell of time, one for each statistic.
             (json!({"kind": "auto"}), 2_000, 600, 50 + 20),
         ];

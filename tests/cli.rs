@@ -405,6 +405,67 @@ fn quality_at_its_defaults_is_causal_and_the_same_on_any_number_of_threads() {
     }
 }
 
+/// Seven days of two metrics that go together, but for the rows of `broken`; a column of labels that is none of them.
+fn metrics(broken: std::ops::Range<i64>) -> String {
+    let mut text = "timestamp,requests,cpu,label\n".to_owned();
+    for row in 0..7 * 144 {
+        let requests = value(row, &[]);
+        let load = if broken.contains(&row) { 20.0 - requests } else { requests };
+        let noise = ((row * 71) % 50) as f64 / 100.0;
+        let (time, label) = (T0_SECS + row * 600, u8::from(broken.contains(&row)));
+        writeln!(text, "{time},{requests},{:.3},{label}", 3.0 * load + noise).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_metrics_of_a_wide_file_are_judged_together() {
+    let folder = Folder::new();
+    let broken = 950..956;
+    let file = folder.write("data/wide.csv", &metrics(broken.clone()));
+    let text = succeed(&["detect", &file, "--joint"]);
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("timestamp,score,flag,reason,contribution_requests,contribution_cpu"));
+    let mut rows = 0;
+    for (row, line) in lines.enumerate() {
+        rows += 1;
+        let cells = csv::StringRecord::from(csv_cells(line));
+        let number = |cell: usize| cells[cell].parse::<f64>().unwrap_or(0.0);
+        assert!((number(4) + number(5) - number(1)).abs() < 1e-12, "{line}");
+        assert_eq!(cells[2] == *"1", !cells[3].is_empty(), "{line}");
+        assert!(cells[2] == *"0" || broken.contains(&(row as i64)), "{line}");
+    }
+    assert_eq!(rows, 7 * 144);
+    assert!(text.contains("as usual"), "{text}");
+    // The same rows are flagged by the benchmark.
+    let (data, out) = (folder.path("data"), folder.path("out"));
+    assert_eq!(succeed(&["quality", "--data", &data, "--out", &out]), "");
+    let flags = |text: &str, column: usize| -> Vec<String> {
+        text.lines().skip(1).map(|line| csv_cells(line)[column].clone()).collect()
+    };
+    assert_eq!(flags(&folder.read("out/wide.csv"), 2), flags(&text, 2));
+    assert!(flags(&text, 2).contains(&"1".to_owned()));
+}
+
+/// The cells of a line, of which some are quoted.
+fn csv_cells(line: &str) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
+    let record = reader.records().next().unwrap().unwrap();
+    record.iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_wide_file_that_cannot_be_judged_says_why() {
+    let folder = Folder::new();
+    let text = folder.write("text.csv", "timestamp,a,b\n1700006400,1,x\n");
+    let said = fail(&["detect", &text, "--joint"]);
+    assert!(said.contains("row 1: \"x\" in column \"b\" is no value"), "{said}");
+    let none = folder.write("none.csv", "timestamp\n1700006400\n");
+    assert!(fail(&["detect", &none, "--joint"]).contains("no column beside the times"));
+    let said = fail(&["detect", &text, "--joint", "--detector", "mad"]);
+    assert!(said.contains("--joint is for the detector joint"), "{said}");
+}
+
 #[test]
 fn a_folder_that_is_no_panel_is_a_query_a_file() {
     let folder = benchmark();

@@ -288,6 +288,7 @@ async fn four_of_the_worst_queries_of_each_detector_stay_within_the_memory() {
         json!({"kind": "s-h-esd", "maxAnoms": 0.01}),
         json!({"kind": "changepoint"}),
         json!({"kind": "peers"}),
+        json!({"kind": "joint"}),
         json!({"kind": "auto"}),
     ];
     for detector in worst {

@@ -302,6 +302,14 @@ export interface DetectorOptions {
     /** Names of labels: series are compared with those that have the same values of these labels. */
     groupBy: Array<string>;
   };
+  joint: {
+    /** How easily a group is flagged. Each 0.1 more makes false alarms about twice as frequent. */
+    sensitivity: number;
+    /** Names of labels: series with the same values of these labels are the metrics of one group and get one verdict. */
+    groupBy: Array<string>;
+    /** IANA name of the time zone whose clock daily and weekly habits keep to. */
+    timeZone: string;
+  };
 }
 
 /** What a query says beside its source and its detector. */
@@ -513,13 +521,13 @@ export const COMMON_SCHEMA: Schemas<CommonOptions> = {
         value: 'series',
         label: 'Series',
         description:
-          'One row a series, the most conspicuous first: time, series, state, seriesScore (of peers), flagged, score, worst, reason and the labels. For tables.',
+          'One row a series, the most conspicuous first: time, series, state, seriesScore (of peers), contribution (of joint), flagged, score, worst, reason and the labels. For tables.',
       },
       {
         value: 'alert',
         label: 'Alert',
         description:
-          'One series for each upstream series, labelled and without nulls: 1 where there is an outlier, else 0. For expressions in dashboards of Grafana 9.',
+          'One series for each upstream series, of joint for each group, labelled and without nulls: 1 where there is an outlier, else 0. For expressions in dashboards of Grafana 9.',
       },
       {
         value: 'annotations',
@@ -1825,6 +1833,32 @@ export const DETECTOR_SCHEMAS: { [K in keyof DetectorOptions]: KindSchema<Detect
         input: 'names',
         byDefault: [],
         empty: 'all series are one group',
+      },
+    },
+  },
+  joint: {
+    label: 'Joint',
+    description: 'Flags moments at which several metrics together are unusual, one verdict a group such as a host',
+    options: {
+      sensitivity: {
+        label: 'Sensitivity',
+        help: 'How easily a group is flagged. Each 0.1 more makes false alarms about twice as frequent.',
+        input: 'number',
+        byDefault: 0.5,
+        limits: { min: 0, max: 1 },
+      },
+      groupBy: {
+        label: 'Group by',
+        help: 'Names of labels: series with the same values of these labels are the metrics of one group and get one verdict.',
+        input: 'names',
+        byDefault: [],
+        empty: 'all series are one group',
+      },
+      timeZone: {
+        label: 'Time zone',
+        help: 'IANA name of the time zone whose clock daily and weekly habits keep to.',
+        input: 'time-zone',
+        byDefault: 'UTC',
       },
     },
   },

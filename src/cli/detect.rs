@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::blocks::{self, RowVerdict};
 use super::parallel::{Threads, progress_bar};
-use super::table::{Layout, Output, Row, Table, number};
+use super::table::{Layout, Output, Row, Table, Width, number};
+use super::wide::{self, Together};
 use super::{DetectorArguments, parse_query};
 use crate::error::{Category, Error, Result, list_names};
 use crate::query::{Query, RULES};
@@ -22,7 +23,7 @@ use crate::source::TimeFormat;
 ///
 /// Reads the columns timestamp (s, ms, µs or ns since the epoch, or ISO 8601; UTC where it names no zone) and value, or
 /// those that are named or are like them, as in Grafana's own export; every other column is a label that tells series
-/// apart, but for a column "label" of 0 and 1, which is never looked at. Writes timestamp,value,score,flag,expected,lower,upper,reason: one row for every row read, in their order.
+/// apart, but for a column "label" of 0 and 1, which is never looked at (see --joint for files with a column a metric). Writes timestamp,value,score,flag,expected,lower,upper,reason: one row for every row read, in their order.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The file to read.
@@ -62,6 +63,10 @@ pub(super) struct Arguments {
     /// Also write the input's other columns, after the eight.
     #[arg(long)]
     keep_columns: bool,
+    /// Judge the columns together, one verdict a row: every column but timestamp and label is a metric, and the detector is
+    /// joint. Writes timestamp,score,flag,reason and for each metric what it contributes to the score.
+    #[arg(long, conflicts_with_all = ["value_column", "label_columns", "keep_columns"])]
+    joint: bool,
     #[command(flatten)]
     threads: Threads,
     /// The file to write; stdout if left out.
@@ -129,12 +134,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         separator: arguments.separator,
         time_column: arguments.time_column.clone(),
         value_column: arguments.value_column.clone(),
+        width: if arguments.joint { Width::Wide } else { Width::Narrow },
     };
     let table = Table::read(&arguments.file, &layout)?;
+    if arguments.joint {
+        return run_joint(arguments, &query, &table);
+    }
     let is_label = label_columns(&table, arguments)?;
     let (series_of_row, panel) = split(&table, &is_label, &arguments.file.display().to_string());
-    let verdicts = judge(&query, &table.rows, &series_of_row, &panel, &arguments.threads)?;
-    for remark in remarks(&table.rows, &panel, &verdicts) {
+    let times: Vec<i64> = table.rows.iter().map(|row| row.time).collect();
+    let verdicts = judge(&query, &times, &series_of_row, &panel, &arguments.threads)?;
+    let points = panel.iter().map(Series::len).sum();
+    for remark in remarks(table.rows.len(), points, &verdicts) {
         eprintln!("outrider: {remark}");
     }
 
@@ -150,9 +161,47 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     output.finish()
 }
 
+/// Judges the columns of a wide file together, and writes one verdict a row.
+fn run_joint(arguments: &Arguments, query: &Query, table: &Table) -> Result<()> {
+    let metrics = wide::metrics(table, &arguments.file.display().to_string())?;
+    let panel: Vec<Series> = metrics
+        .iter()
+        .map(|metric| {
+            Series::from_points(metric.name.clone(), metric.labels.clone(), metric.points.clone()).0
+        })
+        .collect();
+    // The verdicts on all rows of the first metric, then those of the next.
+    let series_of_row: Vec<usize> =
+        (0..table.rows.len() * panel.len()).map(|cell| cell / table.rows.len()).collect();
+    let times: Vec<i64> = panel.iter().flat_map(|_| table.rows.iter().map(|row| row.time)).collect();
+    let verdicts = judge(query, &times, &series_of_row, &panel, &arguments.threads)?;
+    let remarks = remarks(table.rows.len(), panel.first().map_or(0, Series::len), &verdicts);
+    for remark in remarks {
+        eprintln!("outrider: {remark}");
+    }
+    let mut header: Vec<String> = ["timestamp", "score", "flag", "reason"].map(str::to_owned).into();
+    header.extend(panel.iter().map(|metric| format!("contribution_{}", metric.name)));
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut output = Output::create(arguments.out.as_deref(), &header)?;
+    for (index, row) in table.rows.iter().enumerate() {
+        let of_row = || verdicts[index..].iter().step_by(table.rows.len());
+        let Together { score, is_flagged, reason } = Together::of(of_row());
+        let flag = u8::from(is_flagged).to_string();
+        let cells = [row.timestamp.clone(), number(score), flag, reason.to_owned()];
+        output.write(cells.into_iter().chain(of_row().map(|metric| number(metric.score))))?;
+    }
+    output.finish()
+}
+
 fn query(arguments: &Arguments) -> Result<Query> {
+    let detector = arguments.detector.to_json()?;
+    let is_other = detector.get("kind").is_some_and(|kind| kind != wide::KIND);
+    if arguments.joint && is_other {
+        let message = format!("--joint is for the detector {}, and another one is named", wide::KIND);
+        return Err(Error::new(Category::Query, message).hint("leave --detector out"));
+    }
     let mut query = json!({
-        "detector": arguments.detector.to_json()?,
+        "detector": if arguments.joint { wide::detector(detector) } else { detector },
         "direction": match arguments.direction {
             DirectionChoice::Both => "both",
             DirectionChoice::High => "high",
@@ -187,19 +236,18 @@ fn rules(text: &str) -> Result<Map<String, Value>> {
     }
 }
 
-/// What people should know of the rows, beside the verdicts.
-fn remarks(rows: &[Row], panel: &[Series], verdicts: &[RowVerdict]) -> Vec<String> {
+/// What people should know of so many `rows`, which have `points` different times in their series, beside the verdicts.
+fn remarks(rows: usize, points: usize, verdicts: &[RowVerdict]) -> Vec<String> {
     let mut remarks = Vec::new();
     // A series has one point a time.
-    let repeated = rows.len() - panel.iter().map(Series::len).sum::<usize>();
+    let repeated = rows - points;
     if repeated > 0 {
         remarks.push(format!(
-            "{repeated} of {} rows have the time of a later row of their series, which counts in their place; times are kept in \
-             whole milliseconds",
-            rows.len()
+            "{repeated} of {rows} rows have the time of a later row of their series, which counts in their place; times are kept \
+             in whole milliseconds"
         ));
     }
-    if rows.is_empty() {
+    if rows == 0 {
         remarks.push("nothing was judged: the file has no rows".to_owned());
     } else if verdicts.iter().all(|verdict| verdict.score.is_nan()) {
         remarks.push(
@@ -218,7 +266,7 @@ fn remarks(rows: &[Row], panel: &[Series], verdicts: &[RowVerdict]) -> Vec<Strin
 fn label_columns(table: &Table, arguments: &Arguments) -> Result<Vec<bool>> {
     let columns = 0..table.other_columns.len();
     let Some(names) = &arguments.label_columns else {
-        return Ok(columns.map(|column| !is_truth(table, column)).collect());
+        return Ok(columns.map(|column| !table.is_truth(column)).collect());
     };
     let named: Vec<&str> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     if let Some(unknown) = named.iter().find(|name| !table.other_columns.iter().any(|column| column == *name))
@@ -255,21 +303,15 @@ fn split(table: &Table, is_label: &[bool], file: &str) -> (Vec<usize>, Vec<Serie
     (series_of_row, series)
 }
 
-/// Whether a column holds what is true of each row, and so must be kept from the detector.
-fn is_truth(table: &Table, column: usize) -> bool {
-    table.other_columns[column] == "label"
-        && table.rows.iter().all(|row| matches!(row.others[column].as_str(), "" | "0" | "1" | "0.0" | "1.0"))
-}
-
 fn judge(
     query: &Query,
-    rows: &[Row],
+    times: &[i64],
     series_of_row: &[usize],
     panel: &[Series],
     threads: &Threads,
 ) -> Result<Vec<RowVerdict>> {
     let settled = blocks::settle(query)?;
-    let spans = settled.spans(rows.iter().map(|row| row.time));
+    let spans = settled.spans(times.iter().copied());
     let span_of = |time: i64| spans.partition_point(|span| span.to_ms < time);
     let bar = progress_bar(spans.len() as u64, "parts");
     let judged = threads.map(spans.clone(), &bar, |_| 1, |span| blocks::judge_span(&settled, panel, span));
@@ -277,8 +319,8 @@ fn judge(
     if let Some(notice) = judged.iter().flat_map(|span| &span.notices).next() {
         eprintln!("outrider: {notice}");
     }
-    let verdict = |(row, series): (&Row, &usize)| judged[span_of(row.time)].at(*series, row.time);
-    Ok(rows.iter().zip(series_of_row).map(verdict).collect())
+    let verdict = |(time, series): (&i64, &usize)| judged[span_of(*time)].at(*series, *time);
+    Ok(times.iter().zip(series_of_row).map(verdict).collect())
 }
 
 fn cells(row: &Row, verdict: RowVerdict) -> [String; 8] {

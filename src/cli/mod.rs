@@ -13,6 +13,7 @@ mod plot;
 mod quality;
 mod schema;
 mod table;
+mod wide;
 
 use std::io::Write as _;
 use std::process::ExitCode;

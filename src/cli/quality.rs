@@ -1,8 +1,9 @@
 //! `outrider quality`: scores for a folder of labelled series, as a scorer of detectors reads them.
 //!
 //! Every file is a query of its own with the plugin's default options; a folder that matches `--panel` is one query
-//! with a series a file. Rows are judged in the order they stand in the file (see [`super::arrival`]), and nothing but
-//! `timestamp` and `value` is read.
+//! with a series a file, and a file with several columns and none called `value` is one of metrics that are judged together
+//! (see [`super::wide`]). Rows are judged in the order they stand in the file (see [`super::arrival`]), and nothing but
+//! `timestamp` and the values is read.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,8 @@ use serde_json::json;
 
 use super::arrival::{self, Arrivals};
 use super::parallel::{Threads, progress_bar};
-use super::table::{Layout, Output, Table, number};
+use super::table::{Layout, Output, Table, Width, number};
+use super::wide::{self, Together};
 use super::{DetectorArguments, parse_query};
 use crate::detector::{self, DETECTORS};
 use crate::error::{Category, Error, Result};
@@ -26,7 +28,8 @@ use crate::series::Labels;
 /// and itself only.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Folder with the files to score: columns timestamp and value, all others are ignored.
+    /// Folder with the files to score: columns timestamp and value, all others are ignored; or timestamp and several others,
+    /// but for "label", which are metrics and judged together by the detector joint.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Folder to write to.
@@ -76,11 +79,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     // The longest first, so that no thread is left alone with it in the end.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.bytes));
     let bar = progress_bar(tasks.iter().map(|task| task.bytes).sum(), "bytes");
+    let joint = parse_query(&json!({"detector": wide::detector(json!({}))}))?;
     let done = arguments.threads.map(
         tasks,
         &bar,
         |task| task.bytes,
-        |task| score(arguments, if task.is_panel { &panel } else { &alone }, &task.files),
+        |task| {
+            if task.is_panel {
+                return score(arguments, &panel, &task.files);
+            }
+            // One file; which kind it is of shows in its first line.
+            task.files.iter().try_for_each(|file| score_file(arguments, &alone, &joint, file))
+        },
     );
     done.into_iter().collect()
 }
@@ -132,13 +142,30 @@ fn find_tasks(data: &Path, below: &Path, panel: &Pattern, tasks: &mut Vec<Task>)
     Ok(())
 }
 
+/// Scores a file that stands alone, by the query `joint` if it has a column a metric.
+fn score_file(arguments: &Arguments, alone: &Query, joint: &Query, file: &PathBuf) -> Result<()> {
+    let path = arguments.data.join(file);
+    let table = Table::read(&path, &Layout { width: Width::Either, ..Layout::default() })?;
+    if !table.is_wide {
+        return score_tables(arguments, alone, std::slice::from_ref(file), &[table]);
+    }
+    let metrics = wide::metrics(&table, &path.display().to_string())?;
+    let verdicts = arrival::judge(joint, &metrics)?;
+    let of_row = |row: usize| Together::of(verdicts.iter().map(move |metric| &metric[row]));
+    write(arguments, file, &table, (0..table.rows.len()).map(of_row).map(|row| (row.score, row.is_flagged)))
+}
+
 /// Scores the files of one query.
 fn score(arguments: &Arguments, query: &Query, files: &[PathBuf]) -> Result<()> {
     let read = |file: &PathBuf| Table::read(&arguments.data.join(file), &Layout::default());
     let tables = files.iter().map(read).collect::<Result<Vec<_>>>()?;
+    score_tables(arguments, query, files, &tables)
+}
+
+fn score_tables(arguments: &Arguments, query: &Query, files: &[PathBuf], tables: &[Table]) -> Result<()> {
     let panel: Vec<Arrivals> = files
         .iter()
-        .zip(&tables)
+        .zip(tables)
         .map(|(file, table)| {
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             Arrivals {
@@ -149,20 +176,29 @@ fn score(arguments: &Arguments, query: &Query, files: &[PathBuf]) -> Result<()> 
         })
         .collect();
     let verdicts = arrival::judge(query, &panel)?;
-    for ((file, table), verdicts) in files.iter().zip(&tables).zip(verdicts) {
-        let path = arguments.out.join(file);
-        let folder = path.parent().unwrap_or(&path);
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Error::new(Category::Query, format!("{}: cannot be made: {error}", folder.display()))
-                .hint("give a folder you may write to with --out")
-        })?;
-        let mut output = Output::create(Some(&path), &["timestamp", "score", "flag"])?;
-        for (row, verdict) in table.rows.iter().zip(verdicts) {
-            let score = if verdict.score.is_nan() { 0.0 } else { verdict.score };
-            let flag = u8::from(verdict.verdict.is_outlier()).to_string();
-            output.write([&row.timestamp, &number(score), &flag])?;
-        }
-        output.finish()?;
+    for ((file, table), verdicts) in files.iter().zip(tables).zip(verdicts) {
+        write(arguments, file, table, verdicts.iter().map(|row| (row.score, row.verdict.is_outlier())))?;
     }
     Ok(())
+}
+
+/// Writes what was made of the rows of a file: score, NaN where there is none, and whether the row is flagged.
+fn write(
+    arguments: &Arguments,
+    file: &PathBuf,
+    table: &Table,
+    rows: impl Iterator<Item = (f64, bool)>,
+) -> Result<()> {
+    let path = arguments.out.join(file);
+    let folder = path.parent().unwrap_or(&path);
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Error::new(Category::Query, format!("{}: cannot be made: {error}", folder.display()))
+            .hint("give a folder you may write to with --out")
+    })?;
+    let mut output = Output::create(Some(&path), &["timestamp", "score", "flag"])?;
+    for (row, (score, is_flagged)) in table.rows.iter().zip(rows) {
+        let score = if score.is_nan() { 0.0 } else { score };
+        output.write([&row.timestamp, &number(score), &u8::from(is_flagged).to_string()])?;
+    }
+    output.finish()
 }

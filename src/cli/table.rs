@@ -10,6 +10,8 @@ use crate::source::{TimeFormat, delimited};
 /// What a file holds, row by row and in its order.
 #[derive(Debug, Default)]
 pub(super) struct Table {
+    /// Whether there is no column of values, but one of metrics each.
+    pub(super) is_wide: bool,
     /// Names of the columns besides those of time and value.
     pub(super) other_columns: Vec<String>,
     pub(super) rows: Vec<Row>,
@@ -26,6 +28,7 @@ pub(super) struct Row {
     /// The value as it is written in the file, but with a decimal point.
     pub(super) value_text: String,
     /// One cell for each of [`Table::other_columns`].
+    /// In a wide file with a decimal point where there was a comma.
     pub(super) others: Vec<String>,
 }
 
@@ -41,6 +44,19 @@ pub(super) struct Layout {
     pub(super) time_column: Option<String>,
     /// Its name in the first line; else `value`, or the only column that is left.
     pub(super) value_column: Option<String>,
+    pub(super) width: Width,
+}
+
+/// Whether one column holds values, or each does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Width {
+    /// One does.
+    #[default]
+    Narrow,
+    /// Each does but that of the times.
+    Wide,
+    /// One does if the file shows which, else each.
+    Either,
 }
 
 /// Names of the column of times, whatever their case; `Time` is Grafana's own.
@@ -96,16 +112,22 @@ impl Table {
         let header = reader.headers().map_err(|error| csv_error(&error))?.clone();
         let (time_column, value_column) = columns(&header, layout)
             .map_err(|(what, hint)| wrong(format!("line {first_line}: {what}")).hint(hint))?;
-        let is_other = |index: usize| index != time_column && index != value_column;
-        let others = |record: &csv::StringRecord| -> Vec<String> {
+        let is_wide = value_column.is_none();
+        let is_other = |index: usize| index != time_column && Some(index) != value_column;
+        let others = |record: &csv::StringRecord, are_values: bool| -> Vec<String> {
             let cells = record.iter().enumerate().filter(|(index, _)| is_other(*index));
-            cells.map(|(_, cell)| cell.to_owned()).collect()
+            let text = |cell: &str| {
+                let number = if are_values { delimited::with_point(cell, separator) } else { None };
+                number.unwrap_or_else(|| cell.to_owned())
+            };
+            cells.map(|(_, cell)| text(cell)).collect()
         };
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| csv_error(&error))?;
             let at = |what: String| wrong(format!("line {}: {what}", line(record.position())));
-            let (timestamp, value_text) = (&record[time_column], &record[value_column]);
+            let timestamp = &record[time_column];
+            let as_written = value_column.map_or("", |column| &record[column]);
             let time = layout.times.text(timestamp).or_else(|| {
                 // Seconds with a decimal comma.
                 layout.times.text(&delimited::with_point(timestamp, separator)?)
@@ -114,10 +136,10 @@ impl Table {
                 at(format!("\"{}\" is no timestamp", shortened(timestamp, QUOTED_CHARS)))
                     .hint("write seconds, ms, µs or ns since the epoch as a number, or ISO 8601")
             })?;
-            let with_point = delimited::with_point(value_text, separator);
-            let value_text = with_point.as_deref().unwrap_or(value_text);
+            let with_point = delimited::with_point(as_written, separator);
+            let value_text = with_point.as_deref().unwrap_or(as_written);
             let value = read_value(value_text).ok_or_else(|| {
-                let quoted = shortened(&record[value_column], QUOTED_CHARS);
+                let quoted = shortened(as_written, QUOTED_CHARS);
                 at(format!("\"{quoted}\" is no value"))
                     .hint("write a number with a decimal point, or nothing for a gap")
             })?;
@@ -126,10 +148,24 @@ impl Table {
                 value,
                 timestamp: timestamp.to_owned(),
                 value_text: value_text.to_owned(),
-                others: others(&record),
+                others: others(&record, is_wide),
             });
         }
-        Ok(Self { other_columns: others(&header), rows })
+        Ok(Self { is_wide, other_columns: others(&header, false), rows })
+    }
+
+    /// Whether another column holds what is true of each row, and so must be kept from the detector.
+    pub(super) fn is_truth(&self, column: usize) -> bool {
+        self.other_columns[column] == "label"
+            && self
+                .rows
+                .iter()
+                .all(|row| matches!(row.others[column].as_str(), "" | "0" | "1" | "0.0" | "1.0"))
+    }
+
+    /// The value that a cell says, NaN for a gap; `None` if it is no number.
+    pub(super) fn value(cell: &str) -> Option<f64> {
+        read_value(cell)
     }
 
     /// The numbers in another column, NaN where there is none; `None` if there is no such column.
@@ -161,8 +197,8 @@ impl Begin {
     }
 }
 
-/// Which columns hold times and values; or what is wrong, and what to do.
-fn columns(header: &csv::StringRecord, layout: &Layout) -> Result<(usize, usize), (String, String)> {
+/// Which columns hold times and values, none for the values of a wide file; or what is wrong, and what to do.
+fn columns(header: &csv::StringRecord, layout: &Layout) -> Result<(usize, Option<usize>), (String, String)> {
     let exactly = |wanted: &str| header.iter().position(|name| name == wanted);
     let asked = |wanted: &str, argument: &str| {
         exactly(wanted).ok_or_else(|| {
@@ -186,15 +222,19 @@ fn columns(header: &csv::StringRecord, layout: &Layout) -> Result<(usize, usize)
         Some(name) => asked(name, "--time-column")?,
         None => known(&TIME_NAMES).ok_or_else(|| ("there is no column \"timestamp\"".to_owned(), hint()))?,
     };
+    if layout.width == Width::Wide {
+        return Ok((time, None));
+    }
     if let Some(name) = &layout.value_column {
-        return Ok((time, asked(name, "--value-column")?));
+        return Ok((time, Some(asked(name, "--value-column")?)));
     }
     let others: Vec<usize> = (0..header.len())
         .filter(|index| *index != time && !OTHER_NAMES.contains(&header[*index].to_lowercase().as_str()))
         .collect();
     match (known(&VALUE_NAMES), &others[..]) {
-        (Some(value), _) => Ok((time, value)),
-        (None, [only]) => Ok((time, *only)),
+        (Some(value), _) => Ok((time, Some(value))),
+        (None, [only]) => Ok((time, Some(*only))),
+        (None, [_, ..]) if layout.width == Width::Either => Ok((time, None)),
         (None, _) => Err(("there is no column \"value\"".to_owned(), hint())),
     }
 }

@@ -36,7 +36,10 @@ fn flagged(detector: &Value, usual: f64, others: &[(usize, f64)]) -> Vec<usize> 
         Series::from_points(format!("host {host}"), labels, (0..18 * DAY).map(value).collect()).0
     };
     // Others to compare with; who compares none is shown one only.
-    let panel: Vec<Series> = (0..if detector["kind"] == "peers" { 6 } else { 1 }).map(series).collect();
+    let panel: Vec<Series> =
+        (0..if ["peers", "joint"].iter().any(|kind| detector["kind"] == *kind) { 6 } else { 1 })
+            .map(series)
+            .collect();
     let query = Query::parse(json!({"detector": detector}).to_string().as_bytes()).unwrap();
     let visible = TimeRange { from_ms: T0, to_ms: *panel[0].times.last().unwrap() };
     let (detections, _) = engine::judge(&query, &panel, visible).unwrap();

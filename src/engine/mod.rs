@@ -22,6 +22,7 @@ mod plan;
 mod read;
 mod rules;
 mod settle;
+mod together;
 mod work;
 mod workers;
 
@@ -49,6 +50,7 @@ use work::Work;
 pub use cache::CacheStats;
 pub use clock::Clock;
 pub use outcome::{Detection, Outcome};
+pub use together::Group;
 pub use workers::Workers;
 
 /// One query with the range it is asked for.
@@ -366,9 +368,12 @@ impl Engine {
         let detections = by_rules(&work.rules, judged, work.visible);
         // All else is given back now.
         let held = account.another();
-        held.add(detections.iter().map(Detection::bytes).sum(), "the verdicts")?;
+        let groups = together::groups(&detections, &*work.detector);
+        let shown = detections.iter().chain(groups.iter().map(|group| &group.detection));
+        held.add(shown.map(Detection::bytes).sum(), "the verdicts")?;
         Ok(Outcome {
             detections,
+            groups,
             source: work.source,
             detector: work.detector.kind(),
             seed: work.detector.seed(),

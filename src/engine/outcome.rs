@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::together::Group;
 use crate::budget::Account;
 use crate::detector::{About, Forecast, Verdict};
 use crate::query::Training;
@@ -64,6 +65,8 @@ impl Detection {
 pub struct Outcome {
     /// One per upstream series with points or a forecast in the visible range, ordered by labels, then name.
     pub detections: Vec<Detection>,
+    /// The groups of series that share one verdict, ordered by their labels; none if each series has a verdict of its own.
+    pub groups: Vec<Group>,
     /// Kind of the source asked.
     pub source: &'static str,
     /// Kind of the detector used.

@@ -483,6 +483,37 @@ async fn every_detector_says_the_same_of_a_point_in_every_slice() {
     }
 }
 
+/// The metrics of a group, aligned or not, with gaps and breaks.
+#[tokio::test]
+async fn the_verdict_on_a_group_is_the_same_in_every_slice() {
+    let wanted = ["gappy", "nulls", "jittered", "irregular", "late", "dipping"];
+    let is_wanted = |series: &Series| wanted.contains(&series.labels["host"].as_str());
+    let recorded = Recorded::new(old_panel().into_iter().filter(is_wanted).collect());
+    for detector in [
+        r#""kind":"joint","sensitivity":1"#,
+        r#""kind":"joint","sensitivity":0.9,"timeZone":"Europe/Berlin""#,
+    ] {
+        let json = format!(
+            r#"{{"trainingWindow":"4d","refitInterval":"6h","step":"15m","detector":{{{detector}}}}}"#
+        );
+        let asker = Asker { json, ..Asker::new(&recorded, "") };
+        let whole = asker.slice(100).await;
+        let judged = whole.values().filter(|said| said.1 == Verdict::Normal || said.1.is_outlier()).count();
+        assert!(judged > 1_000 && whole.values().any(|said| said.1.is_outlier()), "{judged}");
+        let engine = recorded.engine(2, 0);
+        let group = async |from: i64, to: i64| {
+            let mut groups = asker.ask(&engine, (from, to), 100).await.groups;
+            assert_eq!((groups.len(), groups[0].members.len()), (1, recorded.series.len()));
+            groups.remove(0).detection
+        };
+        let (all, part) = (group(T0 + 2 * DAY, NOW).await, group(T0 + 3 * DAY + 7, T0 + 4 * DAY).await);
+        let cut = all.series.index_range(T0 + 3 * DAY + 7, T0 + 4 * DAY + 1);
+        let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&all.scores[cut.clone()]), bits(&part.scores));
+        assert_eq!(all.verdicts[cut], part.verdicts);
+    }
+}
+
 /// What it names as its reach is enough, and what lies before it changes nothing.
 #[tokio::test]
 async fn auto_looks_back_no_further_than_it_says() {

@@ -137,29 +137,33 @@ pub fn bytes(outcome: &Outcome, view: &View) -> usize {
         let reasons: usize = detection.reasons.values().map(String::len).sum();
         SERIES_BYTES + points * POINT_BYTES + rows * ROW_BYTES + 4 * reasons
     };
-    outcome.detections.iter().map(of_series).sum()
+    outcome.detections.iter().chain(outcome.groups.iter().map(|group| &group.detection)).map(of_series).sum()
 }
 
 /// Turns an outcome into frames. There is always at least one, if only one without fields.
 #[must_use]
 pub fn render(outcome: &Outcome, view: &View) -> Vec<Frame> {
-    let named = name_series(outcome);
+    let series = name_series(outcome.detections.iter());
+    let groups = name_series(outcome.groups.iter().map(|group| &group.detection));
+    // Series that are judged together share a verdict.
+    let judged = if groups.is_empty() { &series } else { &groups };
     let mut frames = match view.output {
-        output if view.for_expression => points::alert_frames(&named, output, view.missing),
-        Output::Alert => points::alert_frames(&named, Output::Alert, view.missing),
+        output if view.for_expression => points::alert_frames(judged, output, view.missing),
+        Output::Alert => points::alert_frames(judged, Output::Alert, view.missing),
         Output::All => {
-            let mut frames = points::all_frames(&named, view.max_data_points);
-            frames.extend(events::inline_annotations(&named, shown_ms(&outcome.detections)));
+            let mut frames = points::all_frames(&series, view.max_data_points);
+            frames.extend(points::group_frames(&groups, view.max_data_points));
+            frames.extend(events::inline_annotations(judged, shown_ms(&outcome.detections)));
             frames
         }
-        Output::State => points::state_frames(&named, view.max_data_points),
-        Output::Score => points::score_frames(&named, view.max_data_points),
+        Output::State => points::state_frames(judged, view.max_data_points),
+        Output::Score => points::score_frames(judged, view.max_data_points),
         // Answered without an outcome: [`annotations`].
         Output::Annotations => Vec::new(),
-        Output::Events if named.is_empty() => Vec::new(),
-        Output::Events => vec![events::table(&named)],
-        Output::Series if named.is_empty() => Vec::new(),
-        Output::Series => vec![series::table(&named)],
+        Output::Events if judged.is_empty() => Vec::new(),
+        Output::Events => vec![events::table(judged)],
+        Output::Series if series.is_empty() => Vec::new(),
+        Output::Series => vec![series::table(&series, &outcome.groups)],
     };
     if frames.is_empty() {
         frames.push(Frame::default());
@@ -175,14 +179,14 @@ struct Named<'a> {
 }
 
 /// Titles are the series' names, with labels where several series share a name.
-fn name_series(outcome: &Outcome) -> Vec<Named<'_>> {
-    let mut named: Vec<Named<'_>> = Vec::with_capacity(outcome.detections.len());
+fn name_series<'a>(detections: impl Iterator<Item = &'a Detection> + Clone) -> Vec<Named<'a>> {
+    let mut named: Vec<Named<'_>> = Vec::new();
     let mut taken = std::collections::HashSet::new();
     let mut uses = std::collections::HashMap::<&str, usize>::new();
-    for detection in &outcome.detections {
+    for detection in detections.clone() {
         *uses.entry(&detection.series.name).or_default() += 1;
     }
-    for detection in &outcome.detections {
+    for detection in detections {
         let series = &detection.series;
         let mut title = series.name.clone();
         if uses[series.name.as_str()] > 1 && !series.labels.is_empty() {
@@ -203,7 +207,11 @@ fn name_series(outcome: &Outcome) -> Vec<Named<'_>> {
 
 /// Says on the first frame how the answer came about.
 fn describe(frame: &mut Frame, outcome: &Outcome) {
-    let flagged: usize = outcome.detections.iter().map(|detection| detection.reasons.len()).sum();
+    let flagged: usize = if outcome.groups.is_empty() {
+        outcome.detections.iter().map(|detection| detection.reasons.len()).sum()
+    } else {
+        outcome.groups.iter().map(|group| group.detection.reasons.len()).sum()
+    };
     let points: usize = outcome.detections.iter().map(|detection| detection.series.len()).sum();
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     let (fetch_ms, decode_ms, detect_ms) =

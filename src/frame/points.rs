@@ -24,6 +24,28 @@ pub(super) fn all_frames(named: &[Named<'_>], max_points: usize) -> Vec<Frame> {
         .collect()
 }
 
+/// Score and flag of every group of series that are judged together, hidden in graphs, whose axes are those of the series.
+pub(super) fn group_frames(groups: &[Named<'_>], max_points: usize) -> Vec<Frame> {
+    let frame = |group: &Named<'_>| {
+        let Detection { series, verdicts, scores, .. } = group.detection;
+        let rows = thin(scores, max_points, |row| verdicts[row].is_outlier());
+        let column = |name: &str, cells: &[f64], config: Value| {
+            let cells = rows.iter().map(|row| cells[*row]).collect();
+            Field::new(name, Values::Number(cells))
+                .labelled(&series.labels)
+                .config(json!({"displayNameFromDS": format!("{} {name}", group.title), "custom": hidden_in_graphs()}))
+                .config(config)
+        };
+        let fields = vec![
+            Field::time(rows.iter().map(|row| series.times[*row]).collect()),
+            column("score", scores, json!({"min": 0, "max": 1, "decimals": 3})),
+            column("outlier", &flags(group.detection), json!({"mappings": flag_mappings()})),
+        ];
+        series_frame(group, fields)
+    };
+    groups.iter().map(frame).collect()
+}
+
 /// The fields of `rows`: of the points, and after them of the forecast; `is_alone` says that the query has no other series.
 fn all_fields(named: &Named<'_>, rows: &[usize], is_alone: bool) -> Vec<Field> {
     let detection = named.detection;
@@ -101,10 +123,7 @@ fn all_fields(named: &Named<'_>, rows: &[usize], is_alone: bool) -> Vec<Field> {
     let config = json!({
         "displayNameFromDS": called("outlier"),
         "custom": hidden_in_graphs(),
-        "mappings": [{"type": "value", "options": {
-            "0": {"text": "no", "index": 0},
-            "1": {"text": "outlier", "color": "red", "index": 1},
-        }}],
+        "mappings": flag_mappings(),
     });
     fields.push(column("outlier", &flags(detection), config));
     let config = json!({
@@ -271,6 +290,14 @@ pub(super) fn states(detection: &Detection) -> Vec<f64> {
         Verdict::NotJudged => f64::NAN,
     };
     detection.verdicts.iter().map(state).collect()
+}
+
+/// Names of the two flags.
+fn flag_mappings() -> Value {
+    json!([{"type": "value", "options": {
+        "0": {"text": "no", "index": 0},
+        "1": {"text": "outlier", "color": "red", "index": 1},
+    }}])
 }
 
 /// A field that is hidden would still have an axis of its own.

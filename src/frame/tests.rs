@@ -44,6 +44,7 @@ fn detection(name: &str, labels: &[(&str, &str)]) -> Detection {
 fn outcome(detections: Vec<Detection>) -> Outcome {
     Outcome {
         detections,
+        groups: Vec::new(),
         source: "generator",
         detector: "isolation-forest",
         seed: Some(42),
@@ -424,4 +425,46 @@ fn an_event_has_the_score_of_its_worst_point() {
     for (first, second) in [(0.6, 0.9), (0.9, 0.6), (f64::NAN, 0.9), (0.9, f64::NAN)] {
         assert_eq!(scores(first, second), 0.9, "{first} then {second}");
     }
+}
+
+/// Two metrics of a host that share a verdict.
+fn judged_together() -> Outcome {
+    let metrics = vec![detection("cpu", &[("host", "a")]), detection("requests", &[("host", "a")])];
+    let labels = [("host".to_owned(), "a".to_owned())].into();
+    let mut group = detection("host=a", &[]);
+    group.series.labels = labels;
+    group.scores = metrics[0].scores.iter().map(|score| 2.0 * score).collect();
+    group.series.values.clone_from(&group.scores);
+    group.series.truth = None;
+    group.reasons = [(3, "cpu 31 is high for requests 3".to_owned())].into();
+    let groups = vec![crate::engine::Group { detection: group, members: vec![0, 1] }];
+    Outcome { groups, ..outcome(metrics) }
+}
+
+#[test]
+fn a_group_has_one_verdict_in_every_output() {
+    let outcome = judged_together();
+    let names = |output: Output, for_expression: bool| -> Vec<String> {
+        let frames = render(&outcome, &View { for_expression, ..view(output) });
+        frames.into_iter().map(|frame| frame.name).collect()
+    };
+    for output in [Output::Alert, Output::State, Output::Score] {
+        assert_eq!(names(output, false), ["host=a"], "{output:?}");
+    }
+    for output in [Output::All, Output::Alert, Output::Series, Output::Score] {
+        assert_eq!(names(output, true), ["host=a"], "{output:?}");
+    }
+    assert_eq!(names(Output::All, false), ["cpu", "requests", "host=a", "events"]);
+    let alert = render(&outcome, &view(Output::Alert)).remove(0);
+    assert_eq!(alert.fields[1].labels, [("host".to_owned(), "a".to_owned())].into());
+    let group = render(&outcome, &view(Output::All)).remove(2);
+    let fields: Vec<&str> = group.fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(fields, ["time", "score", "outlier"]);
+    let events = render(&outcome, &view(Output::Events)).remove(0);
+    let text = events.fields.iter().find(|field| field.name == "text").unwrap();
+    let Values::Text(texts) = &text.values else { panic!("{text:?}") };
+    assert!(texts[0].starts_with("cpu 31 is high for requests 3 (2 points"), "{texts:?}");
+    let table = render(&outcome, &view(Output::Series)).remove(0);
+    let share = table.fields.iter().find(|field| field.name == "contribution").unwrap();
+    assert_eq!(share.values, Values::Number(vec![0.5, 0.5]));
 }

@@ -169,11 +169,11 @@ pub enum Output {
     /// about 0.1 at ordinary points. For time series panels.
     #[schemars(title = "Score")]
     Score,
-    /// One row a series, the most conspicuous first: `time`, `series`, `state`, `seriesScore` (of `peers`), `flagged`,
-    /// `score`, `worst`, `reason` and the labels. For tables.
+    /// One row a series, the most conspicuous first: `time`, `series`, `state`, `seriesScore` (of `peers`),
+    /// `contribution` (of `joint`), `flagged`, `score`, `worst`, `reason` and the labels. For tables.
     #[schemars(title = "Series")]
     Series,
-    /// One series for each upstream series, labelled and without nulls: 1 where there is an outlier, else 0. For
+    /// One series for each upstream series, of `joint` for each group, labelled and without nulls: 1 where there is an outlier, else 0. For
     /// expressions in dashboards of Grafana 9.
     #[schemars(title = "Alert")]
     Alert,

@@ -106,7 +106,7 @@ func TestResourceKinds(t *testing.T) {
 		}
 	}
 	check("source", all.Sources, "generator", "http-json", "simple-json", "influxdb", "sqlite", "postgresql", "mysql", "prometheus")
-	check("detector", all.Detectors, "isolation-forest", "mad", "z-score", "iqr", "changepoint", "auto", "seasonal", "s-h-esd", "peers")
+	check("detector", all.Detectors, "isolation-forest", "mad", "z-score", "iqr", "changepoint", "auto", "seasonal", "s-h-esd", "peers", "joint")
 }
 
 func TestEveryKindOfDetectorAnswers(t *testing.T) {

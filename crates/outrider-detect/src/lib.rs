@@ -57,6 +57,7 @@ pub mod error;
 mod fences;
 pub mod iqr;
 pub mod isolation_forest;
+pub mod joint;
 mod lenient;
 pub mod mad;
 pub mod options;
@@ -86,6 +87,7 @@ pub use changepoint::Changepoint;
 pub use error::{Error, Result};
 pub use iqr::Iqr;
 pub use isolation_forest::IsolationForest;
+pub use joint::Joint;
 pub use mad::Mad;
 pub use peers::Peers;
 pub use s_h_esd::SHEsd;
@@ -464,6 +466,12 @@ pub trait Detector: Sized + Send + Sync + 'static {
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
         members.iter().map(|member| self.judge(member.training, member.judged)).collect()
     }
+
+    /// The labels of the group that a series with `labels` shares one verdict with, for detectors whose scores are what each
+    /// series contributes to the score of its group; `None` if each series has a verdict of its own.
+    fn group(&self, _labels: &Labels) -> Option<Labels> {
+        None
+    }
 }
 
 /// A [`Detector`] of any kind.
@@ -490,6 +498,8 @@ pub trait AnyDetector: Send + Sync {
     fn across_series(&self) -> bool;
     /// See [`Detector::judge_panel`].
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement>;
+    /// See [`Detector::group`].
+    fn group(&self, labels: &Labels) -> Option<Labels>;
 }
 
 impl fmt::Debug for dyn AnyDetector {
@@ -541,6 +551,10 @@ impl<D: Detector> AnyDetector for D {
 
     fn judge_panel(&self, members: &[Member<'_>]) -> Vec<Judgement> {
         Detector::judge_panel(self, members)
+    }
+
+    fn group(&self, labels: &Labels) -> Option<Labels> {
+        Detector::group(self, labels)
     }
 }
 
@@ -599,6 +613,7 @@ pub const DETECTORS: &[DetectorEntry] = &[
     entry::<Iqr>(),
     entry::<Changepoint>(),
     entry::<Peers>(),
+    entry::<Joint>(),
 ];
 
 /// The kind of detector a query asks for; the default one if it names none.
