@@ -21,8 +21,10 @@ use crate::error::{Category, Error};
 const MAX_PATTERN_BYTES: usize = 8_192;
 /// Longest text that is searched, in bytes: the time grows with the product of both, and cannot be cut short.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
-/// What a compiled pattern may take, and as much again while it matches.
-const MAX_PROGRAM_BYTES: usize = 512 * 1024;
+/// What a compiled pattern may take: that of `\w{20}`.
+const MAX_PROGRAM_BYTES: usize = 1024 * 1024;
+/// What it may take besides while it matches.
+const MAX_STATES_BYTES: usize = 512 * 1024;
 /// How many compiled patterns a session keeps: the builder's statements have one, and one for each filter.
 const MAX_KEPT: usize = 8;
 
@@ -61,7 +63,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
         return Err(format!("a regular expression has more than {MAX_PATTERN_BYTES} bytes"));
     }
     let built =
-        RegexBuilder::new(pattern).size_limit(MAX_PROGRAM_BYTES).dfa_size_limit(MAX_PROGRAM_BYTES).build();
+        RegexBuilder::new(pattern).size_limit(MAX_PROGRAM_BYTES).dfa_size_limit(MAX_STATES_BYTES).build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "a regular expression is too large: repeat less in it".to_owned(),
         // The last line says what is wrong, those before show where.
