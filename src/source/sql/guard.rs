@@ -359,8 +359,7 @@ mod tests {
                 let (one, two) = (looks(&once), looks(&twice));
                 assert!(
                     two <= 2.2 * one && one <= 3.0 * once.len() as f64,
-                    "{dialect:?} {:.20}: {one}, {two}",
-                    once
+                    "{dialect:?} {once:.20}: {one}, {two}"
                 );
             }
         }
