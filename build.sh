@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 PLUGIN_ID=outrider-outliers-datasource
-VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+VERSION=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 DIST="$PWD/dist"
 case "$(uname -m)" in
   x86_64) ARCH=amd64 RUST_ARCH=x86_64 ;;
@@ -69,7 +69,8 @@ build_backend() {
   local here="$PWD=/outrider" crates="$cargo_home=/cargo"
   RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static --remap-path-prefix=$here --remap-path-prefix=$crates" \
     CFLAGS="${CFLAGS:-} -ffile-prefix-map=$here -ffile-prefix-map=$crates" \
-    cargo build --release --locked --target "$target" --no-default-features --bin gpx_outrider
+    cargo build --release --locked --target "$target" -p outrider --no-default-features --features sources \
+    --bin gpx_outrider
   mkdir -p "$DIST"
   install -m 0755 "${CARGO_TARGET_DIR:-target}/$target/release/gpx_outrider" "$BINARY"
 }
@@ -111,11 +112,12 @@ bill_of_materials() {
   rm -rf "$DIST/sbom"
   mkdir -p "$DIST/sbom"
   if cargo cyclonedx --version >/dev/null 2>&1; then
-    cargo cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --target "$(rust_target)" \
-      --override-filename plugin.cdx
+    cargo cyclonedx --quiet --format json --spec-version 1.5 --no-default-features --features sources \
+      --target "$(rust_target)" --override-filename plugin.cdx
     # The folder it was built in is nobody's business, and would make two builds differ.
     sed "s|file://$PWD|file:///outrider|g" plugin.cdx.json >"$DIST/sbom/plugin.cdx.json"
-    rm -f plugin.cdx.json
+    # It writes one for each crate of the workspace; that of the plugin names the others.
+    rm -f plugin.cdx.json crates/*/plugin.cdx.json
   else
     echo "no bill of materials of the binary: cargo install --locked cargo-cyclonedx brings what makes it"
   fi
@@ -290,11 +292,20 @@ check_rust() {
   cargo fmt --all -- --check
   cargo fmt --manifest-path fuzz/Cargo.toml -- --check
   step "clippy"
-  cargo clippy --locked --all-targets --quiet -- -D warnings
+  cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+  step "each family of sources by itself"
+  local family
+  for family in generator grafana http-json influxdb prometheus simple-json sql; do
+    # The generator is no feature, but what is left without any.
+    cargo check --locked --quiet -p outrider --no-default-features --features "${family/#generator/}"
+  done
   step "Rust tests"
-  logged rust cargo test --locked --no-fail-fast
+  logged rust cargo test --locked --workspace --no-fail-fast
   step "Rust documentation"
-  RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet --document-private-items
+  RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet --document-private-items
+  RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet -p outrider-detect -p outrider-forest
+  step "crates that other programs can depend on"
+  cargo package --locked --allow-dirty --quiet -p outrider-detect -p outrider-forest
   step "licences, bans and sources of dependencies"
   cargo deny --locked check --hide-inclusion-graph licenses bans sources
   cargo deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml check --hide-inclusion-graph licenses bans sources

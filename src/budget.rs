@@ -7,9 +7,11 @@
 //!
 //! Decoders and detectors are not handed the account: it is the one of the work under way, of an async task
 //! (`for_query`) or of a thread (`Work::enter`). So is whether anyone still waits for the work: loops that take long
-//! call [`checkpoint`], which ends the work of a cancelled query there and then.
+//! call [`checkpoint`], which ends the work of a cancelled query there and then. The forest and the detectors do so too, and
+//! know of nothing else here: `Work::enter` tells [`outrider_forest::cancel`] what to ask.
 
 use std::cell::RefCell;
+#[cfg(test)]
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Category, Error, Result};
+use outrider_forest::cancel::{self, Stopped};
+pub use outrider_forest::cancel::{Checkpoints, checkpoint};
 
 /// How long a thread that waits for memory goes on without looking whether its query is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
@@ -340,14 +344,11 @@ pub(crate) struct Work {
     counted: Option<Arc<Counted>>,
 }
 
-/// The payload of a panic that is none: the work of a query that nobody waits for has stopped.
-#[derive(Debug)]
-struct Stopped;
-
 /// Makes a thread work for nobody again when dropped.
 #[derive(Debug)]
 pub(crate) struct Entered {
     before: Option<Work>,
+    _watched: cancel::Watch,
 }
 
 impl Work {
@@ -363,7 +364,13 @@ impl Work {
 
     /// Makes it what this thread works for.
     pub(crate) fn enter(self) -> Entered {
-        Entered { before: OF_THREAD.replace(Some(self)) }
+        let work = self.clone();
+        let is_cancelled = move || {
+            #[cfg(test)]
+            work.count();
+            work.cancel.is_cancelled()
+        };
+        Entered { before: OF_THREAD.replace(Some(self)), _watched: cancel::watch(is_cancelled) }
     }
 }
 
@@ -377,41 +384,11 @@ fn is_cancelled() -> bool {
     OF_THREAD.with_borrow(|work| work.as_ref().is_some_and(|work| work.cancel.is_cancelled()))
 }
 
-/// Ends the work of this thread here if its query is no longer wanted: unwinds as a panic does, but without its message, to
-/// where the work was begun, which makes [`Category::Cancelled`] of it. Nothing outside of such work is affected. To be
-/// called every few milliseconds of work; it costs some nanoseconds.
-pub fn checkpoint() {
-    #[cfg(test)]
-    count();
-    if is_cancelled() {
-        panic::resume_unwind(Box::new(Stopped));
-    }
-}
-
 /// The error of `what` having ended before its time.
 pub(crate) fn how_it_ended(error: JoinError, what: &str) -> Error {
     match error.try_into_panic() {
         Ok(panic) if !panic.is::<Stopped>() => Error::panicked(what),
         _ => Error::cancelled(),
-    }
-}
-
-/// Looks after so many steps of a loop whose steps are too small for a [`checkpoint`] each.
-#[derive(Debug, Default)]
-pub struct Checkpoints(u32);
-
-impl Checkpoints {
-    /// Steps from one look to the next.
-    const STEPS: u32 = 1 << 12;
-
-    /// Counts a step.
-    #[inline]
-    pub fn step(&mut self) {
-        self.0 += 1;
-        if self.0 == Self::STEPS {
-            self.0 = 0;
-            checkpoint();
-        }
     }
 }
 
@@ -424,16 +401,14 @@ struct Counted {
 }
 
 #[cfg(test)]
-fn count() {
-    OF_THREAD.with_borrow(|work| {
-        let Some((counted, work)) = work.as_ref().and_then(|work| Some((work.counted.as_ref()?, work)))
-        else {
-            return;
-        };
-        if counted.seen.fetch_add(1, Ordering::Relaxed) + 1 >= counted.cancelled_at {
-            work.cancel.cancel();
+impl Work {
+    fn count(&self) {
+        if let Some(counted) = &self.counted
+            && counted.seen.fetch_add(1, Ordering::Relaxed) + 1 >= counted.cancelled_at
+        {
+            self.cancel.cancel();
         }
-    });
+    }
 }
 
 /// Does `work` on this thread, cancelled at the look of that number; how often it looked, and what came of it unless it

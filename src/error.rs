@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+pub use outrider_detect::error::{list_names, shortened};
+
 /// A `Result` with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -174,23 +176,14 @@ impl fmt::Display for DisplayHint<'_> {
     }
 }
 
-/// `"a", "b" and "c"`, for messages that list what exists.
-#[must_use]
-pub fn list_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = names.into_iter().map(|name| format!("\"{name}\"")).collect();
-    match quoted.split_last() {
-        None => "none".to_owned(),
-        Some((only, [])) => only.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-    }
-}
-
-/// The begin of `text`, with an ellipsis if it has more than `max_chars`: for messages that quote what was typed.
-#[must_use]
-pub fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
+impl From<outrider_detect::Error> for Error {
+    /// Options are part of the query.
+    fn from(error: outrider_detect::Error) -> Self {
+        let own = Self::new(Category::Query, error.message());
+        match error.hint_text() {
+            Some(hint) => own.hint(hint),
+            None => own,
+        }
     }
 }
 
@@ -211,15 +204,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_listed_as_a_person_would() {
-        assert_eq!(list_names([]), "none");
-        assert_eq!(list_names(["a"]), "\"a\"");
-        assert_eq!(list_names(["a", "b", "c"]), "\"a\", \"b\" and \"c\"");
-    }
-
-    #[test]
-    fn long_texts_are_quoted_in_part() {
-        assert_eq!([shortened("äöü", 3), shortened("äöü", 2), shortened("", 0)], ["äöü", "äö…", ""]);
+    fn wrong_options_are_an_error_of_the_query() {
+        let error = outrider_detect::Error::new("option x: got 1").hint("correct it");
+        assert_eq!(Error::from(error).to_string(), "[query] option x: got 1; correct it");
     }
 
     #[test]

@@ -11,13 +11,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 pub use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Category, Error, Result};
-use crate::query::{DurationMs, SETTLE_RANGE};
+use crate::query::{AUTO, DurationMs, OptionsEntry, SETTLE_RANGE, settle_schema};
 
 /// How the upstream is reached; built once per saved version of the data source.
 #[derive(Debug, Clone)]
@@ -74,23 +75,22 @@ pub struct OwnSettings {
     secrets: HashMap<String, SecretString>,
 }
 
-/// How much one query may cost us and its upstream. Each is a key of `jsonData`.
+/// How much one query may cost us and its upstream. Each is a key of `jsonData`, whose schema has its range and default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one request. `timeout`, seconds, 1 to 600, default 30.
+    /// Of one request. `timeout`, seconds.
     pub timeout: Duration,
-    /// Bytes of one answer, unpacked. `maxResponseBytes`, default 64 MiB.
+    /// Bytes of one answer, unpacked. `maxResponseBytes`.
     pub max_response_bytes: usize,
-    /// Rows of one answer. `maxRows`, default 3,000,000: as many as the default of `maxResponseBytes` holds in the shortest
-    /// usual form.
+    /// Rows of one answer. `maxRows`; by default as many as the default of `maxResponseBytes` holds in the shortest usual
+    /// form.
     pub max_rows: usize,
-    /// Series of one answer. `maxSeries`, default 1,000.
+    /// Series of one answer. `maxSeries`.
     pub max_series: usize,
-    /// Requests of this data source under way at the same time; others wait. `maxConcurrentRequests`, 1 to 64,
-    /// default 4.
+    /// Requests of this data source under way at the same time; others wait. `maxConcurrentRequests`.
     pub max_concurrent_requests: usize,
     /// How often a request that only reads is tried again if the upstream could not be reached or asked to be left in
-    /// peace. `retries`, 0 to 10, default 2.
+    /// peace. `retries`.
     pub retries: usize,
 }
 
@@ -157,31 +157,110 @@ pub struct RawSettings<'a> {
     pub operator: Option<&'a Operator>,
 }
 
-/// `jsonData` as it is on the wire.
-#[derive(Debug, Deserialize)]
+/// The settings that every data source has: see `JsonData`.
+pub(crate) const COMMON_SETTINGS: OptionsEntry = OptionsEntry::of::<JsonData>();
+
+/// What a number of the settings may be.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    least: f64,
+    most: f64,
+    unit: &'static str,
+}
+
+const TIMEOUT: Limit = Limit { least: 1.0, most: 600.0, unit: "seconds" };
+const RESPONSE_BYTES: Limit = Limit { least: 1024.0, most: 1_073_741_824.0, unit: "bytes" };
+const ROWS: Limit = Limit { least: 1.0, most: 100_000_000.0, unit: "rows" };
+const SERIES: Limit = Limit { least: 1.0, most: 100_000.0, unit: "series" };
+const REQUESTS: Limit = Limit { least: 1.0, most: 64.0, unit: "requests" };
+const RETRIES: Limit = Limit { least: 0.0, most: 10.0, unit: "retries" };
+
+impl Limit {
+    fn schema(self, whole: bool) -> Schema {
+        let Self { least, most, unit } = self;
+        let kind = if whole { "integer" } else { "number" };
+        json_schema!({ "type": kind, "minimum": least, "maximum": most, "x-unit": unit })
+    }
+}
+
+fn timeout_schema(_: &mut SchemaGenerator) -> Schema {
+    TIMEOUT.schema(false)
+}
+
+fn response_schema(_: &mut SchemaGenerator) -> Schema {
+    RESPONSE_BYTES.schema(true)
+}
+
+fn rows_schema(_: &mut SchemaGenerator) -> Schema {
+    ROWS.schema(true)
+}
+
+fn series_schema(_: &mut SchemaGenerator) -> Schema {
+    SERIES.schema(true)
+}
+
+fn requests_schema(_: &mut SchemaGenerator) -> Schema {
+    REQUESTS.schema(true)
+}
+
+fn retries_schema(_: &mut SchemaGenerator) -> Schema {
+    RETRIES.schema(true)
+}
+
+/// `jsonData` as it is on the wire. The doc comments are the user documentation.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct JsonData {
+    /// What kind of upstream the data source asks.
+    #[schemars(title = "Upstream")]
     source: String,
+    /// Path below the URL that "Save & test" asks for.
+    #[schemars(title = "Health path")]
+    health_path: String,
+    /// How long one request to the upstream may take.
+    #[schemars(title = "Timeout", schema_with = "timeout_schema")]
     #[serde(deserialize_with = "number_or_text")]
     timeout: f64,
+    /// A longer answer of the upstream is refused before it fills the memory; it is measured after decompression.
+    #[schemars(title = "Largest answer", schema_with = "response_schema")]
     #[serde(deserialize_with = "number_or_text")]
     max_response_bytes: f64,
+    /// An answer with more rows is refused.
+    #[schemars(title = "Most rows", schema_with = "rows_schema")]
     #[serde(deserialize_with = "number_or_text")]
     max_rows: f64,
+    /// An answer with more series is refused.
+    #[schemars(title = "Most series", schema_with = "series_schema")]
     #[serde(deserialize_with = "number_or_text")]
     max_series: f64,
+    /// Requests to the upstream under way at the same time; others wait.
+    #[schemars(title = "Requests at once", schema_with = "requests_schema")]
     #[serde(deserialize_with = "number_or_text")]
     max_concurrent_requests: f64,
+    /// How often a request that only reads is tried again if the upstream cannot be reached or is too busy.
+    #[schemars(title = "Retries", schema_with = "retries_schema")]
     #[serde(deserialize_with = "number_or_text")]
     retries: f64,
-    database: String,
+    /// For how long the newest points are left out by queries that do not say so themselves: as long as late data may still
+    /// change them. `auto` is only as long as the upstream is known to need.
+    #[schemars(title = "Settle", schema_with = "settle_schema")]
     settle: String,
-    health_path: String,
+    /// Name of the database; in InfluxDB 2 the bucket. Grafana's older place for it, `database` beside `jsonData`, is read
+    /// too.
+    #[schemars(title = "Database", extend("x-empty" = "the one that the server chooses"))]
+    database: String,
+    /// Accept any certificate of the server. Anyone in between can then read and change the data.
+    #[schemars(title = "Skip verification")]
     tls_skip_verify: bool,
-    tls_auth: bool,
+    /// Trust one more certificate authority, `secureJsonData.tlsCACert` (PEM), beside those of the system; or, for an
+    /// upstream by HTTP, the very certificate that it shows.
     // Grafana's own spelling has two capitals in a row, which camelCase cannot give.
     #[serde(rename = "tlsAuthWithCACert")]
+    #[schemars(title = "Own CA certificate")]
     tls_auth_with_ca_cert: bool,
+    /// Show a certificate to the server: `secureJsonData.tlsClientCert` and `tlsClientKey` (PEM).
+    #[schemars(title = "Client certificate")]
+    tls_auth: bool,
 }
 
 const DEFAULT_SOURCE: &str = "generator";
@@ -211,7 +290,7 @@ impl Default for JsonData {
             max_concurrent_requests: limits.max_concurrent_requests as f64,
             retries: limits.retries as f64,
             database: String::new(),
-            settle: String::new(),
+            settle: AUTO.to_owned(),
             health_path: "/".to_owned(),
             tls_skip_verify: false,
             tls_auth: false,
@@ -345,12 +424,12 @@ impl OwnSettings {
 
 impl JsonData {
     fn limits(&self) -> Result<Limits> {
-        in_range("timeout", self.timeout, 1.0, 600.0, "seconds")?;
-        in_range("maxResponseBytes", self.max_response_bytes, 1024.0, 1_073_741_824.0, "bytes")?;
-        in_range("maxRows", self.max_rows, 1.0, 100_000_000.0, "rows")?;
-        in_range("maxSeries", self.max_series, 1.0, 100_000.0, "series")?;
-        in_range("maxConcurrentRequests", self.max_concurrent_requests, 1.0, 64.0, "requests")?;
-        in_range("retries", self.retries, 0.0, 10.0, "retries")?;
+        in_range("timeout", self.timeout, TIMEOUT)?;
+        in_range("maxResponseBytes", self.max_response_bytes, RESPONSE_BYTES)?;
+        in_range("maxRows", self.max_rows, ROWS)?;
+        in_range("maxSeries", self.max_series, SERIES)?;
+        in_range("maxConcurrentRequests", self.max_concurrent_requests, REQUESTS)?;
+        in_range("retries", self.retries, RETRIES)?;
         Ok(Limits {
             timeout: Duration::from_secs_f64(self.timeout),
             max_response_bytes: self.max_response_bytes as usize,
@@ -364,7 +443,7 @@ impl JsonData {
 
 /// For how long the newest points are left out; `auto` and nothing at all are 0.
 fn settle_ms(text: &str) -> Result<i64> {
-    if matches!(text.trim(), "" | "auto") {
+    if matches!(text.trim(), "" | AUTO) {
         return Ok(0);
     }
     let (min, max) = SETTLE_RANGE;
@@ -420,11 +499,11 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::res
     }
 }
 
-fn in_range(name: &str, value: f64, min: f64, max: f64, unit: &str) -> Result<()> {
-    if (min..=max).contains(&value) {
+fn in_range(name: &str, value: f64, Limit { least, most, unit }: Limit) -> Result<()> {
+    if (least..=most).contains(&value) {
         return Ok(());
     }
-    Err(Error::new(Category::Config, format!("{name} is {value}, outside {min} to {max} {unit}"))
+    Err(Error::new(Category::Config, format!("{name} is {value}, outside {least} to {most} {unit}"))
         .hint(format!("set {name} in the data source settings to a number in that range")))
 }
 

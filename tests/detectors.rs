@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use outrider::detector::{self, Points, Verdict};
+use outrider::detector::{self, DETECTORS as KINDS, Points, Schedule, Verdict};
 use outrider::engine::{self, Job, Outcome, Workers};
 use outrider::query::{Direction, Kind, Query};
-use outrider::series::TimeRange;
+use outrider::series::{Labels, Series, TimeRange};
 use outrider::settings::Settings;
 use outrider::source;
 use proptest::prelude::*;
@@ -70,6 +70,54 @@ fn the_same_point_has_the_same_verdict_in_every_range() {
     }
 }
 
+/// Another program that uses the crate of the detectors gets the verdicts that Grafana shows, to the bit.
+#[test]
+fn the_detectors_alone_say_what_the_engine_says() {
+    let series = |host: i64| {
+        let value = |hour: i64| match (host, hour) {
+            (2, 400) => 90.0,
+            (1, 300..320) => f64::NAN,
+            _ => ((hour % 24) - 12).abs() as f64 + ((hour * 7_919 + host * 31) % 101) as f64 / 25.0,
+        };
+        let labels = Labels::from([("host".to_owned(), host.to_string())]);
+        let points = (0..21 * 24).map(|hour| (hour * HOUR, value(hour))).collect();
+        Series::from_points(format!("host {host}"), labels, points).0
+    };
+    let panel: Vec<Series> = (0..4).map(series).collect();
+    let visible = TimeRange { from_ms: 0, to_ms: 21 * DAY - 1 };
+    let schedule = Schedule { window_ms: 7 * DAY, refit_ms: DAY, step_ms: HOUR };
+    for kind in KINDS.iter().map(|entry| entry.kind) {
+        let query = format!(
+            r#"{{"detector":{{"kind":"{kind}"}},"step":"1h","trainingWindow":"7d","refitInterval":"1d"}}"#
+        );
+        let query = Query::parse(query.as_bytes()).unwrap();
+        let (detections, _) = engine::judge(&query, &panel, visible).unwrap();
+        let detector = detector::build(&query.detector, Direction::Both).unwrap().detector;
+        let judged = detector::judge_series(&*detector, &panel, schedule);
+        assert_eq!(detections.len(), judged.len());
+        for (engine, alone) in detections.iter().zip(&judged) {
+            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(engine.verdicts, alone.verdicts, "{kind}");
+            for (engine, alone) in [
+                (&engine.scores, &alone.scores),
+                (&engine.expected, &alone.expected),
+                (&engine.lower, &alone.lower),
+                (&engine.upper, &alone.upper),
+            ] {
+                assert_eq!(bits(engine), bits(alone), "{kind}");
+            }
+            assert!(
+                engine
+                    .reasons
+                    .iter()
+                    .map(|(row, reason)| (*row, reason.as_str()))
+                    .eq(alone.reasons.iter().map(|(row, reason)| (*row, reason.as_str()))),
+                "{kind}"
+            );
+        }
+    }
+}
+
 /// Values of every size, and gaps.
 fn wild() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -108,6 +156,7 @@ proptest! {
                 match verdict {
                     Verdict::Missing | Verdict::NotJudged => prop_assert!(score.is_nan(), "{}", json),
                     Verdict::Normal => prop_assert!((0.0..=0.5).contains(&score), "{} {}", json, score),
+                    Verdict::Muted => prop_assert!(false, "{}: no detector mutes", json),
                     Verdict::High | Verdict::Low => prop_assert!(score > 0.5 && score <= 1.0, "{} {}", json, score),
                 }
             }

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use outrider::fuzzing::{Target, all, find};
+use outrider::fuzz_targets::{Target, all, find};
 
 static TARGET: LazyLock<&'static Target> = LazyLock::new(|| {
     let name = std::env::var("OUTRIDER_FUZZ_TARGET").unwrap_or_default();

@@ -150,7 +150,7 @@ export const CASES = [
         [
           '"localhost',
           '"/../secret" climbs out of the URL in the data source settings',
-          '0 is out of range. Write a whole number, 1 to 600 seconds.',
+          '0 is out of range. Write 1 to 600 seconds.',
         ],
       );
       await screenshot('config-invalid');

@@ -2,7 +2,7 @@
 import { expect, test } from '@grafana/plugin-e2e';
 import { type Page } from '@playwright/test';
 
-import { inputId, selectors } from '../src/selectors';
+import { inputId, optionId, selectors } from '../src/selectors';
 
 const TYPE = 'outrider-outliers-datasource';
 const LAST_SIX_HOURS = { from: 'now-6h', to: 'now' };
@@ -21,7 +21,7 @@ const fieldNames = (answer: QueryAnswer) =>
 /** Asks for so many outliers that some are in sight whatever the time is. */
 async function askForOutliers(page: Page, refId = 'A') {
   for (const [testId, label] of [
-    [selectors.generator.series, 'Median'],
+    [optionId('generator', 'series'), 'Median'],
     [selectors.query.detector, 'Isolation'],
   ] as const) {
     const select = page.locator(`#${inputId(testId, refId)}`);

@@ -1,8 +1,8 @@
 import { type BackendSrv, setBackendSrv, setTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 import { cleanup, screen, within } from '@testing-library/react';
-import { NEVER, of } from 'rxjs';
+import { NEVER } from 'rxjs';
 
-import { selectors } from './selectors';
+import { optionId, selectors } from './selectors';
 import { newDataSource } from './testing/datasource';
 import { focus, mountDetector, mountQuery } from './testing/harness';
 import { type OutriderQuery } from './types';
@@ -22,7 +22,7 @@ describe('a saved {}', () => {
     const { user, saved, onRunQuery } = await mountQuery({}, newDataSource());
     await openTraining(user);
     expect(field(selectors.query.source).getByText('Generator')).toBeInTheDocument();
-    expect(field(selectors.generator.series).getByText('Web traffic')).toBeInTheDocument();
+    expect(field(optionId('generator', 'series')).getByText('Web traffic')).toBeInTheDocument();
     expect(field(selectors.query.detector).getByText('Automatic')).toBeInTheDocument();
     expect(field(selectors.query.output).getByText('Everything')).toBeInTheDocument();
     expect(screen.getByLabelText('Sensitivity')).toHaveValue(0.5);
@@ -136,15 +136,6 @@ describe('the source', () => {
 });
 
 describe('the generator', () => {
-  it('offers the series that the backend has', async () => {
-    const series = [{ value: 'sawtooth', label: 'Sawtooth', description: '' }];
-    fetch.mockReturnValue(of({ data: series }));
-    const { user } = await mountQuery({}, newDataSource());
-    focus('Series');
-    await user.keyboard('{ArrowDown}');
-    expect(screen.getByText('Sawtooth')).toBeInTheDocument();
-  });
-
   it('adds a series', async () => {
     const { user, last } = await mountQuery({}, newDataSource());
     focus('Series');
@@ -157,7 +148,7 @@ describe('the generator', () => {
     focus('Series');
     await user.keyboard('{Backspace}');
     expect(last()).toStrictEqual({ refId: 'A', version: 1 });
-    expect(field(selectors.generator.series).getByText('Web traffic')).toBeInTheDocument();
+    expect(field(optionId('generator', 'series')).getByText('Web traffic')).toBeInTheDocument();
   });
 
   it('shows the options of the chosen series only', async () => {
@@ -334,6 +325,9 @@ describe('every detector', () => {
       ['changepoint', 'Shortest', '12', { minSize: 12 }],
     ] as const) {
       const { user, last } = await mountDetector({ kind });
+      if (label === 'Scale') {
+        await user.click(screen.getByRole('button', { name: 'Advanced' }));
+      }
       const input = screen.getByLabelText(label);
       await user.clear(input);
       await user.type(input, `${typed}{Enter}`);
@@ -354,7 +348,7 @@ describe('every detector', () => {
     await user.clear(window);
     await user.type(window, 'all');
     await user.tab();
-    expect(field(selectors.mad.window).getByRole('alert')).toHaveTextContent('or training');
+    expect(field(optionId('mad', 'window')).getByRole('alert')).toHaveTextContent('or training');
   });
 });
 
@@ -414,11 +408,13 @@ describe('the rules', () => {
     const { user, last, saved } = await mountQuery({}, newDataSource());
     expect(field(selectors.query.rulesSection).getByText('none')).toBeInTheDocument();
     await open(user);
-    expect(screen.getByLabelText('Min deviation')).toHaveValue(null);
+    expect(screen.getByLabelText('Min deviation')).toHaveValue(0);
     expect(saved).toHaveLength(0);
+    await user.clear(screen.getByLabelText('Min deviation'));
     await user.type(screen.getByLabelText('Min deviation'), '5');
     await user.tab();
     expect(last()).toStrictEqual({ refId: 'A', version: 1, minDeviation: { absolute: 5 } });
+    await user.clear(screen.getByLabelText('or percent'));
     await user.type(screen.getByLabelText('or percent'), '7');
     await user.tab();
     expect(last()).toStrictEqual({ refId: 'A', version: 1, minDeviation: { absolute: 5, relative: 0.07 } });
@@ -445,7 +441,7 @@ describe('the rules', () => {
   it('are summed up when closed', async () => {
     const rules = {
       minDeviation: { absolute: 5, relative: 0.1 },
-      validRange: { min: 0 },
+      validRange: { min: 0, max: null },
       minPoints: 3,
       minDuration: '15m',
       mute: ['Sun'],

@@ -11,6 +11,8 @@ import { migrateQuery } from './migrations';
 import { setOption, thinChoice, withDefaults } from './options';
 import { DIRECTIONS, MISSINGS, OUTPUTS, TRANSFORMS } from './queryOptions';
 import { RulesSection } from './RulesSection';
+import { helped } from './schema';
+import { COMMON_SCHEMA } from './schema.gen';
 import { selectors } from './selectors';
 import { SOURCES } from './sources';
 import { TrainingSection } from './TrainingSection';
@@ -26,7 +28,7 @@ const ids = selectors.query;
 export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, annotation, range }: Props) {
   const query = migrateQuery(saved);
   const scope = query.refId;
-  const common = withDefaults<CommonOptions>(COMMON_DEFAULTS, query);
+  const options = withDefaults<CommonOptions>(COMMON_DEFAULTS, query);
   const source = query.source ?? { kind: datasource.sourceKind };
   const detector = query.detector ?? { kind: DEFAULT_DETECTOR };
 
@@ -36,6 +38,13 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
   };
   const setCommon = <K extends keyof CommonOptions>(key: K, value: CommonOptions[K]) =>
     save<keyof CommonOptions>(key, value, COMMON_DEFAULTS[key]);
+  const common = <K extends 'direction' | 'missing' | 'output' | 'transform'>(key: K) => ({
+    ...helped(COMMON_SCHEMA[key]),
+    testId: ids[key],
+    scope,
+    value: options[key],
+    onCommit: (value: CommonOptions[K]) => setCommon(key, value),
+  });
   const setSource = (choice: Source) => save('source', thinChoice(choice, datasource.sourceKind));
   const setDetector = (choice: Detector) => save('detector', thinChoice(choice, DEFAULT_DETECTOR));
 
@@ -68,19 +77,7 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
       />
 
       <InlineFieldRow>
-        <RadioField
-          testId={ids.transform}
-          scope={scope}
-          label="Values"
-          tooltip={
-            'What is judged and shown: the values as they are, or, for counters, their rise per second since the point ' +
-            'before; a fall is a restart at zero. The automatic detector judges counters by their rise in both cases. Default: As ' +
-            'they are.'
-          }
-          value={common.transform}
-          options={TRANSFORMS}
-          onCommit={(transform) => setCommon('transform', transform)}
-        />
+        <RadioField {...common('transform')} options={TRANSFORMS} />
       </InlineFieldRow>
       <InlineFieldRow>
         <SelectField
@@ -92,16 +89,7 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
           options={kindOptions(DETECTORS)}
           onCommit={(kind) => kind !== detector.kind && setDetector({ kind })}
         />
-        <RadioField
-          testId={ids.direction}
-          scope={scope}
-          label="Direction"
-          labelWidth={14}
-          tooltip="The side on which a point may be an outlier: above what is expected, below it, or both. Default: Both."
-          value={common.direction}
-          options={DIRECTIONS}
-          onCommit={(direction) => setCommon('direction', direction)}
-        />
+        <RadioField {...common('direction')} labelWidth={14} options={DIRECTIONS} />
       </InlineFieldRow>
       <ChoiceEditor
         what="detector"
@@ -112,37 +100,13 @@ export function QueryEditor({ query: saved, datasource, onChange, onRunQuery, an
         {...{ datasource, scope }}
       />
 
-      <TrainingSection options={common} set={setCommon} scope={scope} />
-      <RulesSection options={common} set={setCommon} scope={scope} />
+      <TrainingSection options={options} set={setCommon} scope={scope} />
+      <RulesSection options={options} set={setCommon} scope={scope} />
 
       {annotation === undefined && (
         <InlineFieldRow>
-          <SelectField
-            testId={ids.output}
-            scope={scope}
-            label="Output"
-            tooltip={
-              'What comes back. Alert rules get one number a series whatever is chosen: the score, the state, or else ' +
-              'the outlier flag. Default: Everything.'
-            }
-            value={common.output}
-            options={OUTPUTS}
-            onCommit={(output) => setCommon('output', output)}
-          />
-          <SelectField
-            testId={ids.missing}
-            scope={scope}
-            label="Missing points"
-            labelWidth={18}
-            tooltip={
-              'What an alert rule, and the output Alert, sees where points are missing. No data: missing points are left ' +
-              'out, and a series that is silent now as a whole, so that the setting of the rule for no data counts. ' +
-              'Default: No data.'
-            }
-            value={common.missing}
-            options={MISSINGS}
-            onCommit={(missing) => setCommon('missing', missing)}
-          />
+          <SelectField {...common('output')} options={OUTPUTS} />
+          <SelectField {...common('missing')} labelWidth={18} options={MISSINGS} />
         </InlineFieldRow>
       )}
     </div>

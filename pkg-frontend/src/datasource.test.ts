@@ -1,7 +1,6 @@
 import { type BackendSrv, setBackendSrv, setTemplateSrv, type TemplateSrv } from '@grafana/runtime';
 import { of, throwError } from 'rxjs';
 
-import { GENERATOR_SERIES } from './defaults';
 import { newDataSource } from './testing/datasource';
 import { type OutriderQuery } from './types';
 
@@ -107,26 +106,5 @@ describe('metricFindQuery', () => {
 describe('getDefaultQuery', () => {
   it('says its version and leaves the rest to the defaults', () => {
     expect(newDataSource().getDefaultQuery()).toEqual({ version: 1 });
-  });
-});
-
-describe('getGeneratorSeries', () => {
-  it('is what the backend answers', async () => {
-    const series = [{ value: 'median', label: 'M', description: '' }];
-    fetch.mockReturnValue(of({ data: series }));
-    await expect(newDataSource().getGeneratorSeries()).resolves.toEqual(series);
-    expect(fetch).toHaveBeenCalledWith(
-      expect.objectContaining({ method: 'GET', url: '/api/datasources/uid/outrider/resources/generator/series' }),
-    );
-  });
-
-  it('is the list known here where the backend cannot be asked', async () => {
-    fetch.mockReturnValue(throwError(() => new Error('down')));
-    await expect(newDataSource().getGeneratorSeries()).resolves.toEqual(GENERATOR_SERIES);
-  });
-
-  it.each([null, {}, []])('is the list known here where the answer is %j', async (data) => {
-    fetch.mockReturnValue(of({ data }));
-    await expect(newDataSource().getGeneratorSeries()).resolves.toEqual(GENERATOR_SERIES);
   });
 });

@@ -11,7 +11,7 @@ import { config, DataSourceWithBackend, getTemplateSrv, type TemplateSrv } from 
 import { from, map, type Observable, switchMap } from 'rxjs';
 
 import { annotationSupport, canPointAtMarks, withoutMarks } from './annotations';
-import { GENERATOR_SERIES, QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
+import { QUERY_VERSION, SETTINGS_DEFAULTS } from './defaults';
 import { interpolateQuery } from './interpolate';
 import { type ReplaceAs } from './kinds';
 import { migrateQuery } from './migrations';
@@ -20,7 +20,6 @@ import { SOURCES } from './sources';
 import {
   type AdhocFilter,
   type Choice,
-  type GeneratorSeries,
   type OutriderJsonData,
   type OutriderQuery,
   type PreviewTable,
@@ -117,16 +116,6 @@ export class OutriderDataSource extends DataSourceWithBackend<OutriderQuery, Out
 
   override async getTagValues({ key }: { key: string }): Promise<MetricFindValue[]> {
     return (await this.getChoices('tag-values', { key })).map(({ value }) => ({ text: value }));
-  }
-
-  /** The series the generator can make. Never fails: the list known here will do. */
-  async getGeneratorSeries(): Promise<Array<Choice<GeneratorSeries>>> {
-    try {
-      const answer = await this.ask<GeneratorSeries>('generator/series');
-      return answer.length > 0 ? answer : GENERATOR_SERIES;
-    } catch {
-      return GENERATOR_SERIES;
-    }
   }
 
   private async ask<Value extends string>(

@@ -1,4 +1,9 @@
-/** Test ids of every field; the id of its input is the same, with the scope (the query's refId) appended. */
+import { kebabCase } from 'lodash';
+
+/**
+ * Test ids of the fields of editors; the id of an input is the same, with the scope (the query's refId) appended. What is
+ * drawn from the schema has those of `optionId`.
+ */
 export const selectors = {
   config: {
     source: 'outrider-config-source',
@@ -13,8 +18,6 @@ export const selectors = {
     healthPath: 'outrider-config-health-path',
     allowPost: 'outrider-config-allow-post',
     allowedPaths: 'outrider-config-allowed-paths',
-    tenant: 'outrider-config-tenant',
-    scrapeInterval: 'outrider-config-scrape-interval',
     settle: 'outrider-config-settle',
     basicAuth: 'outrider-config-basic-auth',
     basicAuthUser: 'outrider-config-basic-auth-user',
@@ -70,16 +73,6 @@ export const selectors = {
     minPoints: 'outrider-query-min-points',
     minDuration: 'outrider-query-min-duration',
     mute: 'outrider-query-mute',
-  },
-  generator: {
-    series: 'outrider-generator-series',
-    seed: 'outrider-generator-seed',
-    truth: 'outrider-generator-truth',
-    median: 'outrider-generator-median',
-    err: 'outrider-generator-err',
-    outlierErr: 'outrider-generator-outlier-err',
-    outlierShare: 'outrider-generator-outlier-share',
-    period: 'outrider-generator-period',
   },
   httpJson: {
     method: 'outrider-http-json-method',
@@ -150,11 +143,6 @@ export const selectors = {
     filters: 'outrider-sql-filters',
     unit: 'outrider-sql-unit',
   },
-  auto: {
-    sensitivity: 'outrider-auto-sensitivity',
-    refractory: 'outrider-auto-refractory',
-    timeZone: 'outrider-auto-time-zone',
-  },
   isolationForest: {
     features: 'outrider-isolation-forest-features',
     featureWindow: 'outrider-isolation-forest-feature-window',
@@ -167,51 +155,12 @@ export const selectors = {
     sampleSize: 'outrider-isolation-forest-sample-size',
     seed: 'outrider-isolation-forest-seed',
   },
-  mad: {
-    threshold: 'outrider-mad-threshold',
-    window: 'outrider-mad-window',
-    scale: 'outrider-mad-scale',
-  },
-  zScore: {
-    threshold: 'outrider-z-score-threshold',
-    window: 'outrider-z-score-window',
-  },
-  iqr: {
-    factor: 'outrider-iqr-factor',
-    window: 'outrider-iqr-window',
-  },
-  changepoint: {
-    kinds: 'outrider-changepoint-kinds',
-    falseAlarmsPerWeek: 'outrider-changepoint-false-alarms-per-week',
-    minShift: 'outrider-changepoint-min-shift',
-    minSize: 'outrider-changepoint-min-size',
-  },
-  sHEsd: {
-    maxAnoms: 'outrider-s-h-esd-max-anoms',
-    alpha: 'outrider-s-h-esd-alpha',
-    direction: 'outrider-s-h-esd-direction',
-    threshold: 'outrider-s-h-esd-threshold',
-    onlyLast: 'outrider-s-h-esd-only-last',
-    eValue: 'outrider-s-h-esd-e-value',
-    period: 'outrider-s-h-esd-period',
-    longterm: 'outrider-s-h-esd-longterm',
-    piecewiseMedianPeriodWeeks: 'outrider-s-h-esd-piecewise-median-period-weeks',
-    longtermPeriod: 'outrider-s-h-esd-longterm-period',
-  },
-  seasonal: {
-    method: 'outrider-seasonal-method',
-    periods: 'outrider-seasonal-periods',
-    timeZone: 'outrider-seasonal-time-zone',
-    coverage: 'outrider-seasonal-coverage',
-  },
-  peers: {
-    method: 'outrider-peers-method',
-    sensitivity: 'outrider-peers-sensitivity',
-    eps: 'outrider-peers-eps',
-    minSamples: 'outrider-peers-min-samples',
-    groupBy: 'outrider-peers-group-by',
-  },
 } as const;
+
+/** The test id of a kind's option that is drawn from the schema. */
+export function optionId(kind: string, option: string): string {
+  return `outrider-${kind}-${kebabCase(option)}`;
+}
 
 /** The id of the input that belongs to `testId`; `scope` keeps two queries of one panel apart. */
 export function inputId(testId: string, scope: string): string {

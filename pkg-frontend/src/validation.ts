@@ -10,6 +10,8 @@ export interface NumberLimits {
   max?: number;
   /** Like `min`, but the limit itself is too small. */
   above?: number;
+  /** Like `max`, but the limit itself is too large. */
+  below?: number;
   integer?: boolean;
   unit?: string;
 }
@@ -142,22 +144,26 @@ export function number(limits: NumberLimits = {}): Validator {
       return `${text} is not a whole number, and parts of one make no sense here. Write ${range || 'a whole number'}.`;
     }
     const outside =
-      value < (limits.min ?? -Infinity) || value > (limits.max ?? Infinity) || value <= (limits.above ?? -Infinity);
+      value < (limits.min ?? -Infinity) ||
+      value > (limits.max ?? Infinity) ||
+      value <= (limits.above ?? -Infinity) ||
+      value >= (limits.below ?? Infinity);
     return outside ? `${text} is out of range. Write ${range}.` : undefined;
   };
 }
 
 /** `1 to 600 seconds`, for messages and tooltips. */
-export function rangeText({ min, max, above, integer, unit }: NumberLimits): string {
+export function rangeText({ min, max, above, below, integer, unit }: NumberLimits): string {
   const low = min !== undefined ? round(min) : above !== undefined ? `more than ${above}` : undefined;
-  const high = max !== undefined && max !== Number.MAX_SAFE_INTEGER ? round(max) : undefined;
+  const most = max !== undefined && max !== Number.MAX_SAFE_INTEGER ? round(max) : undefined;
+  const high = below !== undefined ? `less than ${below}` : most;
   const range =
     low !== undefined && high !== undefined
       ? `${low} to ${high}`
       : low !== undefined
         ? `${low} or more`
         : high !== undefined
-          ? `at most ${high}`
+          ? `${below === undefined ? 'at most ' : ''}${high}`
           : '';
   const noun = unit ? ` ${unit}` : '';
   return range === '' ? '' : `${integer ? 'a whole number, ' : ''}${range}${noun}`;

@@ -11,8 +11,10 @@ pub(crate) mod fuzzing;
 mod parallel;
 mod plot;
 mod quality;
+mod schema;
 mod table;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -35,6 +37,7 @@ enum Command {
     Detect(detect::Arguments),
     Quality(quality::Arguments),
     Plot(plot::Arguments),
+    Schema(schema::Arguments),
 }
 
 /// Which detector judges.
@@ -78,7 +81,7 @@ fn parse_query(json: &Value) -> Result<Query> {
     let query = Query::parse(json.to_string().as_bytes()).map_err(here)?;
     check_detector(&query.detector, &query).map_err(|error| match detector::find(&query.detector) {
         Ok(_) => here(error),
-        Err(unknown_kind) => unknown_kind,
+        Err(unknown_kind) => unknown_kind.into(),
     })?;
     Ok(query)
 }
@@ -92,6 +95,14 @@ fn check_detector(wanted: &Kind, query: &Query) -> Result<()> {
     Err(Error::new(Category::Query, format!("the detector {} has no option {names}", built.detector.kind())))
 }
 
+/// Writes `text` to stdout.
+fn print(text: &str) -> Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| {
+        Error::new(Category::Config, format!("stdout cannot be written: {error}"))
+            .hint("check where the output goes")
+    })
+}
+
 /// Runs the command line of this process. What it says to people goes to stderr.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -99,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Quality(arguments) => quality::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use quick_cache::sync::Cache as Bounded;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::history::History;
-use super::judge::Judged;
+use super::judged::Judged;
 
 /// SHA-256 of all that tells one entry from another.
 pub(super) type Key = [u8; 32];

@@ -13,6 +13,7 @@ use super::Detection;
 use super::cache::{Cache, Key};
 use super::digest::digest;
 use super::grid::{Laid, Line, Outline};
+use super::judged::{Judged, JudgedMember};
 use super::plan::{Block, Run};
 use super::settle::Part;
 use super::workers::Workers;
@@ -65,23 +66,6 @@ struct UnitMember {
     outline: Outline,
     /// Times to forecast.
     ahead: Vec<i64>,
-}
-
-/// The verdicts on one block of a group of series.
-#[derive(Debug)]
-pub(super) struct Judged {
-    digest: u128,
-    /// One a member.
-    members: Vec<JudgedMember>,
-}
-
-#[derive(Debug)]
-struct JudgedMember {
-    times: Vec<i64>,
-    values: Vec<f64>,
-    truth: Option<Vec<f64>>,
-    judgement: Judgement,
-    forecast: Forecast,
 }
 
 /// One series with the verdicts on its visible points.
@@ -345,21 +329,8 @@ impl Panel {
 
     /// Judges all blocks of one series in one go.
     fn judge_run(&self, run: &Run, points: Points<'_>) -> Judgement {
-        // Each bound moves on from block to block, so one pass over the times finds them all.
-        let mut places = [0; 4];
-        let blocks: Vec<detector::Block> = self
-            .part
-            .blocks
-            .iter()
-            .map(|block| {
-                let bounds = [block.train_from, block.train_to, block.judge_from, block.judge_to];
-                for (place, bound) in places.iter_mut().zip(bounds) {
-                    *place += points.times[*place..].iter().take_while(|time| **time < bound).count();
-                }
-                let [train_from, train_to, judge_from, judge_to] = places;
-                detector::Block { training: train_from..train_to, judged: judge_from..judge_to }
-            })
-            .collect();
+        let bounds = |block: &Block| [block.train_from, block.train_to, block.judge_from, block.judge_to];
+        let blocks = detector::Block::between(points.times, self.part.blocks.iter().map(bounds));
         let timing = Timing {
             step_ms: Some(run.step_ms),
             refit_ms: Some(run.refit_ms),
@@ -457,29 +428,6 @@ impl Verdicts {
         if self.unflagged.is_none() {
             self.unflagged.clone_from(&judgement.unflagged);
         }
-    }
-}
-
-impl Judged {
-    pub(super) fn digest(&self) -> u128 {
-        self.digest
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        let of_member = |member: &JudgedMember| {
-            // Times, values, scores, expected, lower, upper, and truth and series scores where there are any.
-            let columns = 6
-                + usize::from(member.truth.is_some())
-                + usize::from(!member.judgement.series_scores.is_empty());
-            let reasons: usize =
-                member.judgement.reasons.iter().map(|reason| size_of_val(reason) + reason.1.len()).sum();
-            size_of::<JudgedMember>()
-                + member.times.len() * (columns * 8 + 1)
-                + member.forecast.len() * 4 * 8
-                + reasons
-                + size_of_val(member.judgement.abouts.as_slice())
-        };
-        size_of::<Self>() + self.members.iter().map(of_member).sum::<usize>()
     }
 }
 

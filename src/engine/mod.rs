@@ -4,8 +4,8 @@
 //! that ends where the block begins, so a point's verdict depends on the data and the query alone: not on the visible
 //! range, the panel's width, or the time of asking. Input is a [`Job`], output an [`Outcome`].
 //!
-//! That makes work worth keeping. An [`Engine`] remembers what upstreams answered (`history`) and the verdicts on blocks
-//! (`judge`) within a bound of bytes (`cache`), does at once asked things once (`flights`), and shares its threads among
+//! That makes work worth keeping. An [`Engine`] remembers what upstreams answered (`history`, `read`) and the verdicts on
+//! blocks (`judge`, `judged`) within a bound of bytes (`cache`), does at once asked things once (`flights`), and shares its threads among
 //! queries block by block (`workers`).
 
 mod cache;
@@ -15,34 +15,40 @@ mod flights;
 mod grid;
 mod history;
 mod judge;
+mod judged;
+mod notices;
+mod outcome;
 mod plan;
+mod read;
 mod rules;
 mod settle;
+mod work;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use crate::budget::{self, Account, Memory};
-use crate::detector::{self, About, AnyDetector, Built, Forecast, Verdict};
-use crate::error::{Category, Error, Result, list_names};
-use crate::query::{AskedTraining, DurationMs, Query, Rules, Training, Transform};
-use crate::series::{Series, TimeRange, looks_like_counter};
-use crate::source::{self, AnySource, PreparedQuery, Reading};
+use crate::detector::{self, AnyDetector, Built};
+use crate::error::{Category, Error, Result};
+use crate::query::{AskedTraining, Query, Rules, Training};
+use crate::series::{Series, TimeRange};
+use crate::source::AnySource;
 
 use cache::{Cache, Key};
 use flights::Flights;
 use grid::Line;
-use history::{Ask, Read};
 use judge::{Panel, Verdicts};
 use plan::plan;
+use read::{Ask, Read};
 use settle::{Asked, Part, Settled};
+use work::Work;
 
 pub use cache::CacheStats;
 pub use clock::Clock;
+pub use outcome::{Detection, Outcome};
 pub use workers::Workers;
 
 /// One query with the range it is asked for.
@@ -54,89 +60,6 @@ pub struct Job {
     pub visible: TimeRange,
     /// How many points the panel can show.
     pub max_data_points: usize,
-}
-
-/// A series of the visible range with the verdict on each of its points; all vectors are as long as the series.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Detection {
-    /// The points of the visible range, gaps marked.
-    pub series: Series,
-    /// What was made of each point.
-    pub verdicts: Vec<Verdict>,
-    /// 0 to 1, NaN where there is none.
-    pub scores: Vec<f64>,
-    /// What the value should have been, NaN where unknown.
-    pub expected: Vec<f64>,
-    /// Lower end of the normal band, NaN where there is none.
-    pub lower: Vec<f64>,
-    /// Upper end of the normal band, NaN where there is none.
-    pub upper: Vec<f64>,
-    /// How unlike its group the series has been up to each point, 0 to 1, NaN where that is unknown. Empty if the
-    /// detector does not compare series.
-    pub series_scores: Vec<f64>,
-    /// Why, for each flagged point, by its index.
-    pub reasons: BTreeMap<usize, String>,
-    /// What the reason is about where it is not the value, by the index of the flagged point.
-    pub abouts: BTreeMap<usize, About>,
-    /// What is expected in the part of the visible range that is yet to come, after the last point. Nothing there is
-    /// judged.
-    pub forecast: Forecast,
-}
-
-impl Detection {
-    /// Bytes that it takes, about.
-    fn bytes(&self) -> usize {
-        let columns = [&self.scores, &self.expected, &self.lower, &self.upper, &self.series_scores];
-        let numbers: usize = columns.iter().map(|column| column.len()).sum();
-        let reasons: usize = self.reasons.values().map(|reason| REASON_BYTES + reason.len()).sum();
-        self.series.bytes()
-            + numbers * size_of::<f64>()
-            + size_of_val(self.verdicts.as_slice())
-            + self.forecast.len() * 4 * size_of::<f64>()
-            + reasons
-            + self.abouts.len() * REASON_BYTES
-    }
-
-    /// How unlike its group the series was when it was last known.
-    #[must_use]
-    pub fn series_score(&self) -> Option<f64> {
-        self.series_scores.iter().copied().rfind(|score| score.is_finite())
-    }
-}
-
-/// Everything known about an answered query.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// One per upstream series with points or a forecast in the visible range, ordered by labels, then name.
-    pub detections: Vec<Detection>,
-    /// Kind of the source asked.
-    pub source: &'static str,
-    /// Kind of the detector used.
-    pub detector: &'static str,
-    /// Its seed, if it has one.
-    pub seed: Option<u64>,
-    /// Grid step asked of the upstream, ms.
-    pub step_ms: i64,
-    /// What the newest points were judged against.
-    pub training: Training,
-    /// What was asked of the upstream.
-    pub executed: String,
-    /// What the user should know.
-    pub notices: Vec<String>,
-    /// Names query settings and training data: the same fingerprint means the same models.
-    pub fingerprint: String,
-    /// Points the answer is made of, training included.
-    pub points_in: usize,
-    /// Points the upstream had to send for it; the rest was known.
-    pub points_fetched: usize,
-    /// How long it took until all was fetched and decoded.
-    pub fetch_time: Duration,
-    /// How long decoding the answers took, all together; several are decoded at the same time.
-    pub decode_time: Duration,
-    /// How long fitting and scoring took.
-    pub detect_time: Duration,
-    /// The memory for all of it.
-    pub(crate) held: Account,
 }
 
 /// Bytes of histories and verdicts an [`Engine`] keeps if nobody says otherwise.
@@ -180,9 +103,6 @@ const TRIES: usize = 10;
 /// What share of the memory must be free beyond what a query needs before it is begun again.
 const HEADROOM: usize = 16;
 
-/// Bytes for each reason besides its text: its place in a map, and what the allocator adds.
-const REASON_BYTES: usize = 96;
-
 /// Bytes for each point of a line: the series, a digest and two counts of distances, and a list of these being sorted; the
 /// values before a transformation.
 const LINE_BYTES: usize = 80;
@@ -218,7 +138,7 @@ pub async fn run(job: Job, own_source: &Arc<dyn AnySource>, workers: &Workers) -
 /// What a query is judged against before anything is known of the points: its blocks are those that it can be cut into.
 ///
 /// # Errors
-/// Those of [`detector::build`].
+/// [`Category::Query`] if the detector cannot be built.
 #[cfg(any(test, feature = "cli"))]
 pub(crate) fn settle_unknown(query: &Query) -> Result<Settled> {
     let detector = detector::build(&query.detector, query.direction)?.detector;
@@ -271,7 +191,7 @@ pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec
         })
         .collect();
     let judged = judge::judge_all(&panels)?;
-    let notices = shortage_notices(&judged).collect();
+    let notices = notices::shortage_notices(&judged).collect();
     Ok((by_rules(&query.rules, judged, visible), notices))
 }
 
@@ -420,12 +340,10 @@ impl Engine {
         let training =
             parts.last().map_or(work.asked.settle(&*work.detector, None), |part| part.settled).training;
         let mut notices = read.notices.clone();
-        notices.extend(unknown_options_notice(
-            work.prepared.unknown_options().iter().chain(&work.unknown_options),
-        ));
-        notices.extend(work.reading_notices());
-        notices.extend(nothing_notice(&lines));
-        notices.extend(work.counter_notice(&parts, &lines));
+        notices.extend(notices::unknown_options_notice(work.unknown_options()));
+        notices.extend(notices::reading_notices(work));
+        notices.extend(notices::nothing_notice(&lines));
+        notices.extend(notices::counter_notice(work, &parts, &lines));
         let lines = Arc::new(lines);
         let panels: Vec<Arc<Panel>> = parts
             .into_iter()
@@ -443,8 +361,8 @@ impl Engine {
             })
             .collect();
         let judged = judge::judge(&panels, &self.cache, &self.workers).await?;
-        notices.extend(shortage_notices(&judged));
-        notices.extend(unlike_notice(&judged));
+        notices.extend(notices::shortage_notices(&judged));
+        notices.extend(notices::unlike_notice(&judged));
         let detections = by_rules(&work.rules, judged, work.visible);
         // All else is given back now.
         let held = account.another();
@@ -503,7 +421,7 @@ impl Engine {
         let start = move || {
             let on_account = account.clone();
             budget::for_query(account, async move {
-                history::read(&cache, &ask).await.map(|read| (Arc::new(read), on_account))
+                read::read(&cache, &ask).await.map(|read| (Arc::new(read), on_account))
             })
         };
         let (read, account) = self.reads.join((work.history, from_ms, to_ms), start).await?;
@@ -522,474 +440,9 @@ impl Engine {
     }
 }
 
-/// A query that was understood.
-struct Work {
-    prepared: Arc<dyn PreparedQuery>,
-    detector: Arc<dyn AnyDetector>,
-    unknown_options: Vec<String>,
-    source: &'static str,
-    asked: Asked,
-    visible: TimeRange,
-    transform: Transform,
-    training: AskedTraining,
-    rules: Rules,
-    /// How the upstream is asked; known once it was looked at.
-    reading: Reading,
-    /// For how long, ms, the newest points are left out, as far as the user says.
-    own_settle_ms: i64,
-    /// Names data source, source options and step.
-    history: Key,
-    /// Names all that verdicts depend on besides the points and what is settled by them.
-    settings: Key,
-    /// What of that is the same on every replica.
-    described: String,
-}
-
-impl Work {
-    fn new(job: &Job, own_source: &Arc<dyn AnySource>, scope: Scope) -> Result<Self> {
-        let query = &job.query;
-        let source = source::select(own_source, &query.source)?;
-        let source_kind = source.kind();
-        let prepared: Arc<dyn PreparedQuery> = Arc::from(source.prepare(&query.source)?);
-        let Built { detector, unknown_options } = detector::build(&query.detector, query.direction)?;
-        let asked = Asked::of(query, prepared.default_step_ms(), job.visible, job.max_data_points);
-        let options = |kind: &crate::query::Kind| serde_json::to_string(kind.options()).unwrap_or_default();
-        let history = format!("{source_kind} {} {}", options(&query.source), asked.step_ms);
-        let described = format!(
-            "{} {history} {} {} {:?} {:?} {:?}",
-            env!("CARGO_PKG_VERSION"),
-            detector.kind(),
-            options(&query.detector),
-            query.direction,
-            asked,
-            query.transform,
-        );
-        let named = |what: &str| -> Key {
-            let mut name = Sha256::new();
-            name.update(scope.0);
-            name.update(what);
-            name.finalize().into()
-        };
-        Ok(Self {
-            prepared,
-            detector: Arc::from(detector),
-            unknown_options,
-            source: source_kind,
-            asked,
-            visible: job.visible,
-            transform: query.transform,
-            training: query.training,
-            rules: query.rules.clone(),
-            reading: Reading::default(),
-            own_settle_ms: query.settle_ms.unwrap_or(0),
-            history: named(&history),
-            settings: named(&described),
-            described,
-        })
-    }
-
-    /// Cuts `range` into parts whose blocks are settled in the same way.
-    fn parts(&self, lines: &[Line], range: TimeRange) -> Result<Vec<Part>> {
-        self.asked.parts(&*self.detector, lines, range)
-    }
-
-    /// Names all that the verdicts on a part depend on besides the points.
-    fn settings_of(&self, settled: &Settled) -> Key {
-        let mut key = Sha256::new();
-        key.update(self.settings);
-        key.update(format!("{settled:?}"));
-        key.finalize().into()
-    }
-
-    /// Names the query with its range.
-    fn key(&self) -> Key {
-        let mut key = Sha256::new();
-        key.update(self.settings);
-        key.update(self.visible.from_ms.to_le_bytes());
-        key.update(self.visible.to_ms.to_le_bytes());
-        key.update(self.own_settle_ms.to_le_bytes());
-        key.update(format!("{:?}", self.rules));
-        key.finalize().into()
-    }
-
-    /// First instant whose points are needed for a range that begins at `from_ms`, as far as that is known without any.
-    fn first_ms(&self, from_ms: i64) -> i64 {
-        self.align(self.asked.first_ms(&*self.detector, from_ms).min(from_ms))
-    }
-
-    /// The last whole step that does not begin after `ms`.
-    fn align(&self, ms: i64) -> i64 {
-        history::floor(ms, self.asked.step_ms)
-    }
-
-    /// The instant after the last whose points are needed, if those `look_ahead_ms` after the visible range are. At
-    /// least a step of them is, and whole steps, but nothing of the future that is not asked for.
-    fn end_ms(&self, now_ms: i64, look_ahead_ms: i64) -> i64 {
-        let step_ms = self.asked.step_ms;
-        let end = self.visible.to_ms.saturating_add(look_ahead_ms.max(step_ms));
-        let whole = self.align(end).saturating_add(step_ms);
-        let last = if self.settle_ms() > 0 { now_ms } else { self.visible.to_ms.max(now_ms) };
-        whole.min(last.saturating_add(1))
-    }
-
-    /// For how long, ms, the newest points are left out.
-    fn settle_ms(&self) -> i64 {
-        self.own_settle_ms.max(self.reading.settle_ms)
-    }
-
-    /// What the way in which the upstream is asked means for the user.
-    fn reading_notices(&self) -> Vec<String> {
-        let whole = self.reading.whole.as_ref().map(|why| {
-            format!(
-                "the query holds {why}: its points depend on the time range that is asked for. All of it is asked for at \
-                 every refresh, training included, and in another time range the same point may have another value and \
-                 another verdict"
-            )
-        });
-        let of_source = (self.reading.settle_ms > self.own_settle_ms).then(|| {
-            format!(
-                "the newest {} are left out, because {}",
-                DurationMs::from_millis(self.reading.settle_ms),
-                self.reading.settle_why
-            )
-        });
-        whole.into_iter().chain(of_source).collect()
-    }
-
-    /// The instant before which a range that ends in the future is forecast. Rounded up to a whole block, so that it
-    /// stays the same while the range moves on.
-    fn forecast_to_ms(&self, part: &Part, now_ms: i64) -> Option<i64> {
-        let to_ms = self.visible.to_ms;
-        let wanted = self.detector.forecasts()
-            && to_ms > now_ms
-            && !self.detector.across_series()
-            && part.run.is_none();
-        wanted.then(|| match part.settled.training {
-            Training::VisibleRange => to_ms.saturating_add(1),
-            Training::Window { refit_ms, .. } => history::floor(to_ms, refit_ms).saturating_add(refit_ms),
-        })
-    }
-
-    /// How far beyond the visible range a point may lie that shows whether one within is missing.
-    fn look_ahead_ms(&self, parts: &[Part], lines: &[Line], now_ms: i64) -> i64 {
-        let of_part = |part: &Part| {
-            let last = part.blocks.last().copied();
-            let last = match &part.run {
-                Some(run) => last.and_then(|last| run.cells(last.judge_from).next()),
-                None => last,
-            };
-            let step_ms = |line: &Line| line.step_ms(&last?, now_ms);
-            part.lines(lines).filter_map(step_ms).max()
-        };
-        let newest = parts.iter().filter(|part| part.range.to_ms == self.visible.to_ms);
-        newest.filter_map(of_part).max().unwrap_or(0)
-    }
-
-    /// Names the settings and the training data: once for all blocks of a part, as their windows overlap.
-    fn fingerprint(&self, parts: &[Part], lines: &[Line]) -> String {
-        let mut hash = Sha256::new();
-        hash.update(&self.described);
-        for part in parts {
-            let Some(last) = part.blocks.last() else { continue };
-            let from_ms = part.run.map_or(part.blocks[0].train_from, |run| run.first_ms());
-            hash.update(format!("{:?}", part.settled));
-            hash.update(from_ms.to_le_bytes());
-            hash.update(last.train_to.to_le_bytes());
-            for line in part.lines(lines) {
-                hash.update(line.digest(from_ms, last.train_to).to_le_bytes());
-            }
-        }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// One notice for all series that were probably meant as rates.
-    fn counter_notice(&self, parts: &[Part], lines: &[Line]) -> Option<String> {
-        if self.transform != Transform::None {
-            return None;
-        }
-        let of_part = |part: &'_ Part| -> Vec<usize> {
-            let Some(last) = part.blocks.last() else { return Vec::new() };
-            let is_counter = |line: &Line| {
-                let training = line.series.index_range(last.train_from, last.train_to);
-                looks_like_counter(&line.series.values[training])
-            };
-            (0..lines.len())
-                .filter(|line| !part.shown[*line].is_empty() && is_counter(&lines[*line]))
-                .collect()
-        };
-        let newest = parts.iter().filter(|part| part.range.to_ms == self.visible.to_ms);
-        let counters: BTreeSet<usize> = newest.flat_map(of_part).collect();
-        let first = &lines[*counters.first()?];
-        let (name, others) = (&first.series.name, and_more(counters.len() - 1));
-        Some(format!(
-            "series \"{name}\"{others} looks like a counter, which only rises: set transform to rate to see how fast, and to judge that \
-             with detectors other than auto"
-        ))
-    }
-}
-
-fn and_more(others: usize) -> String {
-    match others {
-        0 => String::new(),
-        more => format!(" (and {more} more series)"),
-    }
-}
-
-fn unknown_options_notice<'a>(unknown: impl Iterator<Item = &'a String>) -> Option<String> {
-    let names: Vec<&str> = unknown.map(String::as_str).collect();
-    (!names.is_empty()).then(|| {
-        format!("unknown options are ignored: {}; correct their spelling or remove them", list_names(names))
-    })
-}
-
-/// What to say of no series at all, which upstreams answer to names that do not exist as well as to quiet times.
-fn nothing_notice(lines: &[Line]) -> Option<String> {
-    lines.is_empty().then(|| {
-        "the upstream has no points for this query in this time; if there should be some, check the names and filters in it"
-            .to_owned()
-    })
-}
-
-/// One notice for all series that could not be judged throughout, and one for those in which nothing could be flagged.
-fn shortage_notices(judged: &[Verdicts]) -> impl Iterator<Item = String> {
-    let notice = |why: fn(&Verdicts) -> Option<&String>, what: &str| {
-        let mut short = judged.iter().filter_map(|verdicts| Some((verdicts, why(verdicts)?)));
-        let (first, why) = short.next()?;
-        let (name, others) = (&first.detection.series.name, and_more(short.count()));
-        Some(format!(
-            "part of series \"{name}\"{others} is {what}: {why}; lengthen trainingWindow or wait for more data"
-        ))
-    };
-    let unjudged = notice(|verdicts| verdicts.shortage.as_ref(), "not judged");
-    let unflagged = notice(|verdicts| verdicts.unflagged.as_ref(), "scored but not yet flagged");
-    unjudged.into_iter().chain(unflagged)
-}
-
-/// How much higher than the usual series score that of a series is that is named for it.
-const NAMED_ABOVE: f64 = 1.5;
-
-/// Names the series with the highest series score, if it is well above the middle one and points of it are flagged.
-fn unlike_notice(judged: &[Verdicts]) -> Option<String> {
-    let mut scored: Vec<(f64, &Detection)> = judged
-        .iter()
-        .filter_map(|verdicts| Some((verdicts.detection.series_score()?, &verdicts.detection)))
-        .collect();
-    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let ((score, most), others) = scored.split_first()?;
-    let (next, _) = others.first()?;
-    let (middle, _) = scored[scored.len() / 2];
-    (*score >= NAMED_ABOVE * middle && !most.reasons.is_empty()).then(|| {
-        format!(
-            "series \"{}\" is most unlike its group: its series score is {score:.2}, the next {next:.2}; set output to \
-             series for a table of all",
-            most.series.name
-        )
-    })
-}
-
+#[cfg(test)]
+mod constants;
 #[cfg(test)]
 mod slices;
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::query::Direction;
-    use crate::series::Points;
-    use crate::settings::Settings;
-    use crate::source::FetchRequest;
-
-    pub(super) const HOUR: i64 = 3_600_000;
-    pub(super) const DAY: i64 = 24 * HOUR;
-    const T0: i64 = 1_750_000_000_000;
-
-    pub(super) fn job(json: &str, from_ms: i64, to_ms: i64) -> Job {
-        Job {
-            query: Query::parse(json.as_bytes()).unwrap(),
-            visible: TimeRange { from_ms, to_ms },
-            max_data_points: 1_000,
-        }
-    }
-
-    async fn detect(json: &str, from_ms: i64, to_ms: i64) -> Outcome {
-        let source = source::connect(&Settings::default()).unwrap();
-        run(job(json, from_ms, to_ms), &source, &Workers::default()).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_same_point_has_the_same_verdict_in_every_range() {
-        let json = r#"{"source":{"kind":"generator","series":["median","web-traffic"]}}"#;
-        let wide = detect(json, T0, T0 + 5 * DAY).await;
-        for (from, to) in [(T0, T0 + HOUR), (T0 + 7 * HOUR, T0 + 31 * HOUR), (T0 + 4 * DAY, T0 + 5 * DAY)] {
-            let narrow = detect(json, from, to).await;
-            for (wide, narrow) in wide.detections.iter().zip(&narrow.detections) {
-                let cut = wide.series.index_range(from, to + 1);
-                assert!(!cut.is_empty());
-                assert_eq!(wide.series.times[cut.clone()], narrow.series.times);
-                assert_eq!(wide.verdicts[cut.clone()], narrow.verdicts);
-                let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
-                assert_eq!(bits(&wide.scores[cut]), bits(&narrow.scores));
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_judged_point_never_trains_its_own_model() {
-        // A window that ends a whole block before: the values of the block itself must not matter.
-        let json = r#"{"source":{"series":["median"]},"detector":{"kind":"isolation-forest"}}"#;
-        let outcome = detect(json, T0, T0 + HOUR).await;
-        let first = T0.div_euclid(DAY) * DAY;
-        let request = FetchRequest {
-            range: TimeRange { from_ms: first - 7 * DAY, to_ms: first - 1 },
-            step_ms: 900_000,
-        };
-        let source = source::connect(&Settings::default()).unwrap();
-        let query = Query::parse(json.as_bytes()).unwrap();
-        let prepared = source.prepare(&query.source).unwrap();
-        let training = prepared.fetch(&request).await.unwrap().series.remove(0);
-        let detector = detector::build(&query.detector, Direction::Both).unwrap().detector;
-        let shown = &outcome.detections[0];
-        let judgement = detector.judge(
-            Points { times: &training.times, values: &training.values },
-            Points { times: &shown.series.times, values: &shown.series.values },
-        );
-        assert_eq!(judgement.scores, shown.scores);
-    }
-
-    fn bounded(bytes: usize) -> Engine {
-        Engine::new(Workers::default(), 0, Clock::system())
-            .bounded(Memory::of(bytes), Duration::from_secs(60))
-    }
-
-    #[tokio::test]
-    async fn what_a_query_takes_is_given_back_with_its_answer() {
-        let source = source::connect(&Settings::default()).unwrap();
-        let engine = bounded(64 << 20);
-        let outcome = engine.run(job("{}", T0, T0 + DAY), &source, Scope::default()).await.unwrap();
-        let (held, most) = (engine.memory().used(), engine.memory().most_used());
-        assert!(held > 0 && held < most, "{held} of {most} bytes are held with the answer");
-        drop(outcome);
-        assert_eq!(engine.memory().used(), 0);
-    }
-
-    #[tokio::test]
-    async fn what_never_fits_is_refused_with_what_to_change() {
-        let source = source::connect(&Settings::default()).unwrap();
-        let engine = bounded(1 << 20);
-        let forest = r#"{"detector":{"kind":"isolation-forest","nTrees":1000}}"#;
-        let error = engine.run(job(forest, T0, T0 + DAY), &source, Scope::default()).await.unwrap_err();
-        assert_eq!(error.category(), Category::Limit);
-        assert!(
-            error.to_string().contains("the model of a block") && error.to_string().contains("memory_mib"),
-            "{error}"
-        );
-    }
-
-    #[tokio::test]
-    async fn what_others_take_is_waited_for() {
-        let source = source::connect(&Settings::default()).unwrap();
-        let engine = bounded(64 << 20);
-        let other = engine.memory().account().take(63 << 20, "all there is").unwrap();
-        let asked = engine.run(job("{}", T0, T0 + DAY), &source, Scope::default());
-        tokio::pin!(asked);
-        // Until it has found no room, and waits.
-        for _ in 0..1_000 {
-            assert!(futures_util::poll!(&mut asked).is_pending());
-            tokio::task::yield_now().await;
-        }
-        drop(other);
-        asked.await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_takes_too_long_is_ended() {
-        let error = bounded(1 << 20).within_bounds::<()>(std::future::pending()).await.unwrap_err();
-        assert_eq!(error.category(), Category::Limit);
-        assert!(error.to_string().contains("60 s") && error.to_string().contains("query_secs"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn training_on_the_visible_range_depends_on_it() {
-        let json = r#"{"training":"visible-range"}"#;
-        let (wide, narrow) = (detect(json, T0, T0 + 5 * DAY).await, detect(json, T0, T0 + DAY).await);
-        let shared = narrow.detections[0].scores.len();
-        assert_ne!(wide.detections[0].scores[..shared], narrow.detections[0].scores[..]);
-        assert_ne!(wide.fingerprint, narrow.fingerprint);
-    }
-
-    #[tokio::test]
-    async fn the_fingerprint_names_settings_and_training_data() {
-        let a = detect("{}", T0, T0 + HOUR).await.fingerprint;
-        assert_eq!(a, detect("{}", T0, T0 + HOUR).await.fingerprint);
-        assert_ne!(a, detect(r#"{"detector":{"sensitivity":0.6}}"#, T0, T0 + HOUR).await.fingerprint);
-        assert_ne!(a, detect(r#"{"source":{"seed":1}}"#, T0, T0 + HOUR).await.fingerprint);
-    }
-
-    /// Nothing beyond is computed, of which nobody would ever see anything.
-    #[test]
-    fn what_is_forecast_ends_with_the_block_in_which_the_range_ends() {
-        let source = source::connect(&Settings::default()).unwrap();
-        let forecast_to = |json: &str, to_ms| {
-            let work = Work::new(&job(json, T0 - DAY, to_ms), &source, Scope::default()).unwrap();
-            let (series, _) =
-                Series::from_points("s".into(), crate::series::Labels::new(), vec![(T0 - DAY, 1.0)]);
-            let lines = [Line::new(series, Transform::None, None)];
-            let parts = work.parts(&lines, work.visible).unwrap();
-            work.forecast_to_ms(parts.last().unwrap(), T0)
-        };
-        let seasonal = r#"{"detector":{"kind":"seasonal"},"refitInterval":"6h"}"#;
-        let begin = T0.div_euclid(6 * HOUR) * 6 * HOUR;
-        for (to_ms, expected) in [
-            (T0, None),
-            (begin + 6 * HOUR - 1, Some(begin + 6 * HOUR)),
-            (begin + 6 * HOUR, Some(begin + 12 * HOUR)),
-            (begin + 31 * HOUR, Some(begin + 36 * HOUR)),
-        ] {
-            assert_eq!(forecast_to(seasonal, to_ms), expected, "{}", to_ms - T0);
-        }
-        let visible = r#"{"detector":{"kind":"seasonal"},"training":"visible-range"}"#;
-        assert_eq!(forecast_to(visible, T0 + HOUR), Some(T0 + HOUR + 1));
-        assert_eq!(forecast_to("{}", T0 + HOUR), None);
-    }
-
-    #[tokio::test]
-    async fn a_misspelt_option_is_told() {
-        let outcome = detect(r#"{"source":{"seeed":1},"detector":{"treshold":0.9}}"#, T0, T0 + HOUR).await;
-        assert!(
-            outcome.notices[0].contains("\"source.seeed\" and \"detector.treshold\""),
-            "{:?}",
-            outcome.notices
-        );
-    }
-
-    #[tokio::test]
-    async fn a_gap_is_missing_and_not_a_value() {
-        let json = r#"{"source":{"kind":"generator","series":["web-traffic"]}}"#;
-        let outcome = detect(json, T0, T0 + 60 * DAY).await;
-        let detection = &outcome.detections[0];
-        let missing = detection.verdicts.iter().filter(|verdict| **verdict == Verdict::Missing).count();
-        assert!(missing > 0);
-        for (verdict, value) in detection.verdicts.iter().zip(&detection.series.values) {
-            assert_eq!(*verdict == Verdict::Missing, value.is_nan());
-        }
-    }
-
-    #[tokio::test]
-    async fn too_short_a_window_gives_a_notice_and_no_flags() {
-        let json = r#"{"trainingWindow":"2h","refitInterval":"1h"}"#;
-        let outcome = detect(json, T0, T0 + DAY).await;
-        assert!(outcome.notices[0].contains("24 of the 40 training points"), "{:?}", outcome.notices);
-        assert!(outcome.detections[0].verdicts.iter().all(|verdict| !verdict.is_outlier()));
-    }
-
-    #[tokio::test]
-    async fn a_window_that_suffices_for_scores_but_not_for_flags_gives_a_notice() {
-        let notices = async |window: &str| {
-            let json = format!(r#"{{"trainingWindow":"{window}","refitInterval":"1h"}}"#);
-            detect(&json, T0, T0 + DAY).await.notices.join("; ")
-        };
-        let (short, long) = (notices("6h").await, notices("13h").await);
-        let told = "scored but not yet flagged: 72 of the 150 training points that flags need are available";
-        assert!(short.contains(told) && short.contains("lengthen trainingWindow"), "{short}");
-        assert_eq!(long, "");
-    }
-}
+mod tests;

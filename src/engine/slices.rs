@@ -288,7 +288,7 @@ impl Detector for ByPlace {
     const DESCRIPTION: &'static str = "";
     type Options = ();
 
-    fn new((): (), _: Direction) -> Result<Self> {
+    fn new((): (), _: Direction) -> crate::detector::Result<Self> {
         Ok(Self)
     }
 
@@ -315,7 +315,7 @@ impl Detector for ByRank {
     type Options = ();
     const ACROSS_SERIES: bool = true;
 
-    fn new((): (), _: Direction) -> Result<Self> {
+    fn new((): (), _: Direction) -> crate::detector::Result<Self> {
         Ok(Self)
     }
 

@@ -181,7 +181,7 @@ pub(super) fn alert_frames(named: &[Named<'_>], output: Output, missing: Missing
     let name = match output {
         Output::Score => "score",
         Output::State => "state",
-        Output::All | Output::Events | Output::Series | Output::Alert | Output::Annotations => "outlier",
+        _ => "outlier",
     };
     let values_of = |detection: &Detection| match output {
         Output::Score => detection.scores.clone(),

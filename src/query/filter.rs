@@ -1,14 +1,15 @@
 //! Ad-hoc filters: what Grafana's variable of that name adds to every query of a dashboard.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// One condition on a label. The frontend puts those of the dashboard into the source's options (`adhocFilters`), so
-/// that kinds which cannot filter say so instead of showing everything.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// One condition on a label, tag or column. The frontend puts those of the dashboard into the source's options
+/// (`adhocFilters`), so that kinds which cannot filter say so instead of showing everything.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct AdhocFilter {
     /// Name of the label, tag or column.
     pub key: String,
-    /// How it is compared. Default `=`.
+    /// How it is compared.
     #[serde(default)]
     pub operator: FilterOperator,
     /// What it is compared with.
@@ -17,7 +18,7 @@ pub struct AdhocFilter {
 }
 
 /// How an ad-hoc filter compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 pub enum FilterOperator {
     /// The same text.
     #[default]

@@ -32,7 +32,7 @@ fn query(data: &[u8]) {
     assert!(query.training.auto_step_ms(i64::MAX, 0) >= 1_000);
     crate::source::fuzzing::options(&query.source);
     if let Err(error) = crate::detector::build(&query.detector, query.direction) {
-        assert_eq!(error.category(), crate::error::Category::Query, "{error}");
+        check_error(&error.into());
     }
 }
 

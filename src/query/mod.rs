@@ -4,24 +4,24 @@
 //! `{}` needs is filled in here. The result, [`Query`], cannot be wrong: every number is in its range and every name
 //! exists, except the options of source and detector, which their own kinds parse (`source`, `detector`).
 
-mod duration;
 mod filter;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod length;
-mod lenient;
-mod macros;
-mod options;
+pub(crate) mod macros;
 mod rules;
 
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-pub use duration::DurationMs;
 pub use filter::{AdhocFilter, FilterOperator};
-pub(crate) use macros::{MAX_EXPANDED_BYTES, check_expanded};
+pub(crate) use macros::check_expanded;
 pub use macros::{MacroValues, expand, expand_with};
-pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
+pub use outrider_detect::options::{
+    DEFAULT_REFIT, DEFAULT_WINDOW, Direction, DurationMs, Finite, Interval, Kind, NotNegative, OptionsEntry,
+    Parsed, Positive, Ratio, Real, UpTo, Whole, duration_schema, parse_options,
+};
 pub use rules::{MinDeviation, Mute, RULES, Rules, ValidRange};
 
 use crate::error::{Category, Error, Result};
@@ -55,27 +55,17 @@ pub struct Query {
 }
 
 /// What is done to the values before they are judged and shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transform {
-    /// Nothing.
+    /// Values as they are.
     #[default]
+    #[schemars(title = "As they are")]
     None,
-    /// Counters become rates: the rise per second since the point before, a fall being a reset to zero.
+    /// Counters become rates: the rise per second since the point before, a fall being a reset to zero. Where that leaves
+    /// open whether the rise was a whole one the rate is unknown.
+    #[schemars(title = "Rate")]
     Rate,
-}
-
-/// Which side of the expected value may be flagged. Scores do not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// High and low.
-    #[default]
-    Both,
-    /// Only values above what is expected.
-    High,
-    /// Only values below what is expected.
-    Low,
 }
 
 /// What a point is judged against, as far as a query says; what it leaves open is the detector's to choose.
@@ -143,43 +133,55 @@ pub enum Step {
 }
 
 /// What an alert rule, and [`Output::Alert`], sees where points are missing that should be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {
-    /// 0, as of any point that is no outlier.
-    Normal,
-    /// 1, as of an outlier.
-    Outlier,
     /// Nothing; and nothing of a series whose newest points are missing, so that the rule's own setting for no data counts.
     #[default]
+    #[schemars(title = "No data")]
     NoData,
+    /// 1, as of an outlier.
+    #[schemars(title = "Outlier")]
+    Outlier,
+    /// 0, as of any point that is no outlier.
+    #[schemars(title = "Normal")]
+    Normal,
 }
 
 /// What is returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// Values, band, flags and score of every series, and the events as annotations.
+    /// Values, expected values, band, outliers and score of every series, and the events as annotations: `time`, `value`,
+    /// `expected`, `lower`, `upper`, `anomaly` (the value where flagged), `outlier` (0 or 1), `score`. For time series
+    /// panels.
     #[default]
+    #[schemars(title = "Everything")]
     All,
-    /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing, 3 Muted.
+    /// One state a point: 0 Normal, 1 High, −1 Low, 2 Missing, 3 Muted. For state timelines.
+    #[schemars(title = "State")]
     State,
-    /// One row an event, for annotations and tables.
+    /// One row an event: `time`, `timeEnd`, `title`, `text` (the reason), `tags`, `id`, `series`, `value`, `expected`,
+    /// `score`, `direction`; tables hide `tags` and `id`. For annotations and tables.
+    #[schemars(title = "Events")]
     Events,
-    /// The score alone.
+    /// The score alone, 0 to 1: of isolation forests about 0.5 is normal; of `auto` it is below 0.5 unless flagged, and
+    /// about 0.1 at ordinary points. For time series panels.
+    #[schemars(title = "Score")]
     Score,
-    /// One row a series: how it has fared over the visible range.
+    /// One row a series, the most conspicuous first: `time`, `series`, `state`, `seriesScore` (of `peers`), `flagged`,
+    /// `score`, `worst`, `reason` and the labels. For tables.
+    #[schemars(title = "Series")]
     Series,
-    /// One numeric 0/1 series per upstream series, as alert rules need it.
+    /// One series for each upstream series, labelled and without nulls: 1 where there is an outlier, else 0. For
+    /// expressions in dashboards of Grafana 9.
+    #[schemars(title = "Alert")]
     Alert,
-    /// The upstream's own annotations, where it has some; nothing is judged.
+    /// The upstream's own annotations, where it has some (`simple-json`); nothing is judged.
+    #[schemars(title = "Annotations of the upstream")]
     Annotations,
 }
 
-/// Length of the training window where neither the query nor the detector says one.
-pub const DEFAULT_WINDOW: DurationMs = DurationMs::from_days(7);
-/// Length of a block where neither the query nor the detector says one.
-pub const DEFAULT_REFIT: DurationMs = DurationMs::from_days(1);
 const WINDOW_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(400));
 const REFIT_RANGE: (DurationMs, DurationMs) = (DurationMs::from_minutes(1), DurationMs::from_days(31));
 /// How long the newest points may be left out.
@@ -287,46 +289,132 @@ impl Query {
     }
 }
 
-/// The query as it is on the wire. Grafana's own keys (`refId`, `datasource`, `hide`, …) are ignored.
-#[derive(Debug, Deserialize)]
+/// What a query says beside its source and its detector, and which these are: see `WireQuery`.
+pub(crate) const QUERY_OPTIONS: OptionsEntry = OptionsEntry::of::<WireQuery>();
+
+/// The query as it is on the wire. Grafana's own keys (`refId`, `datasource`, `hide`, …) are ignored. The doc comments
+/// are the user documentation.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct WireQuery {
+    /// Where the series come from.
+    #[schemars(title = "Source", extend("x-empty" = "the upstream in the data source settings"))]
     source: Kind,
+    /// How outliers are told from ordinary points.
+    #[schemars(title = "Detector", extend("x-empty" = "`auto`"))]
     detector: Kind,
+    /// The side on which a point may be an outlier: above what is expected, below it, or both.
+    #[schemars(title = "Direction")]
     direction: Direction,
+    /// What the models are trained on. With the window before, a point has the same verdict in every panel, alert rule and
+    /// zoom.
+    #[schemars(title = "Train on")]
     training: WireTraining,
+    /// Length of the history that a model is trained on; it ends where the points that it judges begin. `auto` is what
+    /// suits the detector and the points: for `auto` 4,032 points, but at least 14d where these are no more than 20,160
+    /// points; for the others 7d, but at least 168 points.
+    #[schemars(title = "Training window", schema_with = "window_schema", extend("x-when" = { "training": ["window"] }))]
     training_window: WireLength,
+    /// How long a model judges before the next one is trained. `auto` is 12 points for the detector `auto`, but at least
+    /// 1h where these are no more than 60 points; 1d for the others.
+    #[schemars(title = "Refit every", schema_with = "refit_schema", extend("x-when" = { "training": ["window"] }))]
     refit_interval: WireLength,
+    /// Distance of the points that the upstream is asked for. `auto` is the upstream's own, else about 1/2000 of the
+    /// training window, rounded: 5m for 7d. Upstreams that do not aggregate answer with the points they have; what is
+    /// `auto` or counted in points then goes by their distance, with a fixed step if it is longer than that.
+    #[schemars(title = "Step", schema_with = "step_schema")]
     step: WireStep,
+    /// For how long the newest points are left out, neither shown nor judged nor missing, because late data may still
+    /// change them. `auto` is the setting of the data source. Where the upstream itself may change its newest points (a
+    /// negative `offset` in PromQL, older versions of VictoriaMetrics), they are left out for at least that long, and a
+    /// notice says so.
+    #[schemars(title = "Settle", schema_with = "settle_schema")]
     settle: WireLength,
+    /// What is judged and shown: the values as they are, or, for counters, their rise. The automatic detector judges
+    /// counters by their rise in both cases.
+    #[schemars(title = "Values")]
     transform: Transform,
+    /// What comes back. Alert rules get one number a series whatever is chosen: the score, the state, or else the outlier
+    /// flag.
+    #[schemars(title = "Output")]
     output: Output,
+    /// What an alert rule, and the output Alert, sees where points are missing that should be there.
+    #[schemars(title = "Missing points")]
     missing: Missing,
+    /// How far a value is from what is expected at least to be an outlier; the band is as wide at least.
+    #[schemars(title = "Min deviation")]
     min_deviation: MinDeviation,
+    /// The values that are possible. Any other is an outlier at once, whatever the detector says; expected values and bands
+    /// stay within.
+    #[schemars(title = "Valid range")]
     valid_range: ValidRange,
+    /// Points in a row that are out of the ordinary before the last of them is flagged.
+    #[schemars(title = "Min points", extend("x-unit" = "points"))]
     min_points: Whole<0, 1_000>,
+    /// How long points are out of the ordinary before they are flagged. Alert rules wait for it too.
+    #[schemars(title = "Min duration", schema_with = "min_duration_schema")]
     min_duration: WireDuration,
+    /// Times at which nothing is flagged: days or dates, times, and a time zone, such as `Sun 02:00-04:00 Europe/Berlin` or
+    /// `12-24..12-26`.
+    #[schemars(title = "Mute", extend("x-empty" = "none"))]
     mute: Vec<Mute>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+fn min_duration_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(DURATION_RANGE, Some(NONE))
+}
+
+fn window_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(WINDOW_RANGE, Some(AUTO))
+}
+
+fn refit_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(REFIT_RANGE, Some(AUTO))
+}
+
+fn step_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(STEP_RANGE, Some(AUTO))
+}
+
+/// Of how long the newest points are left out.
+pub(crate) fn settle_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(SETTLE_RANGE, Some(AUTO))
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum WireTraining {
+    /// A point never trains the model that judges it.
     #[default]
+    #[schemars(title = "Window before")]
     Window,
+    /// For a quick look at what is shown: the verdicts change with the zoom.
+    #[schemars(title = "Visible range")]
     VisibleRange,
 }
+
+/// The word for what suits the detector, the upstream or the data source.
+pub(crate) const AUTO: &str = "auto";
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 struct WireStep(Step);
+
+impl Serialize for WireStep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Step::Auto => serializer.serialize_str(AUTO),
+            Step::Fixed(step_ms) => DurationMs::from_millis(step_ms).serialize(serializer),
+        }
+    }
+}
 
 impl TryFrom<String> for WireStep {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         match text.trim() {
-            "" | "auto" => Ok(Self(Step::Auto)),
+            "" | AUTO => Ok(Self(Step::Auto)),
             fixed => Ok(Self(Step::Fixed(fixed.parse::<DurationMs>()?.as_millis()))),
         }
     }
@@ -337,28 +425,49 @@ impl TryFrom<String> for WireStep {
 #[serde(try_from = "String")]
 struct WireLength(Option<DurationMs>);
 
+impl Serialize for WireLength {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_str(AUTO),
+            Some(length) => length.serialize(serializer),
+        }
+    }
+}
+
 impl TryFrom<String> for WireLength {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         match text.trim() {
-            "" | "auto" => Ok(Self(None)),
+            "" | AUTO => Ok(Self(None)),
             length => Ok(Self(Some(length.parse()?))),
         }
     }
 }
+
+/// The word for no duration.
+const NONE: &str = "none";
 
 /// A duration, or `none`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 struct WireDuration(Option<DurationMs>);
 
+impl Serialize for WireDuration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(length) => serializer.collect_str(&length),
+            None => serializer.serialize_str(NONE),
+        }
+    }
+}
+
 impl TryFrom<String> for WireDuration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         match text.trim() {
-            "" | "none" => Ok(Self(None)),
+            "" | NONE => Ok(Self(None)),
             length => Ok(Self(Some(length.parse()?))),
         }
     }
@@ -412,7 +521,7 @@ impl WireQuery {
             output: self.output,
             missing: self.missing,
             rules: Rules {
-                min_deviation: self.min_deviation.validate()?,
+                min_deviation: self.min_deviation,
                 valid_range: self.valid_range.validate()?,
                 min_points: self.min_points.get(),
                 min_duration_ms: length("minDuration", WireLength(self.min_duration.0), DURATION_RANGE)?

@@ -3,6 +3,7 @@
 //! They change what is flagged, and the band with it; what the detector makes of a point, and so what is kept of its
 //! work, does not depend on them. [`Rules`] says in which order they count.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,8 +11,10 @@ use chrono::{
     DateTime, Datelike as _, Days, NaiveDate, NaiveDateTime, TimeZone as _, Timelike as _, Weekday,
 };
 use chrono_tz::Tz;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
 
+use super::{NotNegative, Real};
 use crate::error::{Category, Error, Result};
 
 /// The names of all rules, as in a query.
@@ -39,30 +42,60 @@ pub struct Rules {
 }
 
 /// How far a value is from what is expected at least to be an outlier: the larger of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MinDeviation {
-    /// In the unit of the values, 0 or more.
-    pub absolute: f64,
-    /// As a share of the expected value without its sign, 0 or more: 0.1 is a tenth.
-    pub relative: f64,
+    /// In the unit of the values.
+    #[schemars(title = "Min deviation")]
+    pub absolute: Real<NotNegative>,
+    /// As a share of the expected value without its sign: 0.1 is a tenth.
+    #[schemars(title = "or share")]
+    pub relative: Real<NotNegative>,
+}
+
+impl Default for MinDeviation {
+    fn default() -> Self {
+        Self { absolute: Real::constant(0.0), relative: Real::constant(0.0) }
+    }
+}
+
+impl From<Mute> for String {
+    fn from(mute: Mute) -> Self {
+        mute.text
+    }
+}
+
+impl JsonSchema for Mute {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Mute".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string" })
+    }
 }
 
 impl MinDeviation {
     /// How far from `expected` a value is at least to be an outlier.
     #[must_use]
     pub fn of(self, expected: f64) -> f64 {
-        self.absolute.max(self.relative * expected.abs())
+        self.absolute.get().max(self.relative.get() * expected.abs())
     }
 }
 
 /// The values that are possible; any other is an outlier. A bound that is left out is none.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ValidRange {
-    /// The least.
+    /// The least that is valid.
+    #[schemars(title = "Valid from")]
     pub min: Option<f64>,
-    /// The most.
+    /// The most that is valid.
+    #[schemars(title = "to")]
     pub max: Option<f64>,
 }
 
@@ -80,9 +113,11 @@ impl ValidRange {
 /// In text: days, times, zone, of which any may be left out but not all: `Sun 02:00-04:00 Europe/Berlin`, `Mon-Fri
 /// 22:00-06:00`, `2026-12-24`, `2026-12-24..2026-12-26`, `12-24..12-26` (in every year), `03:00-03:30`. Times that end
 /// before they begin end on the next day. Without a zone the clock is that of UTC.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Mute {
+    /// As it was written.
+    text: String,
     days: MutedDays,
     /// Minutes of the day, the second of them not among them.
     minutes: Option<(u32, u32)>,
@@ -201,6 +236,7 @@ impl FromStr for Mute {
             return Err("expected days or times, such as Sun 02:00-04:00 Europe/Berlin".to_owned());
         }
         Ok(Self {
+            text: text.trim().to_owned(),
             days: days.unwrap_or(MutedDays::Week([true; 7])),
             minutes: of_day,
             zone: zone.unwrap_or(Tz::UTC),
@@ -213,19 +249,6 @@ impl TryFrom<String> for Mute {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
-    }
-}
-
-impl MinDeviation {
-    pub(super) fn validate(self) -> Result<Self> {
-        for (name, least) in [("absolute", self.absolute), ("relative", self.relative)] {
-            if !(least >= 0.0 && least.is_finite()) {
-                let what =
-                    format!("option minDeviation.{name}: expected a number of at least 0, got {least}");
-                return Err(Error::new(Category::Query, what).hint("set it to 0 or more"));
-            }
-        }
-        Ok(self)
     }
 }
 

@@ -1,57 +1,24 @@
 //! The fuzz targets of the sources, and that of what they have in common.
 
-use std::sync::{Arc, LazyLock};
-
-use reqwest::header::HeaderMap;
-
 use super::cell::Cell;
-use super::http::Secrets;
 use super::time::TimeFormat;
-use super::{Source, grafana, http, http_json, influxdb, prometheus, simple_json, sql};
-use crate::fuzzing::{SECRET, Target, choice_of};
+use super::{SOURCES, http};
+use crate::fuzzing::{Target, check_error, choice_of};
 use crate::query::Kind;
-use crate::settings::{Auth, Settings};
 
+/// Those of what sources have in common; each source names its own.
 pub(crate) const TARGETS: &[Target] = &[
-    Target { name: "http-json", run: http_json::fuzzing::answer },
-    Target { name: "simple-json", run: simple_json::fuzzing::answer },
-    Target { name: "simple-json-annotations", run: simple_json::fuzzing::annotations },
-    Target { name: "simple-json-names", run: simple_json::fuzzing::names },
-    Target { name: "influxdb-json", run: influxdb::fuzzing::json },
-    Target { name: "influxdb-csv", run: influxdb::fuzzing::csv },
-    Target { name: "influxdb-flux", run: influxdb::fuzzing::flux },
-    Target { name: "influxdb-lines", run: influxdb::fuzzing::lines },
-    Target { name: "influxdb-text", run: influxdb::fuzzing::text },
-    Target { name: "influxdb-flux-guard", run: influxdb::fuzzing::guard },
     Target { name: "url", run: http::fuzzing::url },
-    Target { name: "prometheus", run: prometheus::fuzzing::answer },
-    Target { name: "promql", run: prometheus::fuzzing::promql },
-    Target { name: "grafana-frames", run: grafana::fuzzing::frames },
-    Target { name: "sql-text", run: sql::fuzzing::text },
-    Target { name: "sql-names", run: sql::fuzzing::names },
     Target { name: "times-and-cells", run: times_and_cells },
 ];
 
-/// Those of a data source whose token is [`SECRET`].
-pub(super) static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
-    let settings = Settings { auth: Auth::Bearer(SECRET.into()), ..Settings::default() };
-    Arc::new(Secrets::of(&settings, &HeaderMap::new()))
-});
-
 /// Reads the options of a query as every kind of source.
 pub(crate) fn options(kind: &Kind) {
-    fn of<S: Source>(kind: &Kind) {
-        if let Err(error) = kind.parse::<S::Options>("source") {
-            assert_eq!(error.category(), crate::error::Category::Query, "{error}");
+    for entry in SOURCES {
+        if let Err(error) = entry.options.read("source", kind) {
+            check_error(&error.into());
         }
     }
-    of::<super::Generator>(kind);
-    of::<super::HttpJson>(kind);
-    of::<super::SimpleJson>(kind);
-    of::<super::InfluxDb>(kind);
-    of::<super::Prometheus>(kind);
-    of::<super::Grafana>(kind);
-    sql::fuzzing::options(kind);
 }
 
 /// Bytes are a scalar of JSON, or the text of one.

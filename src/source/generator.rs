@@ -5,15 +5,17 @@
 //! demos and tests honest.
 
 use std::f64::consts::TAU;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::budget::{self, Checkpoints};
 use crate::error::{Category, Error, Result};
-use crate::query::DurationMs;
+use crate::query::{DurationMs, Finite, Interval, NotNegative, Real, duration_schema};
 use crate::series::{Labels, Series};
 use crate::settings::Settings;
 
@@ -21,25 +23,49 @@ use crate::settings::Settings;
 #[derive(Debug, Clone, Copy)]
 pub struct Generator;
 
+/// Shares of points that may be outliers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OutlierShares {}
+
+impl Interval for OutlierShares {
+    const LOW: Bound<f64> = Bound::Included(0.0);
+    const HIGH: Bound<f64> = Bound::Included(0.5);
+}
+
+/// How long a wave may be.
+const PERIOD_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1_000), DurationMs::from_days(400));
+
+fn period_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(PERIOD_RANGE, None)
+}
+
 /// What a query can say to the generator. The doc comments are the user documentation.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// Which series to make. Default: `["web-traffic"]`.
+    /// The series to make, one or more.
+    #[schemars(title = "Series")]
     pub series: Vec<Shape>,
-    /// Seed of everything random; other seeds give other data. Default 42.
+    /// Start of the random numbers. The same seed makes the same series, always.
+    #[schemars(title = "Data seed")]
     pub seed: u64,
-    /// Return the true labels as a field `truth` (0 or 1). Default false.
+    /// Adds a field that is 1 where an outlier was put and 0 elsewhere, to judge a detector by.
+    #[schemars(title = "Truth")]
     pub truth: bool,
-    /// `median` series: the middle of the normal values. Default 10.
-    pub median: f64,
-    /// `median` series: normal values lie within the median ± this. At least 0, default 4.
-    pub err: f64,
-    /// `median` series: outliers lie up to this far outside the normal values. At least 0, default 15.
-    pub outlier_err: f64,
-    /// Share of outliers in `median`, `sine` and `cosine`, half of them low and half high. 0 to 0.5, default 0.05.
-    pub outlier_share: f64,
-    /// `sine` and `cosine`: length of one wave. 1s to 400d, default 1d.
+    /// The value that the median series lies around.
+    #[schemars(title = "Median", extend("x-when" = { "series": ["median"] }))]
+    pub median: Real<Finite>,
+    /// How far ordinary points of the median series stray from the median, to both sides.
+    #[schemars(title = "Spread", extend("x-when" = { "series": ["median"] }))]
+    pub err: Real<NotNegative>,
+    /// How far outliers of the median series lie outside the ordinary points, at most.
+    #[schemars(title = "Outlier spread", extend("x-when" = { "series": ["median"] }))]
+    pub outlier_err: Real<NotNegative>,
+    /// The share of points that are outliers, half of them below and half above.
+    #[schemars(title = "Outlier share", extend("x-when" = { "series": ["median", "sine", "cosine"] }))]
+    pub outlier_share: Real<OutlierShares>,
+    /// The length of one wave of sine and cosine.
+    #[schemars(title = "Period", schema_with = "period_schema", extend("x-when" = { "series": ["sine", "cosine"] }))]
     pub period: DurationMs,
 }
 
@@ -49,27 +75,32 @@ impl Default for Options {
             series: vec![Shape::WebTraffic],
             seed: 42,
             truth: false,
-            median: 10.0,
-            err: 4.0,
-            outlier_err: 15.0,
-            outlier_share: 0.05,
+            median: Real::constant(10.0),
+            err: Real::constant(4.0),
+            outlier_err: Real::constant(15.0),
+            outlier_share: Real::constant(0.05),
             period: DurationMs::from_days(1),
         }
     }
 }
 
 /// A series the generator can make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
+    /// Requests a second of a web site with days and weeks, a slow trend, level shifts, gaps, and a spike or a drop to zero a
+    /// week.
+    #[schemars(title = "Web traffic")]
+    WebTraffic,
     /// Uniform noise around a median, with outliers outside it.
+    #[schemars(title = "Median with outliers")]
     Median,
     /// A noisy sine wave with outliers.
+    #[schemars(title = "Sine wave")]
     Sine,
     /// A noisy cosine wave with outliers.
+    #[schemars(title = "Cosine wave")]
     Cosine,
-    /// Requests a second of a web site: days, weeks, a slow trend, spikes, level shifts, drops to zero and gaps.
-    WebTraffic,
 }
 
 impl Shape {
@@ -85,31 +116,24 @@ impl Shape {
         }
     }
 
-    fn label(self) -> &'static str {
-        match self {
-            Self::Median => "Median with outliers",
-            Self::Sine => "Sine wave",
-            Self::Cosine => "Cosine wave",
-            Self::WebTraffic => "Web traffic",
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            Self::Median => {
-                "Uniform noise around a median; about 5 % of the points are outliers, half low, half high"
-            }
-            Self::Sine => "A noisy sine wave with outliers",
-            Self::Cosine => "A noisy cosine wave with outliers",
-            Self::WebTraffic => {
-                "Requests a second with days and weeks, a slow trend, level shifts, gaps, and a spike or a drop to zero a week"
-            }
-        }
-    }
-
     fn unit(self) -> Option<String> {
         (self == Self::WebTraffic).then(|| "reqps".to_owned())
     }
+}
+
+/// The series there are, as the schema has them.
+fn shapes() -> Vec<Choice> {
+    let schema = schemars::schema_for!(Shape);
+    let text = |value: &Value| value.as_str().unwrap_or_default().replace('\n', " ");
+    let all = schema.get("oneOf").and_then(Value::as_array);
+    all.into_iter()
+        .flatten()
+        .map(|shape| Choice {
+            value: text(&shape["const"]),
+            label: text(&shape["title"]),
+            description: text(&shape["description"]),
+        })
+        .collect()
 }
 
 /// Step of a query that leaves it open.
@@ -171,12 +195,7 @@ impl Source for Generator {
     const QUESTIONS: &'static [&'static str] = &["series"];
 
     async fn discover(&self, question: &Question) -> Result<Option<Vec<Choice>>> {
-        let choice = |shape: &Shape| Choice {
-            value: shape.name().to_owned(),
-            label: shape.label().to_owned(),
-            description: shape.description().to_owned(),
-        };
-        Ok((question.name() == "series").then(|| question.choose(Shape::ALL.iter().map(choice))))
+        Ok((question.name() == "series").then(|| question.choose(shapes())))
     }
 }
 
@@ -186,19 +205,7 @@ impl Options {
             Err(Error::new(Category::Query, format!("option source.{option} must be {must}"))
                 .hint("correct the option in the query editor"))
         };
-        if !self.median.is_finite() {
-            return wrong("median", "a finite number");
-        }
-        if !(self.err.is_finite() && self.err >= 0.0) {
-            return wrong("err", "a number of at least 0");
-        }
-        if !(self.outlier_err.is_finite() && self.outlier_err >= 0.0) {
-            return wrong("outlierErr", "a number of at least 0");
-        }
-        if !(0.0..=0.5).contains(&self.outlier_share) {
-            return wrong("outlierShare", "from 0 to 0.5");
-        }
-        let (min, max) = (DurationMs::from_millis(1_000), DurationMs::from_days(400));
+        let (min, max) = PERIOD_RANGE;
         if !(min..=max).contains(&self.period) {
             return wrong("period", &format!("from {min} to {max}"));
         }
@@ -270,11 +277,12 @@ struct Point {
 
 /// Normal values: median ± err. Outliers: beyond that by up to `outlierErr`, half below and half above.
 fn median_point(options: &Options, dice: Dice, time: i64) -> Point {
-    let outlier = dice.roll(time, "is outlier") < options.outlier_share;
+    let outlier = dice.roll(time, "is outlier") < options.outlier_share.get();
     let sign = dice.sign(time, "side");
     let size = dice.roll(time, "size");
-    let distance = if outlier { options.err + options.outlier_err * size } else { options.err * size };
-    Point { value: options.median + sign * distance, outlier }
+    let distance =
+        if outlier { options.err.get() + options.outlier_err.get() * size } else { options.err.get() * size };
+    Point { value: options.median.get() + sign * distance, outlier }
 }
 
 /// A wave of amplitude 1 with uniform noise of ± 0.1; outliers are off by 0.6 to 1.6.
@@ -283,7 +291,7 @@ fn wave_point(options: &Options, dice: Dice, time: i64, phase: f64) -> Point {
     // Reduced before it becomes a float: a century in ms would leave few digits for the phase.
     let turn = time.rem_euclid(period) as f64 / period as f64 + phase;
     let noise = 0.1 * (2.0 * dice.roll(time, "noise") - 1.0);
-    let outlier = dice.roll(time, "is outlier") < options.outlier_share;
+    let outlier = dice.roll(time, "is outlier") < options.outlier_share.get();
     let off = if outlier { dice.sign(time, "side") * (0.6 + dice.roll(time, "size")) } else { 0.0 };
     Point { value: (TAU * turn).sin() + noise + off, outlier }
 }
@@ -397,6 +405,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::query::Kind;
     use crate::series::TimeRange;
 
     fn fetched(json: Value, from_ms: i64, to_ms: i64, step_ms: i64) -> Vec<Series> {
@@ -469,10 +478,13 @@ mod tests {
             (json!({"outlierErr": -1}), "outlierErr"),
             (json!({"period": "0s"}), "period"),
         ] {
-            let options: Options = serde_json::from_value(json).unwrap();
+            let kind: Kind = serde_json::from_value(json).unwrap();
             let request = FetchRequest { range: TimeRange { from_ms: 0, to_ms: 1 }, step_ms: 1 };
-            let error = Generator.fetch(&options, &request).await.unwrap_err().to_string();
-            assert!(error.contains(option), "{error}");
+            let error = match kind.parse::<Options>("source") {
+                Ok(parsed) => Generator.fetch(&parsed.options, &request).await.unwrap_err(),
+                Err(error) => error.into(),
+            };
+            assert!(error.to_string().contains(option), "{error}");
         }
     }
 

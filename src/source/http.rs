@@ -22,22 +22,19 @@ mod failure;
 pub(super) mod fuzzing;
 mod pinned;
 mod retry;
-mod text;
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use self::base_url::BaseUrl;
-pub(super) use self::text::Secrets;
-use self::text::first_line;
-pub(super) use self::text::one_line;
+use super::secrets::{Secrets, first_line, one_line};
 use crate::budget::{self, Held};
 use crate::error::{Category, Error, Result};
 use crate::settings::{Auth, Limits, SecretString, Settings};
@@ -179,12 +176,13 @@ impl HttpClient {
         let base = BaseUrl::parse(&settings.url)?;
         let client = connector::client(settings, &base)?;
         let headers = connector::headers(settings, &client)?;
+        let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         Ok(Self {
             client,
             authenticates: !matches!(settings.auth, Auth::None),
             limits: settings.limits,
             under_way: Arc::new(Semaphore::new(settings.limits.max_concurrent_requests)),
-            secrets: Arc::new(Secrets::of(settings, &headers)),
+            secrets: Arc::new(Secrets::of(settings, authorization)),
             base,
             headers,
         })

@@ -2,26 +2,38 @@
 //!
 //! A source is one file: an options type whose doc comments are the user documentation, and a type that implements
 //! [`Source`]. Adding one is that file, its `mod` line, and its entry in [`SOURCES`]. Sources know nothing of
-//! detectors or of Grafana.
+//! detectors or of Grafana. Each family of sources is a cargo feature; the [`Generator`] is always there.
 
+#[cfg(any(feature = "influxdb", feature = "prometheus", feature = "sql"))]
 mod aggregate;
 mod caller;
 mod cell;
 mod collect;
+#[cfg(any(feature = "cli", feature = "http-json"))]
 pub(crate) mod delimited;
 mod discovery;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod generator;
+#[cfg(feature = "grafana")]
 mod grafana;
+#[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http-json")]
 mod http_json;
+#[cfg(feature = "influxdb")]
 mod influxdb;
+#[cfg(feature = "http")]
 mod json;
+#[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(any(feature = "grafana", feature = "influxdb", feature = "sql"))]
 mod ranged;
 mod redact;
+mod secrets;
+#[cfg(feature = "simple-json")]
 mod simple_json;
+#[cfg(feature = "sql")]
 mod sql;
 mod time;
 
@@ -30,23 +42,32 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 pub use caller::{Caller, Identity};
 pub use discovery::{Choice, Question};
 pub use generator::Generator;
+#[cfg(feature = "grafana")]
 pub use grafana::Grafana;
+#[cfg(feature = "http-json")]
 pub use http_json::HttpJson;
+#[cfg(feature = "influxdb")]
 pub use influxdb::InfluxDb;
+#[cfg(feature = "prometheus")]
 pub use prometheus::Prometheus;
+#[cfg(feature = "simple-json")]
 pub use simple_json::SimpleJson;
 #[cfg(feature = "cli")]
 pub(crate) use time::TimeFormat;
 
 use crate::budget::{self, how_it_ended};
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::{Kind, Parsed};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
+use crate::query::{Kind, OptionsEntry, Parsed};
 use crate::series::{Series, TimeRange};
 use crate::settings::Settings;
 use crate::threads;
@@ -167,10 +188,17 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// One sentence for the editor.
     const DESCRIPTION: &'static str;
     /// What a query can say to this kind.
-    type Options: DeserializeOwned + Send + Sync + 'static;
+    type Options: DeserializeOwned + Serialize + JsonSchema + Send + Sync + 'static;
+    /// The keys of `jsonData` that only this kind knows, as [`crate::settings::OwnSettings::parse`] reads them; `None` if
+    /// it has none.
+    const SETTINGS: Option<OptionsEntry> = None;
     /// Whether answers are kept, so that later queries ask for the newest points only. Not for an upstream that is
     /// faster than looking them up.
     const WORTH_KEEPING: bool = true;
+
+    /// Fuzz targets of what it reads of others.
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[];
 
     /// Gets ready to ask: checks the settings and builds clients, without talking to the upstream yet.
     ///
@@ -291,6 +319,9 @@ pub trait PreparedQuery: Send + Sync {
     /// Names of options the source does not know.
     fn unknown_options(&self) -> &[String];
 
+    /// Names its options: the same for two queries if they mean the same, defaults written out or not.
+    fn identity(&self) -> &str;
+
     /// See [`Source::default_step_ms`].
     fn default_step_ms(&self) -> Option<i64>;
 
@@ -329,12 +360,17 @@ struct Prepared<S: Source> {
     source: Arc<S>,
     options: S::Options,
     unknown: Vec<String>,
+    identity: String,
 }
 
 #[async_trait]
 impl<S: Source> PreparedQuery for Prepared<S> {
     fn unknown_options(&self) -> &[String] {
         &self.unknown
+    }
+
+    fn identity(&self) -> &str {
+        &self.identity
     }
 
     fn default_step_ms(&self) -> Option<i64> {
@@ -374,8 +410,8 @@ impl<S: Source> AnySource for S {
     }
 
     fn prepare(self: Arc<Self>, options: &Kind) -> Result<Box<dyn PreparedQuery>> {
-        let Parsed { options, unknown } = options.parse("source")?;
-        Ok(Box::new(Prepared { source: self, options, unknown }))
+        let Parsed { options, unknown, identity } = options.parse("source")?;
+        Ok(Box::new(Prepared { source: self, options, unknown, identity }))
     }
 
     fn for_caller(&self, caller: &Caller) -> Result<Option<Arc<dyn AnySource>>> {
@@ -405,6 +441,12 @@ pub struct SourceEntry {
     /// One sentence for the editor.
     pub description: &'static str,
     connect: fn(&Settings) -> Result<Arc<dyn AnySource>>,
+    /// What a query can say to it.
+    pub options: OptionsEntry,
+    /// What only it knows of the data source settings.
+    pub(crate) settings: Option<OptionsEntry>,
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fuzz: &'static [Target],
 }
 
 impl fmt::Debug for SourceEntry {
@@ -419,19 +461,31 @@ const fn entry<S: Source>() -> SourceEntry {
         label: S::LABEL,
         description: S::DESCRIPTION,
         connect: |settings| Ok(redact::Redacted::of(Arc::new(S::connect(settings)?), settings)),
+        options: OptionsEntry::of::<S::Options>(),
+        settings: S::SETTINGS,
+        #[cfg(any(test, feature = "fuzzing"))]
+        fuzz: S::FUZZ,
     }
 }
 
-/// Every kind of source, in the order the editor shows them.
+/// Every kind of source that is built in, in the order the editor shows them.
 pub const SOURCES: &[SourceEntry] = &[
     entry::<Generator>(),
+    #[cfg(feature = "http-json")]
     entry::<HttpJson>(),
+    #[cfg(feature = "simple-json")]
     entry::<SimpleJson>(),
+    #[cfg(feature = "influxdb")]
     entry::<InfluxDb>(),
+    #[cfg(feature = "sql")]
     sql::SQLITE,
+    #[cfg(feature = "sql")]
     sql::POSTGRESQL,
+    #[cfg(feature = "sql")]
     sql::MYSQL,
+    #[cfg(feature = "prometheus")]
     entry::<Prometheus>(),
+    #[cfg(feature = "grafana")]
     entry::<Grafana>(),
 ];
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::http::Secrets;
+use super::secrets::Secrets;
 use super::{
     Annotations, AnySource, Caller, Choice, FetchRequest, Fetched, Identity, PreparedQuery, Question,
     Reached, Reading,
@@ -85,6 +85,10 @@ struct RedactedQuery {
 impl PreparedQuery for RedactedQuery {
     fn unknown_options(&self) -> &[String] {
         self.query.unknown_options()
+    }
+
+    fn identity(&self) -> &str {
+        self.query.identity()
     }
 
     fn default_step_ms(&self) -> Option<i64> {

@@ -1,28 +1,36 @@
 //! Times as upstreams write them.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::cell::Cell;
 
 /// How times are written in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeFormat {
-    /// Text as ISO 8601, as in e-mails (RFC 2822) or as `/Date(1700000000000)/`; numbers, also as text, by their size: below 1e11 seconds, below 1e14 milliseconds, below
-    /// 1e17 microseconds, else nanoseconds. For times of the years 1973 to 5138.
+    /// Text as ISO 8601, as in e-mails (RFC 2822) or as `/Date(1700000000000)/`; numbers, also as text, by their size:
+    /// below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else nanoseconds. For times of the years 1973
+    /// to 5138.
     #[default]
+    #[schemars(title = "Auto")]
     Auto,
     /// Milliseconds since the epoch.
+    #[schemars(title = "Milliseconds")]
     Ms,
     /// Seconds since the epoch.
+    #[schemars(title = "Seconds")]
     S,
     /// Microseconds since the epoch.
+    #[schemars(title = "Microseconds")]
     Us,
     /// Nanoseconds since the epoch.
+    #[schemars(title = "Nanoseconds")]
     Ns,
     /// ISO 8601, as in RFC 3339: `2023-11-14T22:13:20.5+01:00`. Without a zone, UTC is meant; without a time of day,
     /// midnight.
+    #[schemars(title = "ISO 8601")]
     Iso8601,
 }
 

@@ -2,7 +2,7 @@ import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
 import { cleanup, screen, within } from '@testing-library/react';
 import { NEVER } from 'rxjs';
 
-import { selectors } from '../selectors';
+import { optionId } from '../selectors';
 import { mountDetector } from '../testing/harness';
 
 setBackendSrv({ fetch: () => NEVER } as unknown as BackendSrv);
@@ -54,7 +54,7 @@ it('asks for the length of a piece in one way only', async () => {
   await user.clear(weeks);
   await user.type(weeks, '1');
   await user.tab();
-  expect(within(screen.getByTestId(selectors.sHEsd.piecewiseMedianPeriodWeeks)).getByRole('alert')).toHaveTextContent(
+  expect(within(screen.getByTestId(optionId(kind, 'piecewiseMedianPeriodWeeks'))).getByRole('alert')).toHaveTextContent(
     '2 to 520 weeks',
   );
 });

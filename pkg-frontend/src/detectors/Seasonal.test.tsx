@@ -2,7 +2,7 @@ import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
 import { cleanup, screen, within } from '@testing-library/react';
 import { NEVER } from 'rxjs';
 
-import { selectors } from '../selectors';
+import { optionId } from '../selectors';
 import { mountDetector } from '../testing/harness';
 
 setBackendSrv({ fetch: () => NEVER } as unknown as BackendSrv);
@@ -44,8 +44,8 @@ it('takes the defaults again when emptied', async () => {
 it('says what is no time zone and no season', async () => {
   const { user } = await mountDetector({ kind });
   for (const [label, typed, id, said] of [
-    ['Time zone', 'Mars/Olympus', selectors.seasonal.timeZone, 'no time zone'],
-    ['Seasons', '1d, often', selectors.seasonal.periods, 'not a duration'],
+    ['Time zone', 'Mars/Olympus', optionId(kind, 'timeZone'), 'no time zone'],
+    ['Seasons', '1d, often', optionId(kind, 'periods'), 'not a duration'],
   ] as const) {
     const input = screen.getByLabelText(label);
     await user.clear(input);

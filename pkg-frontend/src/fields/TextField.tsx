@@ -54,14 +54,27 @@ export function TextField({
 interface NumberFieldProps extends FieldProps {
   value: number | null;
   byDefault: number | null;
+  /** What it means that there is none. */
+  empty?: string;
   limits: NumberLimits;
   onCommit: (value: number | null) => void;
   placeholder?: string;
   width?: number;
 }
 
+/** Of a default, as many as say something to people. */
+const DIGITS = 5;
+
 /** A number; when emptied it takes its default again. */
-export function NumberField({ value, byDefault, limits, onCommit, tooltip, ...field }: NumberFieldProps) {
+export function NumberField({
+  value,
+  byDefault,
+  empty = 'off',
+  limits,
+  onCommit,
+  tooltip,
+  ...field
+}: NumberFieldProps) {
   const check = number(limits);
   const commit = (text: string) => {
     if (text.trim() === '') {
@@ -77,9 +90,14 @@ export function NumberField({ value, byDefault, limits, onCommit, tooltip, ...fi
   };
   return (
     <TextField
+      placeholder={byDefault === null ? empty : undefined}
       {...field}
       type="number"
-      tooltip={sentences(tooltip, rangeText(limits), byDefault === null ? 'off' : String(byDefault))}
+      tooltip={sentences(
+        tooltip,
+        rangeText(limits),
+        byDefault === null ? empty : String(Number(byDefault.toPrecision(DIGITS))),
+      )}
       value={value === null ? '' : String(value)}
       validate={(text) => (text.trim() === '' ? undefined : check(text))}
       onCommit={commit}

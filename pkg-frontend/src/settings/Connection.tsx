@@ -5,6 +5,8 @@ import { SETTINGS_DEFAULTS } from '../defaults';
 import { TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
 import { type SettingsOptions } from '../types';
@@ -37,8 +39,7 @@ export function Connection({ settings, onChange }: SettingsEditorProps) {
         <TextField
           {...COMMON}
           testId={ids.healthPath}
-          label="Health path"
-          tooltip={`Path below the URL that "Save & test" asks for. Default: ${SETTINGS_DEFAULTS.healthPath}.`}
+          {...helped(SETTINGS_SCHEMA.healthPath)}
           placeholder={SETTINGS_DEFAULTS.healthPath}
           value={json.healthPath}
           validate={path}

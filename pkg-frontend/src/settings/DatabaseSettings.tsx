@@ -1,4 +1,3 @@
-import { type SelectableValue } from '@grafana/data';
 import { FieldSet } from '@grafana/ui';
 import React from 'react';
 
@@ -6,9 +5,11 @@ import { SETTINGS_DEFAULTS } from '../defaults';
 import { SecretField, SelectField, TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
+import { choicesOf, helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
-import { type SettingsOptions, type SslMode } from '../types';
+import { type SettingsOptions } from '../types';
 import { hostAndPort, required } from '../validation';
 
 import { bindSecret, COMMON, WIDE } from './bind';
@@ -17,14 +18,6 @@ import { TimeZone } from './TimeZone';
 import { Tls } from './Tls';
 
 const ids = selectors.config;
-
-const MODES: Array<SelectableValue<SslMode>> = [
-  { value: 'verify-full', label: 'verify-full', description: 'A certificate of a known authority, for this host' },
-  { value: 'verify-ca', label: 'verify-ca', description: 'A certificate of a known authority' },
-  { value: 'require', label: 'require', description: 'Encrypted, with any certificate' },
-  { value: 'prefer', label: 'prefer', description: 'Encrypted where the server offers it, with any certificate' },
-  { value: 'disable', label: 'disable', description: 'Not encrypted' },
-];
 
 const PORTS: Partial<Record<string, number>> = { postgresql: 5432, mysql: 3306 };
 
@@ -50,8 +43,7 @@ export function DatabaseSettings(props: SettingsEditorProps) {
         <TextField
           {...COMMON}
           testId={ids.database}
-          label="Database"
-          tooltip="Name of the database. Default: the one the server chooses."
+          {...helped(SETTINGS_SCHEMA.database)}
           value={json.database}
           onCommit={(database) => onChange(setJson(settings, 'database', database.trim()))}
         />
@@ -72,10 +64,9 @@ export function DatabaseSettings(props: SettingsEditorProps) {
         <SelectField
           {...COMMON}
           testId={ids.sslmode}
-          label="TLS mode"
-          tooltip={`How far the server must prove who it is. Default: ${SETTINGS_DEFAULTS.sslmode}.`}
+          {...helped(SETTINGS_SCHEMA.sslmode)}
           value={json.sslmode}
-          options={MODES}
+          options={choicesOf<SettingsOptions['sslmode']>(SETTINGS_SCHEMA.sslmode)}
           onCommit={(sslmode) => onChange(setJson(settings, 'sslmode', sslmode))}
         />
         <TimeZone {...props} />

@@ -4,6 +4,8 @@ import React from 'react';
 
 import { SecretField, SwitchField, TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
 import { baseUrl, listed } from '../validation';
@@ -46,8 +48,7 @@ export function GrafanaSettings(props: SettingsEditorProps) {
           {...COMMON}
           testId={ids.allowedUids}
           rows={3}
-          label="Allowed data sources"
-          tooltip="Uids of the only data sources that may be asked, with commas or line breaks between. Default: all that the token, or else the user, may query. With a token that is every data source of its organisation that its account may query, for everyone who may query this one."
+          {...helped(SETTINGS_SCHEMA.allowedUids)}
           placeholder="all"
           width={WIDE}
           value={(settings.jsonData.allowedUids ?? []).join('\n')}

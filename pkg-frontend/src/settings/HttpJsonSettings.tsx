@@ -3,6 +3,8 @@ import React from 'react';
 
 import { SwitchField, TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
 import { eachLine, pathPrefix } from '../validation';
@@ -19,17 +21,12 @@ export function HttpJsonSettings(props: SettingsEditorProps) {
     <>
       <HttpSettings {...props} />
       <FieldSet label="Queries" disabled={settings.readOnly}>
-        <SwitchField
-          {...bindFlag(props, 'allowPost')}
-          label="Allow POST"
-          tooltip="Whoever may query this data source may then send anything to the service by POST, with its credentials. Only for services whose POST changes nothing. Default: off, queries may GET only."
-        />
+        <SwitchField {...bindFlag(props, 'allowPost')} {...helped(SETTINGS_SCHEMA.allowPost)} />
         <TextField
           {...COMMON}
           testId={ids.allowedPaths}
           rows={3}
-          label="Allowed paths"
-          tooltip="Paths below the URL, one a line, such as /api/v1: queries may ask for these and what is below them, and for nothing else. Default: everything below the URL."
+          {...helped(SETTINGS_SCHEMA.allowedPaths)}
           placeholder="all"
           width={WIDE}
           value={(settings.jsonData.allowedPaths ?? []).join('\n')}

@@ -1,4 +1,3 @@
-import { type SelectableValue } from '@grafana/data';
 import { FieldSet } from '@grafana/ui';
 import React from 'react';
 
@@ -6,6 +5,8 @@ import { SETTINGS_DEFAULTS } from '../defaults';
 import { SecretField, SelectField, TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
+import { choicesOf, helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { hasSecret, setJson } from '../settings';
 import { type InfluxLanguage, type SettingsOptions } from '../types';
@@ -18,12 +19,6 @@ import { Limits } from './Limits';
 import { Tls } from './Tls';
 
 const ids = selectors.config;
-
-const LANGUAGES: Array<SelectableValue<InfluxLanguage>> = [
-  { value: 'influxql', label: 'InfluxQL', description: 'InfluxDB 1, and later ones through it' },
-  { value: 'flux', label: 'Flux', description: 'InfluxDB 2' },
-  { value: 'sql', label: 'SQL', description: 'InfluxDB 3' },
-];
 
 /** How InfluxDB is reached, and who asks. */
 export function InfluxSettings(props: SettingsEditorProps) {
@@ -62,18 +57,16 @@ function Database(props: SettingsEditorProps) {
       <SelectField
         {...COMMON}
         testId={ids.influxLanguage}
-        label="Query language"
-        tooltip="Language of written queries that name none. Default: InfluxQL."
+        {...helped(SETTINGS_SCHEMA.queryLanguage)}
         value={json.queryLanguage}
-        options={LANGUAGES}
+        options={choicesOf<InfluxLanguage>(SETTINGS_SCHEMA.queryLanguage)}
         onCommit={(language) => set('queryLanguage', language)}
       />
       {json.queryLanguage === 'flux' && (
         <TextField
           {...COMMON}
           testId={ids.influxOrganization}
-          label="Organization"
-          tooltip="Name of the organization that owns the bucket."
+          {...helped(SETTINGS_SCHEMA.organization)}
           value={json.organization}
           onCommit={(organization) => set('organization', organization.trim())}
         />

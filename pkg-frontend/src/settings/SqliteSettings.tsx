@@ -5,6 +5,8 @@ import { SETTINGS_DEFAULTS } from '../defaults';
 import { SwitchField, TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
 import { withDefaults } from '../options';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
 import { type SettingsOptions } from '../types';
@@ -27,8 +29,7 @@ export function SqliteSettings(props: SettingsEditorProps) {
           {...COMMON}
           testId={ids.allowedDirectories}
           rows={3}
-          label="Allowed directories"
-          tooltip="Only databases below these directories are opened, of those that the operator of Grafana allows (sqlite_directories in grafana.ini). Absolute paths, one a line. Default: all that the operator allows."
+          {...helped(SETTINGS_SCHEMA.allowedDirectories)}
           placeholder="/var/lib/metrics"
           value={json.allowedDirectories.join('\n')}
           validate={(text) => lines(text).map(absolutePath).find(Boolean)}
@@ -37,19 +38,14 @@ export function SqliteSettings(props: SettingsEditorProps) {
         <TextField
           {...COMMON}
           testId={ids.path}
-          label="Path"
-          tooltip="Absolute path of the database file on Grafana's machine, below a directory that the operator allows (sqlite_directories in grafana.ini). It is opened read-only."
+          {...helped(SETTINGS_SCHEMA.path)}
           placeholder="/var/lib/metrics/metrics.db"
           width={WIDE}
           value={json.path}
           validate={absolutePath}
           onCommit={(path) => onChange(setJson(settings, 'path', path.trim()))}
         />
-        <SwitchField
-          {...bindFlag(props, 'immutable')}
-          label="Immutable"
-          tooltip="Nobody writes to the file: read it without locks. If somebody does, answers are wrong. Default: off."
-        />
+        <SwitchField {...bindFlag(props, 'immutable')} {...helped(SETTINGS_SCHEMA.immutable)} />
         <TimeZone {...props} />
       </FieldSet>
       <Limits {...props} />

@@ -2,6 +2,8 @@ import React from 'react';
 
 import { TextField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 import { setJson } from '../settings';
 import { timeZone } from '../validation';
@@ -14,8 +16,7 @@ export function TimeZone({ settings, onChange }: SettingsEditorProps) {
     <TextField
       {...COMMON}
       testId={selectors.config.timeZone}
-      label="Time zone"
-      tooltip="IANA name of the zone that timestamps without one are in. Default: UTC."
+      {...helped(SETTINGS_SCHEMA.timeZone)}
       placeholder="UTC"
       value={settings.jsonData.timeZone ?? ''}
       validate={(text) => (text.trim() === '' ? undefined : timeZone(text))}

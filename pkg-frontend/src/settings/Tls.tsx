@@ -3,6 +3,8 @@ import React from 'react';
 
 import { SecretField, SwitchField } from '../fields';
 import { type SettingsEditorProps } from '../kinds';
+import { helped } from '../schema';
+import { SETTINGS_SCHEMA } from '../schema.gen';
 import { selectors } from '../selectors';
 
 import { bindFlag, bindSecret } from './bind';
@@ -15,16 +17,8 @@ export function Tls(props: SettingsEditorProps) {
   const { tlsAuthWithCACert, tlsAuth } = props.settings.jsonData;
   return (
     <FieldSet label="TLS" disabled={props.settings.readOnly}>
-      <SwitchField
-        {...bindFlag(props, 'tlsSkipVerify')}
-        label="Skip verification"
-        tooltip="Accept any certificate of the server. Anyone in between can then read and change the data. Default: off."
-      />
-      <SwitchField
-        {...bindFlag(props, 'tlsAuthWithCACert')}
-        label="Own CA certificate"
-        tooltip="Trust one more certificate authority, beside those of the system. Default: off."
-      />
+      <SwitchField {...bindFlag(props, 'tlsSkipVerify')} {...helped(SETTINGS_SCHEMA.tlsSkipVerify)} />
+      <SwitchField {...bindFlag(props, 'tlsAuthWithCACert')} {...helped(SETTINGS_SCHEMA.tlsAuthWithCACert)} />
       {tlsAuthWithCACert && (
         <SecretField
           {...bindSecret(props, 'tlsCACert', ids.tlsCACert)}
@@ -33,11 +27,7 @@ export function Tls(props: SettingsEditorProps) {
           tooltip="Certificate of the authority, PEM; for an upstream by HTTP also the very certificate that it shows, whoever signed it. Stored encrypted."
         />
       )}
-      <SwitchField
-        {...bindFlag(props, 'tlsAuth')}
-        label="Client certificate"
-        tooltip="Show a certificate to the server. Default: off."
-      />
+      <SwitchField {...bindFlag(props, 'tlsAuth')} {...helped(SETTINGS_SCHEMA.tlsAuth)} />
       {tlsAuth && (
         <>
           <SecretField

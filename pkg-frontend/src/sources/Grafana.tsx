@@ -6,6 +6,7 @@ import React, { useEffect, useRef, useState } from 'react';
 import { bindOptions, Labelled, SwitchField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
 import { canBeAsked, hasBackend, loadOther, type OtherDataSource, otherUid } from '../otherDataSource';
+import { SOURCE_SCHEMAS } from '../schema.gen';
 import { inputId, selectors } from '../selectors';
 import { type GrafanaOptions, type OtherQuery } from '../types';
 import { type Validator } from '../validation';
@@ -14,7 +15,7 @@ const ids = selectors.grafana;
 
 export function GrafanaEditor(props: KindEditorProps<GrafanaOptions>) {
   const { options, set, datasource, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, SOURCE_SCHEMAS.grafana.options);
   const uid = otherUid(options);
   const choose = async (chosen: DataSourceInstanceSettings) => {
     const ref = { uid: chosen.uid, type: chosen.type };
@@ -43,11 +44,7 @@ export function GrafanaEditor(props: KindEditorProps<GrafanaOptions>) {
             onChange={(chosen) => void choose(chosen)}
           />
         </Labelled>
-        <SwitchField
-          {...option('keepRunningStep')}
-          label="Running step"
-          tooltip="Keep the point of the step that is still running. For queries that do not aggregate; else its value changes until the step is over. Default: off."
-        />
+        <SwitchField {...option('keepRunningStep')} />
       </InlineFieldRow>
       {uid !== '' && (
         <OtherEditor

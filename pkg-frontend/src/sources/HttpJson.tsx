@@ -1,33 +1,18 @@
-import { type SelectableValue } from '@grafana/data';
 import { Alert, InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
 import { bindOptions, type Pair, PairsField, RadioField, SelectField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
+import { choicesOf } from '../schema';
+import { SOURCE_SCHEMAS } from '../schema.gen';
 import { selectors } from '../selectors';
-import { type HttpJsonFormat, type HttpJsonOptions, type HttpMethod, type RowForm, type TimeFormat } from '../types';
+import { type HttpJsonOptions, type RowForm } from '../types';
 import { jsonPointer, labelPlace, path, rowsPlace } from '../validation';
 
 import { Preview } from './Preview';
 
 const ids = selectors.httpJson;
-
-const METHODS: Array<SelectableValue<HttpMethod>> = [
-  { value: 'GET', label: 'GET' },
-  { value: 'POST', label: 'POST' },
-];
-
-const FORMATS: Array<SelectableValue<HttpJsonFormat>> = [
-  { value: 'json', label: 'JSON' },
-  { value: 'ndjson', label: 'JSON lines', description: 'One JSON text a line; read as the list of the lines' },
-  { value: 'csv', label: 'CSV', description: 'Lines of cells, separated by commas, semicolons or tabs' },
-];
-
-const FORMS: Array<SelectableValue<RowForm>> = [
-  { value: 'rows', label: 'Array of rows', description: 'An array of rows, each with a time and a value' },
-  { value: 'columns', label: 'Columns', description: 'An array of times and an array of values side by side' },
-  { value: 'keyed', label: 'Keyed by time', description: 'An object whose names are the times' },
-];
+const schemas = SOURCE_SCHEMAS['http-json'].options;
 
 /** What time and value point to, by the form of the rows. */
 const PLACES: Record<RowForm, { time: string; value: string }> = {
@@ -46,15 +31,6 @@ const PLACES: Record<RowForm, { time: string; value: string }> = {
 };
 const COLUMN = 'of the column: /name, or /0 for the first one.';
 
-const TIME_FORMATS: Array<SelectableValue<TimeFormat>> = [
-  { value: 'auto', label: 'Auto', description: 'Told by the size of the number, or ISO 8601 where it is text' },
-  { value: 'ms', label: 'Milliseconds', description: 'Since the epoch' },
-  { value: 's', label: 'Seconds', description: 'Since the epoch' },
-  { value: 'us', label: 'Microseconds', description: 'Since the epoch' },
-  { value: 'ns', label: 'Nanoseconds', description: 'Since the epoch' },
-  { value: 'iso8601', label: 'ISO 8601', description: 'Such as 2024-05-01T12:00:00Z' },
-];
-
 const MACROS =
   'Macros: ${__from} and ${__to} (milliseconds since the epoch; ${__from:date:seconds}, ${__from:date:iso}), ' +
   '$__interval, $__interval_ms, $__maxDataPoints. They span the training window too, not only the visible range.';
@@ -63,7 +39,7 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
   const { options, defaults, set, scope, datasource, range } = props;
   const isTable = options.format === 'csv';
   const places = isTable ? { time: `Name or index ${COLUMN}`, value: `Name or index ${COLUMN}` } : PLACES[options.form];
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, schemas);
   const orDefault = (key: 'path' | 'name') => ({
     ...option(key),
     onCommit: (value: string) => set(key, value === '' ? defaults[key] : value),
@@ -72,18 +48,12 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
   return (
     <>
       <InlineFieldRow>
-        <RadioField
-          {...option('method')}
-          label="Method"
-          tooltip={`How to ask. POST only where the data source settings allow it. Default: ${defaults.method}.`}
-          options={METHODS}
-        />
+        <RadioField {...option('method')} options={choicesOf<HttpJsonOptions['method']>(schemas.method)} />
         <TextField
           {...orDefault('path')}
           grow
-          label="Path"
           labelWidth={10}
-          tooltip={`Path below the URL in the data source settings. Default: ${defaults.path}. ${MACROS}`}
+          tooltip={`${option('path').tooltip} ${MACROS}`}
           placeholder={defaults.path}
           validate={path}
         />
@@ -93,7 +63,7 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
           testId={ids.params}
           scope={scope}
           label="Parameters"
-          tooltip={`Query parameters of the request. Default: from=\${__from}, to=\${__to}. ${MACROS}`}
+          tooltip={`${schemas.params?.help} Default: from=\${__from}, to=\${__to}. ${MACROS}`}
           noun="Parameter"
           columns={[
             { name: 'name', placeholder: 'name' },
@@ -114,8 +84,7 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
             {...option('body')}
             grow
             rows={4}
-            label="Body"
-            tooltip={`Body of the request, sent as it is. Default: empty. ${MACROS}`}
+            tooltip={`${option('body').tooltip} ${MACROS}`}
             placeholder={'{"from": ${__from}, "to": ${__to}}'}
           />
         </InlineFieldRow>
@@ -126,42 +95,15 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
         </Alert>
       )}
       <InlineFieldRow>
-        <SelectField
-          {...option('format')}
-          width={24}
-          label="Format"
-          tooltip={`How the answer is written. Default: JSON.`}
-          options={FORMATS}
-        />
-        {!isTable && (
-          <RadioField
-            {...option('form')}
-            label="Form"
-            labelWidth={10}
-            tooltip="How times and values are laid out where the rows are. Default: Array of rows."
-            options={FORMS}
-          />
-        )}
+        <SelectField {...option('format')} width={24} options={choicesOf<HttpJsonOptions['format']>(schemas.format)} />
+        {!isTable && <RadioField {...option('form')} labelWidth={10} options={choicesOf<RowForm>(schemas.form)} />}
       </InlineFieldRow>
       <InlineFieldRow>
-        {!isTable && (
-          <TextField
-            {...option('rows')}
-            width={24}
-            label="Rows"
-            tooltip={
-              'Where the rows are: a JSON pointer to one place (/data/rows; empty for the whole answer, or for the list of ' +
-              `lines), or a JSONPath to any number of them ($.data[*].values). Default: ${defaults.rows}.`
-            }
-            placeholder="the whole answer"
-            validate={rowsPlace}
-          />
-        )}
+        {!isTable && <TextField {...option('rows')} width={24} placeholder="the whole answer" validate={rowsPlace} />}
         {(isTable || options.form !== 'keyed') && (
           <TextField
             {...option('time')}
             width={14}
-            label="Time"
             labelWidth={10}
             tooltip={`${places.time} Default: ${defaults.time}.`}
             validate={jsonPointer}
@@ -170,7 +112,6 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
         <TextField
           {...option('value')}
           width={14}
-          label="Value"
           labelWidth={10}
           tooltip={`${places.value} Default: ${defaults.value}.`}
           validate={jsonPointer}
@@ -180,26 +121,10 @@ export function HttpJsonEditor(props: KindEditorProps<HttpJsonOptions>) {
         <SelectField
           {...option('timeFormat')}
           width={24}
-          label="Time format"
-          tooltip={`How the time is written. Default: ${defaults.timeFormat}.`}
-          options={TIME_FORMATS}
+          options={choicesOf<HttpJsonOptions['timeFormat']>(schemas.timeFormat)}
         />
-        <TextField
-          {...orDefault('name')}
-          width={14}
-          label="Name"
-          labelWidth={10}
-          tooltip={`Name of the series. Default: ${defaults.name}.`}
-          placeholder={defaults.name}
-        />
-        <TextField
-          {...option('unit')}
-          width={14}
-          label="Unit"
-          labelWidth={10}
-          tooltip="Grafana's id of the unit of the values, for example ms, bytes or percent. Default: none."
-          placeholder="none"
-        />
+        <TextField {...orDefault('name')} width={14} labelWidth={10} placeholder={defaults.name} />
+        <TextField {...option('unit')} width={14} labelWidth={10} placeholder="none" />
       </InlineFieldRow>
       <InlineFieldRow>
         <PairsField

@@ -5,47 +5,19 @@ import React, { useState } from 'react';
 import { bindOptions, type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
 import { type FieldProps, Labelled } from '../fields/Labelled';
 import { type KindEditorProps } from '../kinds';
+import { choicesOf, helped } from '../schema';
+import { SOURCE_SCHEMAS } from '../schema.gen';
 import { inputId, selectors } from '../selectors';
-import {
-  type AdhocFilter,
-  type Choice,
-  type Aggregate,
-  type InfluxDbOptions,
-  type InfluxFormat,
-  type InfluxLanguage,
-} from '../types';
+import { type AdhocFilter, type Choice, type InfluxDbOptions, type InfluxLanguage } from '../types';
 import { type Validator } from '../validation';
 
 const ids = selectors.influxDb;
-
-/** An empty value stands for null, which a select cannot hold. */
-const LANGUAGES: Array<SelectableValue<InfluxLanguage | ''>> = [
-  { value: '', label: 'As the settings', description: 'What the data source settings say' },
-  { value: 'influxql', label: 'InfluxQL', description: 'InfluxDB 1, and later ones through it' },
-  { value: 'flux', label: 'Flux', description: 'InfluxDB 2' },
-  { value: 'sql', label: 'SQL', description: 'InfluxDB 3' },
-];
+const schemas = SOURCE_SCHEMAS.influxdb.options;
 
 type Mode = 'form' | 'text';
 const MODES: Array<SelectableValue<Mode>> = [
   { value: 'form', label: 'Form' },
   { value: 'text', label: 'Text' },
-];
-
-const AGGREGATES: Array<SelectableValue<Aggregate>> = [
-  { value: 'mean', label: 'Mean' },
-  { value: 'max', label: 'Max' },
-  { value: 'min', label: 'Min' },
-  { value: 'sum', label: 'Sum' },
-  { value: 'count', label: 'Count' },
-  { value: 'p95', label: '95th percentile' },
-  { value: 'last', label: 'Last' },
-  { value: 'none', label: 'None', description: 'Raw values as they are' },
-];
-
-const FORMATS: Array<SelectableValue<InfluxFormat>> = [
-  { value: 'json', label: 'JSON' },
-  { value: 'csv', label: 'CSV', description: 'Shorter, but errors in the middle of an answer are lost' },
 ];
 
 const MACROS =
@@ -63,7 +35,7 @@ const EXAMPLES: Record<InfluxLanguage, string> = {
 
 export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
   const { options, set, datasource, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, schemas);
   const [chosen, setChosen] = useState<Mode>('form');
   const language = options.language ?? datasource.jsonData.queryLanguage ?? 'influxql';
   const hasForm = language === 'influxql';
@@ -72,10 +44,8 @@ export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
     <SelectField
       {...option('format')}
       width={14}
-      label="Format"
       labelWidth={10}
-      tooltip="How InfluxQL's answers travel. Default: JSON."
-      options={FORMATS}
+      options={choicesOf<InfluxDbOptions['format']>(schemas.format)}
     />
   );
 
@@ -85,10 +55,9 @@ export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
         <SelectField
           testId={ids.language}
           scope={scope}
-          label="Language"
-          tooltip="What the query is written in. The form makes InfluxQL. Default: as the data source settings say."
+          {...helped(schemas.language)}
           value={options.language ?? ''}
-          options={LANGUAGES}
+          options={choicesOf<InfluxLanguage | ''>(schemas.language)}
           onCommit={(value) => set('language', value === '' ? null : value)}
         />
         {hasForm && (
@@ -116,8 +85,7 @@ export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
             {...option('text')}
             grow
             rows={4}
-            label="Text"
-            tooltip={`One statement that only reads. ${MACROS}`}
+            tooltip={`${option('text').tooltip} ${MACROS}`}
             placeholder={EXAMPLES[language]}
           />
         </InlineFieldRow>
@@ -130,7 +98,7 @@ export function InfluxDbEditor(props: KindEditorProps<InfluxDbOptions>) {
 
 function Form(props: KindEditorProps<InfluxDbOptions>) {
   const { options, set, datasource, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, schemas);
   const narrow: Record<string, string> = {
     ...(options.measurement !== '' && { measurement: options.measurement }),
     ...(options.policy !== '' && { policy: options.policy }),
@@ -143,47 +111,32 @@ function Form(props: KindEditorProps<InfluxDbOptions>) {
   return (
     <>
       <InlineFieldRow>
-        <SuggestField
-          {...option('measurement')}
-          label="Measurement"
-          tooltip="What to read; in slashes a regular expression, /^cpu/."
-          load={load('measurements')}
-        />
+        <SuggestField {...option('measurement')} load={load('measurements')} />
         <SuggestField
           {...option('policy')}
           width={20}
-          label="Policy"
           labelWidth={10}
-          tooltip="Retention policy. Default: that of the database."
           placeholder="default"
           load={load('retention-policies')}
         />
       </InlineFieldRow>
       <InlineFieldRow>
-        <NamesField {...option('fields')} label="Fields" tooltip="A series each." load={load('fields', narrow)} />
+        <NamesField {...option('fields')} load={load('fields', narrow)} />
         <SelectField
           {...option('aggregate')}
           width={20}
-          label="Aggregate"
           labelWidth={12}
-          tooltip="What InfluxDB makes of the values of one step. Default: Mean."
-          options={AGGREGATES}
+          options={choicesOf<InfluxDbOptions['aggregate']>(schemas.aggregate)}
         />
       </InlineFieldRow>
       <InlineFieldRow>
-        <NamesField
-          {...option('tags')}
-          label="Group by"
-          tooltip="Tags whose values split the points into series; * for all. Default: none."
-          load={load('tag-keys', narrow)}
-        />
+        <NamesField {...option('tags')} load={load('tag-keys', narrow)} />
         <TextField
           testId={ids.fill}
           scope={scope}
           width={20}
-          label="Fill"
+          {...helped(schemas.fill)}
           labelWidth={12}
-          tooltip="What stands for a step without values: none (nothing), null (a gap) or a number. Default: none."
           placeholder="none"
           value={options.fill}
           validate={fill}

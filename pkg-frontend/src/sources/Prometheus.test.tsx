@@ -2,7 +2,7 @@ import { type BackendSrv, setBackendSrv } from '@grafana/runtime';
 import { screen, within } from '@testing-library/react';
 import { of } from 'rxjs';
 
-import { selectors } from '../selectors';
+import { optionId, selectors } from '../selectors';
 import { newDataSource } from '../testing/datasource';
 import { mountConfig, mountQuery } from '../testing/harness';
 import { newSettings } from '../testing/settings';
@@ -80,7 +80,7 @@ describe('the settings', () => {
     const { user, last } = mountConfig(newSettings({ jsonData: { source: 'prometheus' } }));
     await user.type(screen.getByLabelText('Tenant'), 'team-a');
     await user.tab();
-    const interval = within(screen.getByTestId(selectors.config.scrapeInterval)).getByRole('textbox');
+    const interval = within(screen.getByTestId(optionId('config', 'scrapeInterval'))).getByRole('textbox');
     expect(interval).toHaveValue('15s');
     await user.clear(interval);
     await user.type(interval, '1m');

@@ -4,37 +4,20 @@ import React, { useState } from 'react';
 
 import { bindOptions, RadioField, SelectField, SuggestField, SwitchField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
+import { choicesOf, helped } from '../schema';
+import { SOURCE_SCHEMAS } from '../schema.gen';
 import { selectors } from '../selectors';
-import { type AdhocFilter, type Aggregate, type PrometheusCombine, type PrometheusOptions } from '../types';
+import { type AdhocFilter, type PrometheusOptions } from '../types';
 import { listed } from '../validation';
 
 const ids = selectors.prometheus;
+const schemas = SOURCE_SCHEMAS.prometheus.options;
 
 type Mode = 'builder' | 'code';
 
 const MODES: Array<SelectableValue<Mode>> = [
   { value: 'builder', label: 'Builder' },
   { value: 'code', label: 'Code' },
-];
-
-const AGGREGATES: Array<SelectableValue<Aggregate>> = [
-  { value: 'mean', label: 'Mean', description: 'avg_over_time of the step' },
-  { value: 'max', label: 'Max', description: 'max_over_time of the step' },
-  { value: 'min', label: 'Min', description: 'min_over_time of the step' },
-  { value: 'sum', label: 'Sum', description: 'sum_over_time of the step' },
-  { value: 'count', label: 'Count', description: 'How many samples the step has' },
-  { value: 'p95', label: '95th percentile', description: 'quantile_over_time of the step' },
-  { value: 'last', label: 'Last', description: 'The newest sample of the step' },
-  { value: 'none', label: 'None', description: 'The newest sample, up to five minutes old' },
-];
-
-const COMBINES: Array<SelectableValue<PrometheusCombine>> = [
-  { value: 'none', label: 'Keep each series' },
-  { value: 'sum', label: 'Sum' },
-  { value: 'avg', label: 'Average' },
-  { value: 'min', label: 'Min' },
-  { value: 'max', label: 'Max' },
-  { value: 'count', label: 'Count' },
 ];
 
 const OPERATORS = ['=', '!=', '=~', '!~'].map((value): SelectableValue<string> => ({ value, label: value }));
@@ -46,8 +29,8 @@ const MACROS =
 type Props = KindEditorProps<PrometheusOptions>;
 
 export function PrometheusEditor(props: Props) {
-  const { options, defaults, set, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { options, set, scope } = props;
+  const { option } = bindOptions(ids, props, schemas);
   const [mode, setMode] = useState<Mode>(options.expr === '' ? 'builder' : 'code');
   // Kept while the builder is open, so that a look at it costs nothing.
   const [kept, setKept] = useState('');
@@ -81,8 +64,7 @@ export function PrometheusEditor(props: Props) {
             {...option('expr')}
             grow
             rows={3}
-            label="PromQL"
-            tooltip={`What Prometheus evaluates at every step. Default: empty. ${MACROS}`}
+            tooltip={`${option('expr').tooltip} ${MACROS}`}
             placeholder="sum by (job) (rate(http_requests_total[$__rate_interval]))"
           />
         </InlineFieldRow>
@@ -90,37 +72,22 @@ export function PrometheusEditor(props: Props) {
         <Builder {...props} />
       )}
       <InlineFieldRow>
-        <TextField
-          {...option('legend')}
-          width={40}
-          label="Legend"
-          tooltip="Name of the series; {{label}} stands for the value of a label. Default: the name of the metric."
-          placeholder="{{instance}}"
-        />
-        <TextField
-          {...option('unit')}
-          width={14}
-          label="Unit"
-          labelWidth={10}
-          tooltip={`Grafana's id of the unit of the values, for example s, bytes or percent. Default: ${defaults.unit || 'none'}.`}
-          placeholder="none"
-        />
+        <TextField {...option('legend')} width={40} placeholder="{{instance}}" />
+        <TextField {...option('unit')} width={14} labelWidth={10} placeholder="none" />
       </InlineFieldRow>
     </>
   );
 }
 
 function Builder(props: Props) {
-  const { options, defaults, set, datasource, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { options, set, datasource, scope } = props;
+  const { option } = bindOptions(ids, props, schemas);
   return (
     <>
       <InlineFieldRow>
         <SuggestField
           {...option('metric')}
           width={48}
-          label="Metric"
-          tooltip="Name of the metric. Default: none."
           placeholder="choose or type"
           load={(search) => datasource.getChoices('metrics', { search })}
         />
@@ -133,32 +100,20 @@ function Builder(props: Props) {
         onCommit={(matchers) => set('matchers', matchers)}
       />
       <InlineFieldRow>
-        <SwitchField
-          {...option('rate')}
-          label="Rate"
-          tooltip="For counters: how fast they rise a second, over $__rate_interval. Default: off."
-        />
+        <SwitchField {...option('rate')} />
         {!options.rate && (
           <SelectField
             {...option('aggregate')}
-            label="Aggregate"
-            tooltip={`What a step makes of the samples within it, series by series. Default: ${defaults.aggregate}.`}
-            options={AGGREGATES}
+            options={choicesOf<PrometheusOptions['aggregate']>(schemas.aggregate)}
           />
         )}
-        <SelectField
-          {...option('combine')}
-          label="Combine"
-          tooltip="What becomes of several series. Default: each is kept."
-          options={COMBINES}
-        />
+        <SelectField {...option('combine')} options={choicesOf<PrometheusOptions['combine']>(schemas.combine)} />
         {(options.combine !== 'none' || options.by.length > 0) && (
           <TextField
             testId={ids.by}
             scope={scope}
-            label="By"
+            {...helped(schemas.by)}
             labelWidth={10}
-            tooltip="Labels that combined series keep, separated by commas. Default: none, all become one series."
             placeholder="job, instance"
             value={options.by.join(', ')}
             onCommit={(labels) => set('by', listed(labels))}

@@ -1,22 +1,19 @@
-import { type SelectableValue } from '@grafana/data';
 import { InlineFieldRow } from '@grafana/ui';
 import React, { useEffect, useState } from 'react';
 
 import { bindOptions, type Pair, PairsField, RadioField, SuggestField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
+import { choicesOf } from '../schema';
+import { SOURCE_SCHEMAS } from '../schema.gen';
 import { selectors } from '../selectors';
-import { type Choice, type SimpleJsonOptions, type SimpleJsonType } from '../types';
+import { type Choice, type SimpleJsonOptions } from '../types';
 
 const ids = selectors.simpleJson;
-
-const TYPES: Array<SelectableValue<SimpleJsonType>> = [
-  { value: 'timeserie', label: 'Time series' },
-  { value: 'table', label: 'Table' },
-];
+const schemas = SOURCE_SCHEMAS['simple-json'].options;
 
 export function SimpleJsonEditor(props: KindEditorProps<SimpleJsonOptions>) {
   const { options, set, datasource, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, schemas);
   const payloads = usePayloads(datasource, options.target);
   const offered = new Set(payloads.map(({ value }) => value));
   const others = Object.entries(options.payload).filter(([name]) => !offered.has(name));
@@ -27,27 +24,12 @@ export function SimpleJsonEditor(props: KindEditorProps<SimpleJsonOptions>) {
       <InlineFieldRow>
         <SuggestField
           {...option('target')}
-          label="Metric"
-          tooltip="Name of a metric that the server knows. Its list comes from /metrics or /search."
           placeholder="choose or type"
           width={48}
           load={(search) => datasource.getChoices('metrics', { search })}
         />
-        <RadioField
-          {...option('type')}
-          label="Format"
-          labelWidth={10}
-          tooltip="What the server is asked for. In a table, numeric columns are series and text columns their labels. Default: Time series."
-          options={TYPES}
-        />
-        <TextField
-          {...option('unit')}
-          width={14}
-          label="Unit"
-          labelWidth={10}
-          tooltip="Grafana's id of the unit of the values, for example ms, bytes or percent. Default: none."
-          placeholder="none"
-        />
+        <RadioField {...option('type')} labelWidth={10} options={choicesOf<SimpleJsonOptions['type']>(schemas.type)} />
+        <TextField {...option('unit')} width={14} labelWidth={10} placeholder="none" />
       </InlineFieldRow>
       {payloads.length > 0 && (
         <InlineFieldRow>
@@ -92,13 +74,7 @@ export function SimpleJsonEditor(props: KindEditorProps<SimpleJsonOptions>) {
         />
       </InlineFieldRow>
       <InlineFieldRow>
-        <TextField
-          {...option('annotation')}
-          grow
-          label="Annotation"
-          tooltip='Query of /annotations, used where the output is "Annotations of the upstream". Default: empty.'
-          placeholder="#deploy"
-        />
+        <TextField {...option('annotation')} grow placeholder="#deploy" />
       </InlineFieldRow>
     </>
   );

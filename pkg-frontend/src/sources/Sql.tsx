@@ -1,51 +1,17 @@
-import { type SelectableValue } from '@grafana/data';
 import { InlineFieldRow } from '@grafana/ui';
 import React from 'react';
 
 import { bindOptions, type Pair, PairsField, RadioField, SelectField, SuggestField, TextField } from '../fields';
 import { type KindEditorProps } from '../kinds';
+import { choicesOf, helped } from '../schema';
+import { SOURCE_SCHEMAS } from '../schema.gen';
 import { selectors } from '../selectors';
-import {
-  type AdhocFilter,
-  type Aggregate,
-  type SqlFormat,
-  type SqlMode,
-  type SqlOptions,
-  type TimeFormat,
-} from '../types';
+import { type AdhocFilter, type SqlOptions } from '../types';
 import { listed } from '../validation';
 
 const ids = selectors.sql;
-
-const MODES: Array<SelectableValue<SqlMode>> = [
-  { value: 'builder', label: 'Builder' },
-  { value: 'text', label: 'SQL' },
-];
-
-const FORMATS: Array<SelectableValue<SqlFormat>> = [
-  { value: 'time-series', label: 'Time series', description: 'Columns time, metric; numbers are values, text labels' },
-  { value: 'table', label: 'Table', description: 'The columns named here count' },
-];
-
-const AGGREGATES: Array<SelectableValue<Aggregate>> = [
-  { value: 'mean', label: 'Mean' },
-  { value: 'max', label: 'Maximum' },
-  { value: 'min', label: 'Minimum' },
-  { value: 'sum', label: 'Sum' },
-  { value: 'count', label: 'Count' },
-  { value: 'p95', label: '95th percentile', description: 'PostgreSQL only' },
-  { value: 'last', label: 'Last', description: 'The latest of each step' },
-  { value: 'none', label: 'None', description: 'The rows as they are' },
-];
-
-const TIME_FORMATS: Array<SelectableValue<TimeFormat>> = [
-  { value: 'auto', label: 'Auto', description: 'A timestamp; or told by the size of the number, or ISO 8601 text' },
-  { value: 's', label: 'Seconds', description: 'Since the epoch' },
-  { value: 'ms', label: 'Milliseconds', description: 'Since the epoch' },
-  { value: 'us', label: 'Microseconds', description: 'Since the epoch' },
-  { value: 'ns', label: 'Nanoseconds', description: 'Since the epoch' },
-  { value: 'iso8601', label: 'ISO 8601', description: 'Text such as 2024-05-01T12:00:00Z' },
-];
+// The same for all databases.
+const schemas = SOURCE_SCHEMAS.postgresql.options;
 
 const MACROS =
   "Macros: $__timeFilter(column), $__timeGroup(column, '5m'), $__timeFrom(), $__timeTo(), $__unixEpochFilter(column), " +
@@ -54,24 +20,13 @@ const MACROS =
 /** A table of a database, or a statement of one's own. */
 export function SqlEditor(props: KindEditorProps<SqlOptions>) {
   const { options } = props;
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, schemas);
   return (
     <>
       <InlineFieldRow>
-        <RadioField
-          {...option('mode')}
-          label="Query by"
-          tooltip="Choose a table and columns, or write SQL. Default: Builder."
-          options={MODES}
-        />
+        <RadioField {...option('mode')} options={choicesOf<SqlOptions['mode']>(schemas.mode)} />
         {options.mode === 'text' && (
-          <RadioField
-            {...option('format')}
-            label="Format"
-            labelWidth={10}
-            tooltip="How the columns of the answer are read. Default: Time series."
-            options={FORMATS}
-          />
+          <RadioField {...option('format')} labelWidth={10} options={choicesOf<SqlOptions['format']>(schemas.format)} />
         )}
       </InlineFieldRow>
       {options.mode === 'text' && (
@@ -80,8 +35,7 @@ export function SqlEditor(props: KindEditorProps<SqlOptions>) {
             {...option('sql')}
             grow
             rows={6}
-            label="Statement"
-            tooltip={`One SELECT. ${MACROS}`}
+            tooltip={`${schemas.sql?.help} ${MACROS}`}
             placeholder={
               'SELECT $__timeGroup(created_at, $__interval) AS time, avg(value) AS value\nFROM metrics\nWHERE $__timeFilter(created_at)\nGROUP BY 1 ORDER BY 1'
             }
@@ -96,7 +50,7 @@ export function SqlEditor(props: KindEditorProps<SqlOptions>) {
 
 function Columns(props: KindEditorProps<SqlOptions>) {
   const { options, defaults, set, datasource, scope } = props;
-  const { option } = bindOptions(ids, props);
+  const { option } = bindOptions(ids, props, schemas);
   const builds = options.mode === 'builder';
   const { schema, table } = options;
   const ofKind = (kind: string) => (search: string) =>
@@ -112,43 +66,22 @@ function Columns(props: KindEditorProps<SqlOptions>) {
       {builds && (
         <InlineFieldRow>
           {datasource.sourceKind !== 'sqlite' && (
-            <SuggestField
-              {...option('schema')}
-              label="Schema"
-              tooltip="Schema of the table; in MySQL its database. Default: where the database looks by itself."
-              load={(search) => datasource.getChoices('schemas', { search })}
-            />
+            <SuggestField {...option('schema')} load={(search) => datasource.getChoices('schemas', { search })} />
           )}
-          <SuggestField
-            {...option('table')}
-            label="Table"
-            tooltip="Table or view with a row for each measurement."
-            load={(search) => datasource.getChoices('tables', { schema, search })}
-          />
-          <SelectField
-            {...option('aggregate')}
-            label="Aggregate"
-            tooltip="What the database makes of the values of a step. Default: Mean."
-            options={AGGREGATES}
-          />
+          <SuggestField {...option('table')} load={(search) => datasource.getChoices('tables', { schema, search })} />
+          <SelectField {...option('aggregate')} options={choicesOf<SqlOptions['aggregate']>(schemas.aggregate)} />
         </InlineFieldRow>
       )}
       <InlineFieldRow>
         <SuggestField
           testId={ids.timeColumn}
           scope={scope}
-          label="Time column"
-          tooltip={`Column of the time: a timestamp, a number since the epoch, or ISO 8601 text. Default: ${defaults.timeColumn}.`}
+          {...helped(schemas.timeColumn)}
           value={options.timeColumn}
           load={ofKind('time')}
           onCommit={(value) => set('timeColumn', value === '' ? defaults.timeColumn : value)}
         />
-        <SelectField
-          {...option('timeFormat')}
-          label="Time format"
-          tooltip={`How the time is stored. Default: ${defaults.timeFormat}.`}
-          options={TIME_FORMATS}
-        />
+        <SelectField {...option('timeFormat')} options={choicesOf<SqlOptions['timeFormat']>(schemas.timeFormat)} />
       </InlineFieldRow>
       <InlineFieldRow>
         <TextField
@@ -183,12 +116,7 @@ function Columns(props: KindEditorProps<SqlOptions>) {
           load={ofKind('text')}
           onCommit={(name) => name !== '' && set('labelColumns', [...new Set([...options.labelColumns, name])])}
         />
-        <TextField
-          {...option('unit')}
-          label="Unit"
-          tooltip="Grafana's id of the unit of the values, for example ms, bytes or percent. Default: none."
-          placeholder="none"
-        />
+        <TextField {...option('unit')} placeholder="none" />
       </InlineFieldRow>
     </>
   );

@@ -3,13 +3,13 @@ import { type Source } from '../kinds';
 import { GrafanaSettings } from '../settings/GrafanaSettings';
 import { DatabaseSettings } from '../settings/DatabaseSettings';
 import { HttpJsonSettings } from '../settings/HttpJsonSettings';
-import { HttpSettings } from '../settings/HttpSettings';
-import { PrometheusSettings } from '../settings/PrometheusSettings';
+import { SchemaSettings } from '../settings/SchemaSettings';
 import { InfluxSettings } from '../settings/InfluxSettings';
 import { SqliteSettings } from '../settings/SqliteSettings';
+import { SOURCE_SCHEMAS } from '../schema.gen';
+import { schemaEditor } from '../SchemaEditor';
 import { type SourceOptions } from '../types';
 
-import { GeneratorEditor } from './Generator';
 import { GrafanaEditor } from './Grafana';
 import { HttpJsonEditor } from './HttpJson';
 import { PrometheusEditor } from './Prometheus';
@@ -20,64 +20,37 @@ import { interpolateInfluxDb } from './influxVariables';
 import { SqlEditor } from './Sql';
 import { formatMysql, formatSql, isText } from './sqlVariables';
 
-/** Every source the backend has, in the order of the list. */
-export const SOURCES: { [K in keyof SourceOptions]: Source<SourceOptions[K]> } = {
-  generator: {
-    label: 'Generator',
-    description: 'Made-up series with known outliers; needs no network',
-    component: GeneratorEditor,
-  },
-  'http-json': {
-    label: 'HTTP JSON',
-    description: 'Any web service that answers with times and values in JSON or CSV',
-    component: HttpJsonEditor,
-    settings: HttpJsonSettings,
-  },
-  'simple-json': {
-    label: 'SimpleJSON',
-    description: "A server with the protocol of Grafana's SimpleJSON or JSON data source",
-    component: SimpleJsonEditor,
-    settings: HttpSettings,
-  },
-  grafana: {
-    label: 'Grafana data source',
-    description: 'Any other data source of the same Grafana, with its own query',
-    component: GrafanaEditor,
-    settings: GrafanaSettings,
-  },
-  influxdb: {
-    label: 'InfluxDB',
-    description: 'InfluxDB 1, 2 and 3, asked in InfluxQL, Flux or SQL',
-    component: InfluxDbEditor,
-    settings: InfluxSettings,
-    interpolate: interpolateInfluxDb,
-  },
+type Sources = { [K in keyof SourceOptions]: Omit<Source<SourceOptions[K]>, 'label' | 'description'> };
+
+/** What each does besides saying what it is. */
+const OWN: Sources = {
+  generator: { component: schemaEditor('generator', SOURCE_SCHEMAS.generator.options) },
+  'http-json': { component: HttpJsonEditor, settings: HttpJsonSettings },
+  'simple-json': { component: SimpleJsonEditor, settings: SchemaSettings },
+  influxdb: { component: InfluxDbEditor, settings: InfluxSettings, interpolate: interpolateInfluxDb },
   sqlite: {
-    label: 'SQLite',
-    description: "A SQLite database file on Grafana's machine, opened read-only",
     component: SqlEditor,
     settings: SqliteSettings,
     interpolate: inFormat((source) => (isText(source) ? formatSql : undefined)),
   },
   postgresql: {
-    label: 'PostgreSQL',
-    description: 'PostgreSQL and TimescaleDB, tables or SQL',
     component: SqlEditor,
     settings: DatabaseSettings,
     interpolate: inFormat((source) => (isText(source) ? formatSql : undefined)),
   },
   mysql: {
-    label: 'MySQL',
-    description: 'MySQL and MariaDB, tables or SQL',
     component: SqlEditor,
     settings: DatabaseSettings,
     interpolate: inFormat((source) => (isText(source) ? formatMysql : undefined)),
   },
-  prometheus: {
-    label: 'Prometheus',
-    description: 'Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API',
-    component: PrometheusEditor,
-    settings: PrometheusSettings,
-    interpolate: inFormat(formatFor),
-  },
+  prometheus: { component: PrometheusEditor, settings: SchemaSettings, interpolate: inFormat(formatFor) },
+  grafana: { component: GrafanaEditor, settings: GrafanaSettings },
 };
+
+/** Every source the backend has, in the order of the list. */
+export const SOURCES = Object.fromEntries(
+  Object.entries(SOURCE_SCHEMAS).map(([kind, { label, description }]) => [
+    kind,
+    { label, description, ...OWN[kind as keyof Sources] },
+  ]),
+) as { [K in keyof SourceOptions]: Source<SourceOptions[K]> };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::request::REF_ID;
 use super::target::Target;
 use crate::error::{Category, Error};
-use crate::source::http::one_line;
+use crate::source::secrets::one_line;
 
 const QUOTED_CHARS: usize = 300;
 

@@ -24,8 +24,8 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
-use crate::source::http::Secrets;
 use crate::source::json::{Bounded, not_json, without_mark};
+use crate::source::secrets::Secrets;
 use crate::source::time::TimeFormat;
 
 /// How much of the other data source's words is passed on.

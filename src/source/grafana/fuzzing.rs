@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::frames::{Decoded, Layout, decode};
 use crate::fuzzing::{LIMITS, SECRET, check_answer, check_refusal};
-use crate::source::fuzzing::SECRETS;
+use crate::source::secrets::SECRETS;
 
 const LAST_MS: i64 = 1_700_003_600_000;
 

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::Utc;
 use reqwest::header::HeaderName;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::frames::{Decoded, Layout};
@@ -29,7 +30,7 @@ use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::json::{not_json, without_mark};
 use super::{Caller, Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
-use crate::query::AdhocFilter;
+use crate::query::{AdhocFilter, OptionsEntry};
 use crate::settings::{Auth, SecretString, Settings};
 
 /// Steps asked for at once. Prometheus widens the step where a range has more than 11,000.
@@ -51,16 +52,17 @@ pub struct Grafana {
 }
 
 /// What only this kind knows of the data source settings. The doc comments are the user documentation.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct OwnSettings {
-    /// Uids of the only data sources that may be asked. Default none listed: every one that the token or the user may
-    /// query.
+    /// Uids of the only data sources that may be asked. With a token, everyone who may query this data source otherwise
+    /// gets whatever the account of the token may query.
+    #[schemars(title = "Allowed data sources", extend("x-empty" = "all that the token, or else the user, may query"))]
     allowed_uids: Allowed,
 }
 
 /// The data sources that may be asked, by uid; all of them if none is listed.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(transparent)]
 struct Allowed(Vec<String>);
 
@@ -84,21 +86,26 @@ enum Access {
 }
 
 /// What a query can say to another data source. The doc comments are the user documentation.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
     /// Uid of the other data source, where `query` does not say it in its `datasource`, as saved queries do. One of the two
     /// is needed.
+    #[schemars(title = "Data source")]
     pub datasource_uid: String,
-    /// Type of that data source, such as `prometheus`. Default: Grafana finds out.
+    /// Type of that data source.
+    #[schemars(title = "Type", example = &"prometheus", extend("x-empty" = "Grafana finds out"))]
     pub datasource_type: String,
     /// The other data source's own query, as its editor saves it. Variables and macros in it are those of the other data
-    /// source. Default: an empty query.
+    /// source.
+    #[schemars(title = "Query", extend("x-empty" = "an empty query"))]
     pub query: Map<String, Value>,
-    /// Whether the point of the step that is still running is kept. For queries that do not aggregate, whose newest
-    /// point is as good as any other; where they do, its value changes until the step is over. Default off.
+    /// Keep the point of the step that is still running. For queries that do not aggregate, whose newest point is as good as
+    /// any other; where they do, its value changes until the step is over.
+    #[schemars(title = "Running step")]
     pub keep_running_step: bool,
     /// Conditions of the dashboard that the editor could not put into the query; a notice says that they have no effect.
+    #[schemars(title = "Ad-hoc filters", extend("x-not-saved" = true))]
     pub adhoc_filters: Vec<AdhocFilter>,
 }
 
@@ -109,6 +116,10 @@ impl Source for Grafana {
     const DESCRIPTION: &'static str = "Any other data source of the same Grafana, with its own query";
     const QUESTIONS: &'static [&'static str] = &["datasources"];
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [crate::fuzzing::Target] =
+        &[crate::fuzzing::Target { name: "grafana-frames", run: fuzzing::frames }];
+    const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
 
     fn connect(settings: &Settings) -> Result<Self> {
         Self::new(settings, &Host::of_this_process())

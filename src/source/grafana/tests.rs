@@ -5,7 +5,7 @@ use super::*;
 use crate::series::{Labels, Series, TimeRange};
 use crate::settings::{Limits, OwnSettings};
 use crate::source::Identity;
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 fn layout() -> Layout {
     Layout { last_ms: i64::MAX, step_ms: 60_000, secrets: Arc::new(Secrets::default()) }

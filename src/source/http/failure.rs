@@ -8,8 +8,8 @@ use reqwest::StatusCode;
 use url::Url;
 
 use super::pinned::is_marked_as_authority;
-use super::text::Secrets;
 use crate::error::{Category, Error};
+use crate::source::secrets::Secrets;
 
 /// How much of a library's words goes into a message.
 const CAUSE_CHARS: usize = 200;

@@ -19,7 +19,7 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::Lacking;
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// The most labels that members of one object become.
 const MAX_MEMBERS: usize = 64;

@@ -10,7 +10,7 @@ use super::pointer::Pointer;
 use super::points::Layout;
 use super::rows::decode;
 use crate::fuzzing::{LIMITS, SECRET, check_answer, choice_of, texts};
-use crate::source::fuzzing::SECRETS;
+use crate::source::secrets::SECRETS;
 
 /// Where things are; the last one is written in the input itself.
 static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {

@@ -165,7 +165,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::source::http::Secrets;
+    use crate::source::secrets::Secrets;
 
     fn decoded(options: Value, answer: &str) -> Result<(Vec<Series>, Vec<String>)> {
         let layout = Layout::of(&serde_json::from_value(options).unwrap())?;

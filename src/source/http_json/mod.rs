@@ -22,7 +22,8 @@ mod tree;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use self::place::{LabelPlace, RowsPlace};
 use self::pointer::Pointer;
@@ -32,7 +33,9 @@ use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
 use super::{FetchRequest, Fetched, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
-use crate::query::{MacroValues, expand};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
+use crate::query::{MacroValues, OptionsEntry, expand};
 use crate::settings::Settings;
 
 /// A web service that answers with JSON.
@@ -45,12 +48,15 @@ pub struct HttpJson {
 }
 
 /// What of `jsonData` only this kind knows.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct OwnSettings {
-    /// Whether queries may POST: what a service does then is up to whoever may send a query. Default false.
+    /// Whoever may query this data source may then send anything to the service by POST, with its credentials. Only for
+    /// services whose POST changes nothing. Otherwise queries may GET only.
+    #[schemars(title = "Allow POST")]
     allow_post: bool,
-    /// Paths below the URL that queries may ask for, and what is below them. Default none, which is all.
+    /// Paths below the URL: queries may ask for these and what is below them, and for nothing else.
+    #[schemars(title = "Allowed paths", extend("x-empty" = "everything below the URL"))]
     allowed_paths: Vec<String>,
 }
 
@@ -59,90 +65,112 @@ struct OwnSettings {
 /// Macros, replaced in `path`, `params` and `body`: `${__from}` and `${__to}` (ms since the epoch),
 /// `${__from:date:seconds}`, `${__from:date:iso}`, `$__interval` (such as `5m`), `$__interval_ms` and
 /// `$__maxDataPoints`. The range is the one the detector needs, training window included.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// Path below the URL of the data source, without parameters. Never a host, and without `..`. Default `/query`.
+    /// Path below the URL in the data source settings, without parameters. Never a host, and without `..`.
+    #[schemars(title = "Path")]
     pub path: String,
-    /// `GET`, or, where the data source allows it, `POST` with a JSON `body`. Default `GET`.
+    /// How to ask; POST, with a JSON body, only where the data source settings allow it.
+    #[schemars(title = "Method")]
     pub method: Method,
-    /// URL parameters. Default: `from` = `${__from}`, `to` = `${__to}`.
+    /// Query parameters of the request.
+    #[schemars(title = "Parameters")]
     pub params: Vec<Param>,
-    /// JSON text that a `POST` sends. Values of macros are escaped for use in a JSON string. Default empty.
+    /// JSON text that a `POST` sends. Values of macros are escaped for use in a JSON string.
+    #[schemars(title = "Body", extend("x-when" = { "method": ["POST"] }))]
     pub body: String,
-    /// How the answer is written: `json`, `ndjson` (JSON in lines, read as the list of them) or `csv`. Default `json`.
+    /// How the answer is written.
+    #[schemars(title = "Format")]
     pub format: Format,
-    /// Where in the answer the array of rows is: a JSON pointer, or a JSONPath (`$.data[*].values`) to any number of them.
-    /// Empty: the answer itself. Not looked at in CSV. Default `/query_response`.
+    /// Where the rows are: a JSON pointer to one place (`/data/rows`; empty for the whole answer, or for the list of lines),
+    /// or a JSONPath to any number of them (`$.data[*].values`). Not looked at in CSV.
+    #[schemars(title = "Rows", extend("x-when" = { "format": ["json", "ndjson"] }))]
     pub rows: RowsPlace,
-    /// What there is at `rows`: an array of `rows`, `columns` side by side, or an object `keyed` by time. Not looked at in
-    /// CSV. Default `rows`.
+    /// How times and values are laid out where the rows are. Not looked at in CSV.
+    #[schemars(title = "Form", extend("x-when" = { "format": ["json", "ndjson"] }))]
     pub form: Form,
     /// Where in a row its time is; a row may be an array or an object. With `columns` where the array of times is; not
-    /// looked at with `keyed`. In CSV the name of a column, or its index. Default `/0`.
+    /// looked at with `keyed`. In CSV the name of a column, or its index.
+    #[schemars(title = "Time")]
     pub time: Pointer,
     /// Where in a row its value is: a number, a number as text, or true (1) and false (0). `null`, `""` and `"NaN"`
-    /// are gaps. With `columns` where the array of values is, with `keyed` where in a member its value is. Default `/1`.
+    /// are gaps. With `columns` where the array of values is, with `keyed` where in a member its value is. In CSV the name
+    /// of a column, or its index.
+    #[schemars(title = "Value")]
     pub value: Pointer,
-    /// Labels, which split the rows into series. A row that lacks one gets an empty text. At most 32; default none.
+    /// Labels, which split the rows into series, each a name and where its text is. A row that lacks one gets an empty
+    /// text. At most 32.
+    #[schemars(title = "Labels", extend("x-empty" = "none"))]
     pub labels: Vec<Label>,
-    /// How times are written. Default `auto`.
+    /// How times are written.
+    #[schemars(title = "Time format")]
     pub time_format: TimeFormat,
-    /// Name of the series. Default `value`.
+    /// Name of the series.
+    #[schemars(title = "Name")]
     pub name: String,
-    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    /// Grafana's id of the unit of the values, for example `ms`, `bytes` or `percent`.
+    #[schemars(title = "Unit", extend("x-empty" = "none"))]
     pub unit: String,
 }
 
 /// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// One JSON text.
     #[default]
+    #[schemars(title = "JSON")]
     Json,
-    /// JSON in lines.
+    /// One JSON text a line; read as the list of the lines.
+    #[schemars(title = "JSON lines")]
     Ndjson,
     /// Lines of cells, separated by commas, semicolons or tabs.
+    #[schemars(title = "CSV")]
     Csv,
 }
 
 /// How rows are laid out where they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// An array of them.
+    /// An array of rows, each with a time and a value.
     #[default]
+    #[schemars(title = "Array of rows")]
     Rows,
-    /// An array of times, and one of values beside it.
+    /// An array of times and an array of values side by side.
+    #[schemars(title = "Columns")]
     Columns,
-    /// An object whose names are times.
+    /// An object whose names are the times.
+    #[schemars(title = "Keyed by time")]
     Keyed,
 }
 
 /// HTTP method of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Without a body.
     #[default]
+    #[schemars(title = "GET")]
     Get,
     /// With a JSON body.
+    #[schemars(title = "POST")]
     Post,
 }
 
 /// One URL parameter; macros are replaced in both parts.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Param {
     /// Name.
     pub name: String,
-    /// Value. Default empty.
+    /// Value.
     #[serde(default)]
     pub value: String,
 }
 
 /// One label of the series.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub struct Label {
     /// Name of the label.
     pub name: String,
@@ -183,6 +211,9 @@ impl Source for HttpJson {
     const LABEL: &'static str = "HTTP JSON";
     const DESCRIPTION: &'static str = "Any web service that answers with times and values in JSON or CSV";
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[Target { name: "http-json", run: fuzzing::answer }];
+    const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
 
     fn connect(settings: &Settings) -> Result<Self> {
         let client = HttpClient::new(settings)?;

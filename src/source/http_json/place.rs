@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::path::{self, Found, Path};
@@ -10,8 +11,8 @@ use super::pointer::{self, Pointer};
 use crate::error::Result;
 
 /// Where the rows of an answer are: one place by a JSON pointer, or any number by a JSONPath, which begins with `$`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
 pub enum RowsPlace {
     /// One place.
     Pointer(Pointer),
@@ -21,8 +22,8 @@ pub enum RowsPlace {
 
 /// Where a label is: in its row by a JSON pointer, or seen from the place of the rows by a relative one, which begins
 /// with a digit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
 pub enum LabelPlace {
     /// In the row.
     InRow(Pointer),
@@ -139,6 +140,25 @@ impl TryFrom<String> for LabelPlace {
             })?;
         let down = if rest == "#" { None } else { Some(Pointer::try_from(rest.to_owned())?) };
         Ok(Self::Above(Relative { levels, down }))
+    }
+}
+
+impl From<RowsPlace> for String {
+    fn from(place: RowsPlace) -> Self {
+        match place {
+            RowsPlace::Pointer(pointer) => pointer.to_string(),
+            RowsPlace::Path(path) => path.to_string(),
+        }
+    }
+}
+
+impl From<LabelPlace> for String {
+    fn from(place: LabelPlace) -> Self {
+        match place {
+            LabelPlace::InRow(pointer) => pointer.to_string(),
+            LabelPlace::Above(Relative { levels, down: Some(down) }) => format!("{levels}{down}"),
+            LabelPlace::Above(Relative { levels, down: None }) => format!("{levels}#"),
+        }
     }
 }
 

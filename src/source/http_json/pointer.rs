@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A JSON pointer: empty for the whole, else keys and array indices that each follow a `/`. In a key, `~1` stands
 /// for `/` and `~0` for `~`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
 pub struct Pointer {
     keys: Vec<Key>,
 }
@@ -72,6 +73,12 @@ fn unescaped(key: &str) -> Result<String, String> {
         out.push_str(rest);
     }
     Ok(out)
+}
+
+impl From<Pointer> for String {
+    fn from(pointer: Pointer) -> Self {
+        pointer.to_string()
+    }
 }
 
 impl fmt::Display for Pointer {

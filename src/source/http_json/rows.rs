@@ -15,8 +15,8 @@ use crate::error::{Category, Error, Result, list_names};
 use crate::series::Series;
 use crate::settings::Limits;
 use crate::source::cell::Cell;
-use crate::source::http::Secrets;
 use crate::source::json::{not_json, without_mark};
+use crate::source::secrets::Secrets;
 
 /// The most keys of an answer that a message lists, and how much of each.
 const LISTED_KEYS: usize = 10;

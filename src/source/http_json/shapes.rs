@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::points::Layout;
 use super::rows::decode;
 use crate::settings::Limits;
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// A series as a test writes it: its labels, its points.
 type Plain = (Vec<(String, String)>, Vec<(i64, f64)>);

@@ -18,8 +18,8 @@ use crate::error::{Category, Error, Result};
 use crate::series::Series;
 use crate::settings::Limits;
 use crate::source::cell::Cell;
-use crate::source::http::Secrets;
 use crate::source::json::{self, Bounded, Each};
+use crate::source::secrets::Secrets;
 
 /// How much of a warning of the server is shown, and how many of them.
 const MESSAGE_CHARS: usize = 200;

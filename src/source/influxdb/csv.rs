@@ -14,7 +14,7 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::same_text;
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// Columns before those of the query.
 const NAME_AND_TAGS: usize = 2;

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::error::{Category, Error};
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// How much of the server's words is quoted.
 const QUOTED_CHARS: usize = 300;

@@ -7,7 +7,7 @@ use super::{answer, csv as csv_answer, flux as flux_answer, flux_guard, influxql
 use crate::fuzzing::{LIMITS, check_answer, check_error, check_refusal, choice_of, texts};
 use crate::series::TimeRange;
 use crate::source::FetchRequest;
-use crate::source::fuzzing::SECRETS;
+use crate::source::secrets::SECRETS;
 use crate::source::time::TimeFormat;
 
 const REQUEST: FetchRequest = FetchRequest {

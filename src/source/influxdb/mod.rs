@@ -28,7 +28,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use self::influxql::Asked;
 use self::options::{Format, Language, Options};
@@ -37,6 +38,9 @@ use super::http::{Answer, Body, HttpClient, HttpRequest};
 use super::time::TimeFormat;
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
+use crate::query::OptionsEntry;
 use crate::series::Series;
 use crate::settings::{Auth, ExposeSecret as _, SecretString, Settings};
 
@@ -50,12 +54,14 @@ pub struct InfluxDb {
 }
 
 /// The settings that only this kind has, keys of `jsonData`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct OwnSettings {
-    /// Language of queries that name none: `influxql`, `flux` or `sql`. Default `influxql`.
+    /// Language of written queries that name none.
+    #[schemars(title = "Query language")]
     query_language: Language,
-    /// Organization, by name, of version 2; Flux needs it. Default empty.
+    /// Name of the organization that owns the bucket; Flux needs it.
+    #[schemars(title = "Organization", extend("x-when" = { "queryLanguage": ["flux"] }))]
     organization: String,
 }
 
@@ -75,6 +81,16 @@ impl Source for InfluxDb {
     const LABEL: &'static str = "InfluxDB";
     const DESCRIPTION: &'static str = "InfluxDB 1, 2 and 3, asked in InfluxQL, Flux or SQL";
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[
+        Target { name: "influxdb-json", run: fuzzing::json },
+        Target { name: "influxdb-csv", run: fuzzing::csv },
+        Target { name: "influxdb-flux", run: fuzzing::flux },
+        Target { name: "influxdb-lines", run: fuzzing::lines },
+        Target { name: "influxdb-text", run: fuzzing::text },
+        Target { name: "influxdb-flux-guard", run: fuzzing::guard },
+    ];
+    const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
     const QUESTIONS: &'static [&'static str] = discover::QUESTIONS;
 
     fn connect(settings: &Settings) -> Result<Self> {

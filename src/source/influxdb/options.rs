@@ -1,6 +1,7 @@
 //! What a query can say to InfluxDB.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::query::AdhocFilter;
 use crate::source::aggregate::Aggregate;
@@ -20,57 +21,71 @@ use crate::source::aggregate::Aggregate;
 /// | `$interval` | the step | the step | the step |
 /// | `$__adhocFilters` | the ad-hoc filters, or what is always true | the same | the same, about the row `r` |
 /// | `v.timeRangeStart`, `v.timeRangeStop`, `v.windowPeriod`, `v.defaultBucket`, `v.organization` | | | as in InfluxDB |
-#[derive(Debug, Clone, Deserialize, Default)]
+#[derive(Debug, Clone, Deserialize, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// `influxql`, `flux` or `sql`; what `text` is written in. Default: what the data source settings say.
+    /// What `text` is written in. Without text, the query is built, in InfluxQL.
+    #[schemars(title = "Language", extend("x-empty" = "as the settings"))]
     pub language: Option<Language>,
-    /// The query as text, one statement that only reads. Default empty: build it from the options below.
+    /// The query as text, one statement that only reads.
+    #[schemars(title = "Text", extend("x-empty" = "built from the options below"))]
     pub text: String,
-    /// Retention policy. Default empty: that of the database.
+    /// Retention policy.
+    #[schemars(title = "Policy", extend("x-empty" = "that of the database"))]
     pub policy: String,
-    /// Measurement, or in slashes a regular expression: `/^cpu/`.
+    /// What to read; in slashes a regular expression, `/^cpu/`.
+    #[schemars(title = "Measurement")]
     pub measurement: String,
     /// Fields, a series each.
+    #[schemars(title = "Fields")]
     pub fields: Vec<String>,
-    /// What InfluxDB makes of the values of one step: `mean`, `max`, `min`, `sum`, `count`, `p95`, `last` or `none`.
-    /// Default `mean`.
+    /// What InfluxDB makes of the values of one step.
+    #[schemars(title = "Aggregate")]
     pub(super) aggregate: Aggregate,
-    /// Tags whose values split the points into series; `*` for all. Default none.
+    /// Tags whose values split the points into series; `*` for all.
+    #[schemars(title = "Group by", extend("x-empty" = "none"))]
     pub tags: Vec<String>,
     /// What stands for a step without values: `none` (nothing), `null` (a gap), or a number. Not `previous` or
-    /// `linear`, whose values depend on the range asked for, and on later points. Default `none`.
+    /// `linear`, whose values depend on the range asked for, and on later points.
+    #[schemars(title = "Fill", with = "String")]
     pub fill: Fill,
-    /// Conditions on tags and fields, all of which must hold. Default none.
+    /// Conditions on tags and fields, all of which must hold.
+    #[schemars(title = "Where", extend("x-empty" = "none"))]
     pub r#where: Vec<AdhocFilter>,
-    /// How InfluxQL's answers travel. Errors that InfluxDB meets in the middle of an answer are lost in `csv`. Default
-    /// `json`.
+    /// How InfluxQL's answers travel.
+    #[schemars(title = "Format")]
     pub format: Format,
     /// Filters of the dashboard, besides `where`.
+    #[schemars(title = "Ad-hoc filters", extend("x-not-saved" = true))]
     pub adhoc_filters: Vec<AdhocFilter>,
 }
 
 /// A query language of InfluxDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
-    /// Of version 1; later versions understand it through `/query`.
+    /// Of InfluxDB 1; later versions understand it through `/query`.
     #[default]
+    #[schemars(title = "InfluxQL")]
     InfluxQl,
-    /// Of version 2, and of 1.8 where it is switched on.
+    /// Of InfluxDB 2, and of 1.8 where it is switched on.
+    #[schemars(title = "Flux")]
     Flux,
-    /// Of version 3.
+    /// Of InfluxDB 3.
+    #[schemars(title = "SQL")]
     Sql,
 }
 
 /// How InfluxQL's answers travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
     /// In chunks of JSON.
     #[default]
+    #[schemars(title = "JSON")]
     Json,
-    /// As comma-separated values, which are shorter.
+    /// As comma-separated values: shorter, but errors in the middle of an answer are lost.
+    #[schemars(title = "CSV")]
     Csv,
 }
 
@@ -85,6 +100,16 @@ pub enum Fill {
     Null,
     /// This number.
     Number(f64),
+}
+
+impl Serialize for Fill {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.serialize_str("none"),
+            Self::Null => serializer.serialize_str("null"),
+            Self::Number(number) => serializer.collect_str(number),
+        }
+    }
 }
 
 /// A fill as it is written: a word, or a number, perhaps as text.

@@ -10,7 +10,7 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
-use crate::source::http::{Secrets, one_line};
+use crate::source::secrets::{Secrets, one_line};
 use crate::source::time::TimeFormat;
 
 /// What is known of an answer before it is read.

@@ -18,7 +18,7 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::FetchRequest;
 use crate::source::cell::Cell;
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 use crate::source::time::TimeFormat;
 
 /// The text of a query in a language that knows no other form.

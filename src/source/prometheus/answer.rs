@@ -20,8 +20,8 @@ use crate::error::{Category, Error, Result};
 use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::collect::{Collector, SeriesId};
-use crate::source::http::Secrets;
 use crate::source::json::{Bounded, not_json, without_mark};
+use crate::source::secrets::Secrets;
 
 /// Label that holds the name of a metric.
 pub(super) const METRIC_NAME: &str = "__name__";

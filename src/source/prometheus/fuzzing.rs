@@ -11,7 +11,7 @@ use super::promql;
 use super::ranged::{self, Flavour};
 use crate::fuzzing::{LIMITS, check_answer, check_error, check_refusal, choice_of, texts};
 use crate::query::FilterOperator;
-use crate::source::fuzzing::SECRETS;
+use crate::source::secrets::SECRETS;
 
 /// A byte that chooses the names of series, and an answer.
 pub(in crate::source) fn answer(data: &[u8]) {

@@ -1,6 +1,7 @@
 //! Names of series from their labels: `{{instance}} {{device}}`, the form Grafana's legends have.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::shortened;
 use crate::series::Labels;
@@ -11,8 +12,8 @@ const MAX_BYTES: usize = 1_000;
 const MAX_NAME_CHARS: usize = 1_000;
 
 /// A name with places for labels. Wire: text of at most 1,000 bytes; empty says nothing. Longer names are cut off.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
 pub(super) struct Legend {
     parts: Vec<Part>,
 }
@@ -41,6 +42,16 @@ impl TryFrom<String> for Legend {
         parts.push(Part::Text(rest.to_owned()));
         parts.retain(|part| *part != Part::Text(String::new()));
         Ok(Self { parts })
+    }
+}
+
+impl From<Legend> for String {
+    fn from(legend: Legend) -> Self {
+        let text = |part: Part| match part {
+            Part::Text(text) => text,
+            Part::Label(label) => format!("{{{{{label}}}}}"),
+        };
+        legend.parts.into_iter().map(text).collect()
     }
 }
 

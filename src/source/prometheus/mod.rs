@@ -31,7 +31,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use reqwest::header::HeaderName;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
 
 use self::answer::Naming;
 use self::expression::{InsteadOfMean, Setting};
@@ -41,7 +42,9 @@ use super::aggregate::Aggregate;
 use super::http::{Answer, Body, HttpClient};
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, decoded};
 use crate::error::{Category, Error, Result};
-use crate::query::{AdhocFilter, DurationMs};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
+use crate::query::{AdhocFilter, DurationMs, OptionsEntry, duration_schema};
 use crate::settings::{SecretString, Settings};
 
 /// A server with Prometheus' HTTP API.
@@ -62,59 +65,95 @@ pub struct Prometheus {
 /// Macros in `expr`: `$__interval` (the step, such as `5m`), `$__interval_ms`, `$__rate_interval` (at least the step and a
 /// scrape, and at least four scrapes) and `$__rate_interval_ms`. What would depend on the range of a request is refused:
 /// `$__range`, `$__from`, `$__to` and `$__maxDataPoints`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// PromQL (or MetricsQL) to evaluate. If it is given, the options of the builder (`metric`, `matchers`, `aggregate`,
-    /// `rate`, `combine`, `by`) are not looked at. Default empty.
+    /// PromQL (or MetricsQL) to evaluate at every step. If it is given, the options of the builder (`metric`, `matchers`,
+    /// `aggregate`, `rate`, `combine`, `by`) are not looked at.
+    #[schemars(title = "PromQL", extend("x-empty" = "empty"))]
     expr: String,
-    /// Name of the metric. Default empty.
+    /// Name of the metric.
+    #[schemars(title = "Metric", extend("x-empty" = "none"))]
     metric: String,
     /// Labels that series must have, all of them: `{"key": "job", "operator": "=", "value": "api"}` with `=`, `!=`, `=~` or
-    /// `!~`. Default none.
+    /// `!~`.
+    #[schemars(title = "Labels", extend("x-empty" = "none"))]
     matchers: Vec<AdhocFilter>,
-    /// What a step makes of the samples within it, series by series: `mean`, `max`, `min`, `sum`, `count`, `p95`, `last`, or
-    /// `none` for the newest sample of the last five minutes (`<aggregate>_over_time(metric[step])`). Default `mean`.
+    /// What a step makes of the samples within it, series by series: `<aggregate>_over_time(metric[step])`.
+    #[schemars(title = "Aggregate", extend("x-when" = { "rate": [false] }))]
     aggregate: Aggregate,
-    /// For counters: the rise per second over `$__rate_interval` in the place of `aggregate`. Default false.
+    /// For counters: the rise per second over `$__rate_interval` in the place of `aggregate`.
+    #[schemars(title = "Rate")]
     rate: bool,
-    /// What becomes of several series: `none` (they stay), `sum`, `avg`, `min`, `max` or `count`. Default `none`.
+    /// What becomes of several series.
+    #[schemars(title = "Combine")]
     combine: Combine,
-    /// Labels that combined series keep. Default none: all become one.
+    /// Labels that combined series keep.
+    #[schemars(title = "By", extend("x-empty" = "none: all become one series"))]
     by: Vec<String>,
-    /// Name of the series, with `{{label}}` for values of labels. Default: the name of the metric.
+    /// Name of the series; `{{label}}` stands for the value of a label.
+    #[schemars(title = "Legend", extend("x-empty" = "the name of the metric"))]
     legend: Legend,
-    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    /// Grafana's id of the unit of the values, for example `ms`, `bytes` or `percent`.
+    #[schemars(title = "Unit", extend("x-empty" = "none"))]
     unit: String,
     /// Filters of the dashboard, which go into every selector of the PromQL.
+    #[schemars(title = "Ad-hoc filters", extend("x-not-saved" = true))]
     adhoc_filters: Vec<AdhocFilter>,
 }
 
 /// What becomes of several series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Combine {
+    /// Each is kept.
     #[default]
+    #[schemars(title = "Keep each series")]
     None,
+    /// All added.
+    #[schemars(title = "Sum")]
     Sum,
+    /// The arithmetic mean.
+    #[schemars(title = "Average")]
     Avg,
+    /// The smallest.
+    #[schemars(title = "Minimum")]
     Min,
+    /// The largest.
+    #[schemars(title = "Maximum")]
     Max,
+    /// How many there are.
+    #[schemars(title = "Count")]
     Count,
 }
 
 /// The settings that only this kind knows.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct OwnSettings {
-    /// Whose data is asked for, sent as `X-Scope-OrgID`. Default empty: the header is not sent.
+    /// Whose data is asked for, where a server keeps several tenants (Mimir, Cortex, Thanos): sent as `X-Scope-OrgID`.
+    #[schemars(title = "Tenant", extend("x-empty" = "none"))]
     tenant: String,
-    /// How often the server scrapes, for `$__rate_interval`. Default `15s`.
+    /// How often Prometheus scrapes, which `$__rate_interval` is made of.
+    #[schemars(title = "Scrape interval", schema_with = "scrape_schema")]
     scrape_interval: String,
 }
 
+impl Default for OwnSettings {
+    fn default() -> Self {
+        Self {
+            tenant: String::new(),
+            scrape_interval: DurationMs::from_millis(DEFAULT_SCRAPE_MS).to_string(),
+        }
+    }
+}
+
+fn scrape_schema(_: &mut SchemaGenerator) -> Schema {
+    duration_schema(SCRAPE_RANGE, None)
+}
+
 const DEFAULT_SCRAPE_MS: i64 = 15_000;
-const LONGEST_SCRAPE_MS: i64 = 24 * 3_600_000;
+const SCRAPE_RANGE: (DurationMs, DurationMs) = (DurationMs::from_millis(1), DurationMs::from_days(1));
 const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
 /// Evaluations in one request; Prometheus refuses more than 11,000 points a series.
 const MAX_EVALUATIONS: i64 = 11_000;
@@ -133,6 +172,12 @@ impl Source for Prometheus {
     const DESCRIPTION: &'static str =
         "Prometheus, Mimir, Thanos, VictoriaMetrics: PromQL over their common HTTP API";
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[
+        Target { name: "prometheus", run: fuzzing::answer },
+        Target { name: "promql", run: fuzzing::promql },
+    ];
+    const SETTINGS: Option<OptionsEntry> = Some(OptionsEntry::of::<OwnSettings>());
     const QUESTIONS: &'static [&'static str] = &["metrics", "tag-keys", "tag-values", "series"];
 
     fn connect(settings: &Settings) -> Result<Self> {
@@ -314,12 +359,13 @@ fn scrape_ms(text: &str) -> Result<i64> {
         Error::new(Category::Config, format!("scrapeInterval {why}"))
             .hint("set it in the data source settings to how often Prometheus scrapes, such as 15s")
     };
-    let ms =
-        text.parse::<DurationMs>().map_err(|error| wrong(format!("cannot be read: {error}")))?.as_millis();
-    if (1..=LONGEST_SCRAPE_MS).contains(&ms) {
-        Ok(ms)
+    let interval: DurationMs =
+        text.parse().map_err(|error: String| wrong(format!("cannot be read: {error}")))?;
+    let (shortest, longest) = SCRAPE_RANGE;
+    if (shortest..=longest).contains(&interval) {
+        Ok(interval.as_millis())
     } else {
-        Err(wrong("is not between 1ms and 1d".to_owned()))
+        Err(wrong(format!("is not between {shortest} and {longest}")))
     }
 }
 

@@ -13,8 +13,8 @@ use crate::series::{Labels, Series};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
-use crate::source::http::Secrets;
 use crate::source::json::{Bounded, Each, not_json, without_mark};
+use crate::source::secrets::Secrets;
 use crate::source::time::TimeFormat;
 
 /// What the query says about its answer.

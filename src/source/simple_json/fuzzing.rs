@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answer::{self, Layout};
 use super::{annotations, choices};
 use crate::fuzzing::{LIMITS, check_answer, check_refusal, choice_of, texts};
-use crate::source::fuzzing::SECRETS;
+use crate::source::secrets::SECRETS;
 
 /// An answer of `/query`.
 pub(in crate::source) fn answer(data: &[u8]) {

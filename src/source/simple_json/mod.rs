@@ -14,7 +14,8 @@ mod request;
 
 use async_trait::async_trait;
 use reqwest::StatusCode;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use self::answer::Layout;
@@ -22,6 +23,8 @@ use super::collect::odd_times;
 use super::http::{Answer, Body, HttpClient, Received};
 use super::{Annotations, Choice, FetchRequest, Fetched, Question, Reached, Source, decoded};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
 use crate::query::AdhocFilter;
 use crate::series::TimeRange;
 use crate::settings::Settings;
@@ -36,33 +39,39 @@ pub struct SimpleJson {
 }
 
 /// What a query can say to a SimpleJSON server. The doc comments are the user documentation.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Options {
-    /// Name of the metric, one that `/search` or `/metrics` offers. May hold macros. Needed.
+    /// Name of a metric that the server knows; `/metrics` or `/search` lists them. May hold macros.
+    #[schemars(title = "Metric")]
     pub target: String,
-    /// `timeserie`, or `table`: then every numeric column is a series, and text columns are its labels. A server may
-    /// answer with either, whatever is asked. Default `timeserie`.
+    /// What the server is asked for. It may answer with either, whatever is asked.
+    #[schemars(title = "Format")]
     pub r#type: AnswerType,
-    /// Additional data that the server understands, sent as `payload` and as `data`. Texts in it may hold macros.
-    /// Default none.
+    /// More data for the server, sent as `payload` and as `data`. Texts in it may hold macros.
+    #[schemars(title = "Payload", extend("x-empty" = "none"))]
     pub payload: Map<String, Value>,
-    /// Query of `/annotations`, where the output is the annotations of the upstream. Default empty.
+    /// Query of `/annotations`, used where the output is the annotations of the upstream.
+    #[schemars(title = "Annotation", extend("x-empty" = "empty"))]
     pub annotation: String,
-    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    /// Grafana's id of the unit of the values, for example `ms`, `bytes` or `percent`.
+    #[schemars(title = "Unit", extend("x-empty" = "none"))]
     pub unit: String,
     /// Conditions the dashboard adds, sent as `adhocFilters`.
+    #[schemars(title = "Ad-hoc filters", extend("x-not-saved" = true))]
     pub adhoc_filters: Vec<AdhocFilter>,
 }
 
 /// Form of the answer that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerType {
     /// Series of value and time.
     #[default]
+    #[schemars(title = "Time series")]
     Timeserie,
-    /// Columns and rows.
+    /// Columns and rows: every numeric column is a series, and text columns are its labels.
+    #[schemars(title = "Table")]
     Table,
 }
 
@@ -84,6 +93,12 @@ impl Source for SimpleJson {
     const QUESTIONS: &'static [&'static str] =
         &["search", "metrics", "payloads", "payload-options", "variable", "tag-keys", "tag-values"];
     type Options = Options;
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = &[
+        Target { name: "simple-json", run: fuzzing::answer },
+        Target { name: "simple-json-annotations", run: fuzzing::annotations },
+        Target { name: "simple-json-names", run: fuzzing::names },
+    ];
 
     fn connect(settings: &Settings) -> Result<Self> {
         Ok(Self { client: HttpClient::new(settings)? })

@@ -7,7 +7,7 @@ use sqlx::error::DatabaseError;
 use super::dialect::Dialect;
 use super::pool::Trouble;
 use crate::error::{Category, Error};
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// How much of a server's words is quoted.
 const QUOTED_CHARS: usize = 300;

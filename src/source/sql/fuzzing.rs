@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use super::dialect::{Dialect, TimeColumn};
 use super::options::Options;
 use super::{guard, statement};
-use crate::error::Category;
 use crate::fuzzing::{check_error, choice_of, texts};
-use crate::query::Kind;
 use crate::series::TimeRange;
 use crate::source::FetchRequest;
 
@@ -25,13 +23,6 @@ fn dialect(choice: usize) -> Dialect {
 
 fn zone(choice: usize) -> Tz {
     if choice & 8 == 0 { Tz::UTC } else { Tz::America__St_Johns }
-}
-
-/// Reads the options of a query.
-pub(in crate::source) fn options(kind: &Kind) {
-    if let Err(error) = kind.parse::<Options>("source") {
-        assert_eq!(error.category(), Category::Query, "{error}");
-    }
 }
 
 /// A byte that chooses the dialect, the value of a filter, a line break, and SQL with macros.

@@ -44,7 +44,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderMap;
 
 use self::dialect::TimeColumn;
 use self::discover::Texts;
@@ -56,10 +55,13 @@ use self::rows::{Clock, Column, ColumnKind, Layout, Rows, Value};
 use self::sqlite::Sqlite;
 use self::statement::Statement;
 use super::aggregate::Aggregate;
-use super::http::Secrets;
+use super::secrets::Secrets;
 use super::time::TimeFormat;
 use super::{Choice, FetchRequest, Fetched, Question, Reached, Reading, Source, SourceEntry, entry, ranged};
 use crate::error::{Category, Error, Result};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::fuzzing::Target;
+use crate::query::OptionsEntry;
 use crate::settings::Settings;
 
 /// Steps that one statement covers; longer ranges are asked for in slices.
@@ -94,11 +96,21 @@ impl<D: Driver> Source for Sql<D> {
     const DESCRIPTION: &'static str = D::DESCRIPTION;
     const QUESTIONS: &'static [&'static str] = discover::QUESTIONS;
     type Options = Options;
+    // What the three share is named by one of them.
+    #[cfg(any(test, feature = "fuzzing"))]
+    const FUZZ: &'static [Target] = match D::DIALECT {
+        dialect::Dialect::Sqlite => &[
+            Target { name: "sql-text", run: fuzzing::text },
+            Target { name: "sql-names", run: fuzzing::names },
+        ],
+        _ => &[],
+    };
+    const SETTINGS: Option<OptionsEntry> = Some(D::SETTINGS);
 
     fn connect(settings: &Settings) -> Result<Self> {
         // Fails if there is a default already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let secrets = Secrets::of(settings, &HeaderMap::new());
+        let secrets = Secrets::of(settings, None);
         Ok(Self { pool: Pool::new(D::new(settings)?, settings, secrets), times: Mutex::default() })
     }
 

@@ -16,10 +16,11 @@ use super::dialect::Dialect;
 use super::grants;
 use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{ColumnKind, Value};
-use super::server::{Server, SslMode};
+use super::server::{self, Server, SslMode};
 use super::statement::Statement;
 use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::{ExposeSecret as _, Settings};
 
 const PORT: u16 = 3306;
@@ -81,6 +82,7 @@ impl Driver for Mysql {
     const LABEL: &'static str = "MySQL";
     const DESCRIPTION: &'static str = "MySQL and MariaDB, tables or SQL";
     const DIALECT: Dialect = Dialect::Mysql;
+    const SETTINGS: OptionsEntry = server::SETTINGS;
     const VERSION: &'static str =
         "SELECT IF(VERSION() LIKE '%MariaDB%', VERSION(), CONCAT('MySQL ', VERSION()))";
     const RIGHTS: Option<&'static str> = Some("SHOW GRANTS");

@@ -1,66 +1,82 @@
 //! What a query can say to a database. The doc comments are the user documentation.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::query::AdhocFilter;
 use crate::source::aggregate::Aggregate;
 use crate::source::time::TimeFormat;
 
 /// What a query can say to a SQL database.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Options {
-    /// `builder` makes the statement of the options below, `text` takes it from `sql`. Default `builder`.
+    /// Choose a table and columns, or write SQL.
+    #[schemars(title = "Query by")]
     pub(super) mode: Mode,
-    /// One SELECT, with macros. Mode `text` only.
+    /// One SELECT, with macros.
+    #[schemars(title = "Statement", extend("x-when" = { "mode": ["text"] }))]
     pub(super) sql: String,
-    /// How the rows of a raw statement are read. `time-series`: the time is in the column `time`, columns of numbers
-    /// are values and name their series, columns of text are labels, and one called `metric` names the series. `table`:
-    /// the options `timeColumn`, `valueColumns` and `labelColumns` say which columns count. Default `time-series`; mode
-    /// `text` only.
+    /// How the columns of the answer are read.
+    #[schemars(title = "Format", extend("x-when" = { "mode": ["text"] }))]
     pub(super) format: Format,
-    /// Schema of the table; in MySQL its database. Default empty: where the database looks by itself. Not for SQLite.
+    /// Schema of the table; in MySQL its database. Not for SQLite.
+    #[schemars(title = "Schema", extend("x-empty" = "where the database looks by itself",
+        "x-when" = { "mode": ["builder"] }))]
     pub(super) schema: String,
-    /// Table or view. Mode `builder` only.
+    /// Table or view with a row for each measurement.
+    #[schemars(title = "Table", extend("x-when" = { "mode": ["builder"] }))]
     pub(super) table: String,
-    /// Column of the time: a timestamp, a date, a number since the epoch, or ISO 8601 text. Default `time`.
+    /// Column of the time: a timestamp, a date, a number since the epoch, or ISO 8601 text.
+    #[schemars(title = "Time column")]
     pub(super) time_column: String,
-    /// How times are stored that are numbers or text. Default `auto`.
+    /// How times are stored that are numbers or text.
+    #[schemars(title = "Time format")]
     pub(super) time_format: TimeFormat,
-    /// Columns of values, at most 32; each makes a series of its name. In a `table` none means every column of numbers.
+    /// Columns of numbers; each makes a series of its name. In a `table` none means every column of numbers.
+    #[schemars(title = "Value columns", extend("maxItems" = MAX_COLUMNS, "x-empty" = "none"))]
     pub(super) value_columns: Vec<String>,
-    /// What the database makes of the values of a step: `mean`, `max`, `min`, `sum`, `count`, `p95` (PostgreSQL only),
-    /// `last`, or `none` for the rows as they are. Default `mean`; mode `builder` only.
+    /// What the database makes of the values of a step; `p95` in PostgreSQL only.
+    #[schemars(title = "Aggregate", extend("x-when" = { "mode": ["builder"] }))]
     pub(super) aggregate: Aggregate,
-    /// Columns that split the rows into series, at most 32. In a `table` none means every column of text.
+    /// Columns that split the rows into series. In a `table` none means every column of text.
+    #[schemars(title = "Label columns", extend("maxItems" = MAX_COLUMNS, "x-empty" = "none"))]
     pub(super) label_columns: Vec<String>,
-    /// Conditions on columns, all of which a row must meet. Mode `builder` only.
+    /// Conditions that every row must meet: a column, an operator (`=`, `!=`, `<`, `>`, `=~`, `!~`) and a value.
+    #[schemars(title = "Filters", extend("x-empty" = "none", "x-when" = { "mode": ["builder"] }))]
     pub(super) filters: Vec<AdhocFilter>,
     /// Those of the dashboard. A raw statement takes them at its macro `$__adhocFilters`.
+    #[schemars(title = "Ad-hoc filters", extend("x-not-saved" = true))]
     pub(super) adhoc_filters: Vec<AdhocFilter>,
-    /// Grafana unit id of the values, such as `bytes` or `percent`. Default none.
+    /// Grafana's id of the unit of the values, for example `ms`, `bytes` or `percent`.
+    #[schemars(title = "Unit", extend("x-empty" = "none"))]
     pub(super) unit: String,
 }
 
 /// Where the statement of a query comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Mode {
-    /// From options.
+    /// The statement is made of the options below.
     #[default]
+    #[schemars(title = "Builder")]
     Builder,
-    /// From the user.
+    /// The statement is the user's own.
+    #[schemars(title = "SQL")]
     Text,
 }
 
 /// How rows become series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Format {
-    /// By names and types of the columns.
+    /// The time is in the column `time`, columns of numbers are values and name their series, columns of text are labels, and
+    /// one called `metric` names the series.
     #[default]
+    #[schemars(title = "Time series")]
     TimeSeries,
-    /// By the options of the query.
+    /// The options `timeColumn`, `valueColumns` and `labelColumns` say which columns count.
+    #[schemars(title = "Table")]
     Table,
 }
 

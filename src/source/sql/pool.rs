@@ -15,8 +15,9 @@ use super::failure::{self, Failed};
 use super::rows::{Column, Rows, Value};
 use super::statement::Statement;
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::{Limits, Settings};
-use crate::source::http::Secrets;
+use crate::source::secrets::Secrets;
 
 /// How long an unused session is kept.
 const IDLE: Duration = Duration::from_secs(300);
@@ -34,6 +35,8 @@ pub(super) trait Driver: Sized + Send + Sync + 'static {
     const LABEL: &'static str;
     const DESCRIPTION: &'static str;
     const DIALECT: Dialect;
+    /// The keys of `jsonData` that only it knows.
+    const SETTINGS: OptionsEntry;
     /// Says the version of the server.
     const VERSION: &'static str;
     /// Says what the user may do besides reading tables, a row each, if there is such a statement.
@@ -316,6 +319,7 @@ mod tests {
         const LABEL: &'static str = "";
         const DESCRIPTION: &'static str = "";
         const DIALECT: Dialect = Dialect::Sqlite;
+        const SETTINGS: OptionsEntry = OptionsEntry::of::<NoSettings>();
         const VERSION: &'static str = "";
         const STOPPING: Option<Duration> = if WAITS { None } else { Some(STOPPING) };
         type Session = ();
@@ -355,6 +359,9 @@ mod tests {
             let _ended = self.0.acquire().await;
         }
     }
+
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    struct NoSettings {}
 
     struct Nothing;
 

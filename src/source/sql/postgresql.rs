@@ -24,10 +24,11 @@ use super::arrays::Elements;
 use super::dialect::Dialect;
 use super::pool::{After, Driver, Sink, Trouble};
 use super::rows::{Column, ColumnKind, Value};
-use super::server::{Server, SslMode};
+use super::server::{self, Server, SslMode};
 use super::statement::Statement;
 use super::stream::{self, Reader as _, YIELD_ROWS, bound, hand_over};
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::{ExposeSecret as _, Settings};
 
 const PORT: u16 = 5432;
@@ -98,6 +99,7 @@ impl Driver for Postgresql {
     const LABEL: &'static str = "PostgreSQL";
     const DESCRIPTION: &'static str = "PostgreSQL and TimescaleDB, tables or SQL";
     const DIALECT: Dialect = Dialect::Postgresql;
+    const SETTINGS: OptionsEntry = server::SETTINGS;
     const VERSION: &'static str = "SELECT 'PostgreSQL ' || current_setting('server_version')";
     // A superuser may do all of it, which need not be said one by one.
     const RIGHTS: Option<&'static str> = Some(

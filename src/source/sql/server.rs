@@ -3,9 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Category, Error, Result};
+use crate::query::OptionsEntry;
 use crate::settings::{ExposeSecret as _, SecretString, Settings, TlsSettings};
 
 /// How a database server is reached.
@@ -26,31 +28,43 @@ pub(super) struct Server {
 }
 
 /// How far a server must prove who it is: libpq's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum SslMode {
     /// No TLS at all.
+    #[schemars(title = "disable")]
     Disable,
-    /// TLS where the server offers it, with any certificate. What libpq makes of `allow`, to try without first, would be
-    /// weaker without need.
+    /// TLS where the server offers it, with any certificate.
+    // What libpq makes of `allow`, to try without first, would be weaker without need.
     #[serde(alias = "allow")]
+    #[schemars(title = "prefer")]
     Prefer,
     /// TLS with any certificate.
+    #[schemars(title = "require")]
     Require,
-    /// A certificate of a known authority.
+    /// TLS with a certificate of a known authority.
+    #[schemars(title = "verify-ca")]
     VerifyCa,
-    /// And for this host name.
+    /// TLS with a certificate of a known authority for this host name.
     #[default]
+    #[schemars(title = "verify-full")]
     VerifyFull,
 }
 
 /// The keys of `jsonData` that only servers know.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct Json {
+    /// How far the server must prove who it is: libpq's names.
+    #[schemars(title = "TLS mode")]
     sslmode: SslMode,
+    /// IANA name of the zone that timestamps without one are in.
+    #[schemars(title = "Time zone", example = &"Europe/Berlin", extend("format" = "iana-time-zone", "x-empty" = "UTC"))]
     time_zone: String,
 }
+
+/// What of the data source settings only servers know.
+pub(super) const SETTINGS: OptionsEntry = OptionsEntry::of::<Json>();
 
 /// The time zone of `jsonData.timeZone`, UTC if it is empty.
 ///

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{LockedSqliteHandle, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteTypeInfo};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
 
@@ -28,7 +29,8 @@ use super::server::zone_of;
 use super::statement::Statement;
 use super::stream::{self, bound, hand_over};
 use crate::error::{Category, Error, Result};
-use crate::query::MAX_EXPANDED_BYTES;
+use crate::query::OptionsEntry;
+use crate::query::macros::MAX_EXPANDED_BYTES;
 use crate::settings::Settings;
 
 /// What one statement may be or hold, by the numbers that SQLite has for it (<https://www.sqlite.org/c3ref/c_limit_attached.html>).
@@ -69,12 +71,22 @@ pub(super) struct Sqlite {
 }
 
 /// The keys of `jsonData` that only SQLite knows.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 struct Json {
+    /// Absolute path of the database file on Grafana's machine, below a directory that the operator allows
+    /// (`sqlite_directories` in grafana.ini). It is opened read-only.
+    #[schemars(title = "Path")]
     path: String,
+    /// Only databases below these directories are opened, of those that the operator of Grafana allows
+    /// (`sqlite_directories` in grafana.ini). Absolute paths.
+    #[schemars(title = "Allowed directories", extend("x-empty" = "all that the operator allows"))]
     allowed_directories: Vec<String>,
+    /// Nobody writes to the file: read it without locks. If somebody does, answers are wrong.
+    #[schemars(title = "Immutable")]
     immutable: bool,
+    /// IANA name of the zone that timestamps without one are in.
+    #[schemars(title = "Time zone", example = &"Europe/Berlin", extend("format" = "iana-time-zone", "x-empty" = "UTC"))]
     time_zone: String,
 }
 
@@ -145,6 +157,7 @@ impl Driver for Sqlite {
     const LABEL: &'static str = "SQLite";
     const DESCRIPTION: &'static str = "A SQLite database file on Grafana's machine, opened read-only";
     const DIALECT: Dialect = Dialect::Sqlite;
+    const SETTINGS: OptionsEntry = OptionsEntry::of::<Json>();
     // The second column makes SQLite read the file.
     const VERSION: &'static str =
         "SELECT 'SQLite ' || sqlite_version(), (SELECT count(*) FROM sqlite_schema)";
