@@ -8,7 +8,9 @@
 //! The folder is locked (`flock`) for as long as its process lives, so that what a killed process left behind is told
 //! from what is in use, whatever became of its process id, and is cleared away at the next start.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, DirBuilder, File, Permissions};
+use std::hash::BuildHasher as _;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
@@ -28,15 +30,16 @@ const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 /// the section `[plugin.outrider-outliers-datasource]` of its configuration.
 const LISTEN_TCP: &str = "GF_PLUGIN_LISTEN_TCP";
 
-/// What a folder of ours is called: this, and a number.
+/// What a folder of ours is called: this, and a number in hexadecimal that nobody can guess, since whoever could would
+/// take the names before us.
 const PREFIX: &str = "outrider-plugin-";
 const SOCKET: &str = "grpc.sock";
 
 /// Longest path of a socket that every system takes: macOS has 104 bytes with the final zero, Linux 108.
 const MAX_PATH_BYTES: usize = 103;
 
-/// Names are numbered, so that a taken one is passed over; so many are never in use.
-const MOST_TRIES: u32 = 10_000;
+/// How many names are tried; that one is taken by chance does not happen.
+const MOST_TRIES: u32 = 100;
 
 /// The pause after a connection that could not be taken, doubled up to the second for as long as that lasts.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -150,8 +153,12 @@ fn bind_socket(base: &Path, group: Option<&str>) -> io::Result<Listener> {
 
 impl SocketFolder {
     fn create(base: &Path) -> io::Result<Self> {
-        for number in 0..MOST_TRIES {
-            let path = base.join(format!("{PREFIX}{number}"));
+        Self::create_named(base, random)
+    }
+
+    fn create_named(base: &Path, mut number: impl FnMut() -> u64) -> io::Result<Self> {
+        for _ in 0..MOST_TRIES {
+            let path = base.join(format!("{PREFIX}{:016x}", number()));
             check_path(&path.join(SOCKET))?;
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {}
@@ -165,7 +172,7 @@ impl SocketFolder {
                 return Ok(Self { path, _locked: locked });
             }
         }
-        Err(unusable(base, &format!("has {MOST_TRIES} folders {PREFIX}…; remove them")))
+        Err(unusable(base, &format!("has a folder by each of {MOST_TRIES} random names {PREFIX}…")))
     }
 
     fn socket(&self) -> PathBuf {
@@ -177,6 +184,11 @@ impl Drop for SocketFolder {
     fn drop(&mut self) {
         remove(&self.path);
     }
+}
+
+/// From the system's randomness, which keys the hashes of the standard library.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 /// The folder, open and locked; `None` if someone else has it, or it is not ours or not there.
@@ -198,7 +210,7 @@ fn remove_abandoned(base: &Path) {
             .file_name()
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX))
-            .is_some_and(|number| number.parse::<u32>().is_ok());
+            .is_some_and(|number| u64::from_str_radix(number, 16).is_ok());
         if is_named_so && let Some(_locked) = lock(&entry.path()) {
             tracing::debug!(folder = %entry.path().display(), "removing an abandoned socket");
             remove(&entry.path());
@@ -317,10 +329,29 @@ mod tests {
         fs::write(below("outrider-plugin-1").join("notes"), "mine").unwrap();
         std::os::unix::fs::symlink(below("outrider"), below("outrider-plugin-2")).unwrap();
         let listener = bind_socket(base.path(), None).unwrap();
-        assert_eq!(socket_of(&listener), below("outrider-plugin-0").join(SOCKET));
+        assert!(!below("outrider-plugin-0").exists());
         assert!(std::os::unix::net::UnixStream::connect(socket_of(&listener)).is_ok());
         assert!(below("outrider-plugin-1").join("notes").exists());
         assert!(below("outrider-plugin-x").join(SOCKET).exists() && below("outrider").join(SOCKET).exists());
+    }
+
+    #[test]
+    fn nobody_can_take_all_names_before_us() {
+        let base = tempfile::tempdir().unwrap();
+        for number in 0..3 {
+            fs::create_dir(base.path().join(format!("{PREFIX}{number:016x}"))).unwrap();
+        }
+        let mut next = 0..;
+        let folder = SocketFolder::create_named(base.path(), || next.next().unwrap()).unwrap();
+        assert_eq!(folder.path, base.path().join(format!("{PREFIX}{:016x}", 3)));
+        let folders: Vec<_> = (0..20).map(|_| SocketFolder::create(base.path()).unwrap()).collect();
+        let numbers: Vec<u64> = folders
+            .iter()
+            .map(|folder| folder.path.file_name().unwrap().to_str().unwrap().strip_prefix(PREFIX).unwrap())
+            .map(|number| u64::from_str_radix(number, 16).unwrap())
+            .collect();
+        assert!(numbers.iter().all(|number| *number > 1 << 32), "{numbers:?}");
+        assert!(SocketFolder::create_named(base.path(), || 0).is_err(), "it ends");
     }
 
     #[tokio::test]

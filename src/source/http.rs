@@ -114,10 +114,10 @@ impl HttpRequest {
     /// [`Category::Query`] if it is outside of them.
     pub(super) fn within(mut self, prefixes: &Arc<[String]>) -> Result<Self> {
         if !base_url::is_within(prefixes, &self.url) {
-            let path = one_line(self.url.path(), QUOTED_CHARS);
+            // Not which: that of the settings, which may be a secret, is a part of it.
             return Err(Error::new(
                 Category::Query,
-                format!("the path \"{path}\" is outside of those that the data source allows"),
+                "the path of the query is outside of those that the data source allows",
             )
             .hint("ask below an allowed path, or add this one in the data source settings (allowedPaths)"));
         }
@@ -267,11 +267,13 @@ impl HttpClient {
         Arc::clone(&self.secrets)
     }
 
-    /// What `request` asks, for people: without secrets, the body below.
+    /// What `request` asks, for people: without secrets, the body below. Of the path of the settings only that there is
+    /// one: with some services it is what lets one in, and viewers read this.
     pub(super) fn describe(&self, request: &HttpRequest) -> String {
+        let url = self.base.hiding_path(&request.url);
         let text = match &request.body {
-            None => format!("GET {}", request.url),
-            Some(body) => format!("POST {}\n\n{}", request.url, body.text),
+            None => format!("GET {url}"),
+            Some(body) => format!("POST {url}\n\n{}", body.text),
         };
         self.secrets.scrub(&text)
     }

@@ -8,6 +8,10 @@ use crate::settings::{Auth, ExposeSecret, SecretString, Settings};
 /// Stands where a secret was.
 const REDACTED: &str = "[redacted]";
 
+/// Parts of headers that are shorter are no secrets, but schemes, names and preferences; hiding them everywhere would spoil
+/// messages.
+const SHORTEST_PART: usize = 8;
+
 /// Everything that must not appear in a message, because an upstream may echo what it was sent.
 #[derive(Default)]
 pub(in crate::source) struct Secrets {
@@ -25,7 +29,11 @@ impl Secrets {
             Auth::Basic { password, .. } => plain.push(password.expose_secret().to_owned()),
             Auth::Bearer(token) => plain.push(token.expose_secret().to_owned()),
         }
-        plain.extend(settings.headers.iter().map(|(_, value)| value.expose_secret().to_owned()));
+        // A custom header may have a scheme before the secret, or name several.
+        for (_, value) in &settings.headers {
+            plain.push(value.expose_secret().to_owned());
+            plain.extend(parts(value.expose_secret()));
+        }
         plain.extend(settings.own.secrets().map(|value| value.expose_secret().to_owned()));
         plain.extend(authorization.and_then(|value| value.split_once(' ')).map(|(_, rest)| rest.to_owned()));
         let mut needles: Vec<String> = plain.iter().flat_map(|secret| spellings(secret.trim())).collect();
@@ -65,14 +73,11 @@ impl Secrets {
 
     /// These and the values of headers that say who a user is, of which each part may be echoed.
     pub(in crate::source) fn and<'a>(&self, values: impl Iterator<Item = &'a SecretString>) -> Self {
-        // What is shorter is no secret, but a preference; hiding it everywhere would spoil messages.
-        const SHORTEST: usize = 8;
-        let part = |text: &'a str| {
-            text.split([';', ' ']).map(|part| part.split_once('=').map_or(part, |(_, rest)| rest))
-        };
         let mut needles: Vec<String> = values
-            .flat_map(|value| std::iter::once(value.expose_secret()).chain(part(value.expose_secret())))
-            .filter(|part| part.len() >= SHORTEST)
+            .flat_map(|value| {
+                std::iter::once(value.expose_secret().to_owned()).chain(parts(value.expose_secret()))
+            })
+            .filter(|part| part.len() >= SHORTEST_PART)
             .flat_map(|part| spellings(part.trim()))
             .chain(self.needles.iter().map(|needle| needle.expose_secret().to_owned()))
             .collect();
@@ -108,6 +113,22 @@ impl Secrets {
         let end = scrubbed.len().saturating_sub(longest);
         scrubbed.char_indices().take_while(|(at, c)| at + c.len_utf8() <= end).map(|(_, c)| c).collect()
     }
+}
+
+/// What the value of a header may hold that is secret by itself: `Bearer …`, `Basic …` with the password in it, `key=…`, and
+/// several of these.
+fn parts(value: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in value.split(|c: char| c.is_whitespace() || matches!(c, ';' | ',')) {
+        let named = part.split_once('=').map(|(_, rest)| rest.trim_matches('"'));
+        parts.extend([Some(part), named].into_iter().flatten().map(str::to_owned));
+    }
+    let basic = value.trim().split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let decoded = basic.and_then(|(_, rest)| BASE64_STANDARD.decode(rest.trim()).ok());
+    let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+    parts.extend(decoded.and_then(|text| text.split_once(':').map(|(_, password)| password.to_owned())));
+    parts.retain(|part| part.len() >= SHORTEST_PART);
+    parts
 }
 
 /// For fuzz targets: those of a data source whose token is [`SECRET`](crate::fuzzing::SECRET).
@@ -169,6 +190,28 @@ mod tests {
         let secrets = secrets("p\"w &1");
         let text = secrets.scrub(r#"p"w &1, {"pw":"p\"w &1"}, ?pw=p%22w+%261, Basic dTpw, key-1."#);
         assert_eq!(text, r#"[redacted], {"pw":"[redacted]"}, ?pw=[redacted], Basic [redacted], [redacted]."#);
+    }
+
+    #[test]
+    fn what_custom_headers_hold_is_secret_in_its_parts() {
+        let basic = format!("basic {}", BASE64_STANDARD.encode("user:pass:word-1"));
+        let headers = [
+            ("Authorization", "Bearer right-token-1=="),
+            ("X-Auth", "ApiKey key=\"right-key-2\", app=a"),
+            ("Proxy-Authorization", &basic),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned().into()));
+        let secrets = Secrets::of_settings(&Settings { headers: headers.into(), ..Settings::default() });
+        for echoed in
+            ["right-token-1==", "right-key-2", "pass:word-1", &basic[6..], "Bearer right-token-1==", &basic]
+        {
+            let shown = secrets.scrub(&format!("you sent {echoed}."));
+            assert!(
+                !shown.contains("right") && !shown.contains("pass") && !shown.contains(&basic[6..]),
+                "{shown}"
+            );
+        }
+        assert_eq!(secrets.scrub("the app is a Bearer"), "the app is a Bearer");
     }
 
     #[test]

@@ -196,8 +196,7 @@ async fn the_plugin_judges_what_another_data_source_has() {
 #[tokio::test]
 async fn users_get_what_they_may_see_and_nothing_of_each_other() {
     let server = Upstream::answering(grafana).await;
-    // A path of its own: what counts is scheme, host and port.
-    let plugin = plugin(&[("GF_PLUGIN_GRAFANA_URL", &format!("{}/grafana/", server.url))]).await;
+    let plugin = plugin(&[("GF_PLUGIN_GRAFANA_URL", &format!("{}/", server.url))]).await;
     let ours = data_source(&server.url, "");
     let (one, two) = (("Authorization", "Bearer user-one-token"), ("Cookie", "proxy=user-two-cookie"));
     let three = ("Authorization", "Bearer user-three-token");
@@ -264,6 +263,11 @@ async fn who_a_user_is_is_told_to_grafana_only() {
         let headers = format!("{:?}", seen.headers);
         assert!(!headers.contains("user-one") && !headers.contains("user-two"), "{headers}");
     }
+    // Nor to paths below Grafana's own, which it hands on to where an editor wants.
+    let proxied = data_source(&format!("{}/api/datasources/proxy/uid/x", own.url), "");
+    let error = ask_as(&of_known_grafana, &proxied, &identity).await.error.unwrap();
+    assert!(error.starts_with("[auth] ") && error.contains("grafana_url"), "{error}");
+    assert!(queries(&own).is_empty());
     // Nor where Grafana redirects to.
     let target = elsewhere.url.clone();
     let redirecting = Upstream::answering(move |seen| {

@@ -59,7 +59,9 @@ async fn macros_are_replaced_and_escaped_in_path_params_and_body() {
         ("POST", path, body)
     );
     assert_eq!(seen.headers["content-type"], "application/json");
-    assert_eq!(fetched.executed, format!("POST {}{path}\n\n{body}", upstream.url));
+    // Of the path of the settings is not shown what it is: it may be a secret.
+    let shown = path.replace("/base/", "/…/");
+    assert_eq!(fetched.executed, format!("POST {}{shown}\n\n{body}", upstream.url));
 }
 
 #[tokio::test]

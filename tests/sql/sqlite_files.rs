@@ -138,7 +138,7 @@ async fn sqlite_takes_so_much_memory_and_no_more() {
         let error = ask(&large).await.unwrap_err();
         assert_eq!(error.category(), Category::Limit, "{large}: {error}");
     }
-    let longest = 4 << 20;
+    let longest = 1 << 20;
     let blob = |bytes: usize| format!("SELECT 1 AS time, length(hex(zeroblob({}))) AS n", bytes / 2);
     assert_eq!(ask(&blob(longest - 2)).await.unwrap(), (longest - 2) as f64);
     assert_eq!(ask(&blob(longest + 2)).await.unwrap_err().category(), Category::Limit);
@@ -148,6 +148,12 @@ async fn sqlite_takes_so_much_memory_and_no_more() {
     let like = |length: usize| format!("SELECT 1 AS time, 'a' LIKE '{}' AS n", "%".repeat(length));
     assert_eq!(ask(&like(900)).await.unwrap(), 1.0);
     assert_eq!(ask(&like(1_100)).await.unwrap_err().category(), Category::Query);
+    let regexp = |pattern: &str| format!("SELECT 1 AS time, 'web-1' REGEXP '{pattern}' AS n");
+    assert_eq!(ask(&regexp("^web-[0-9]+$")).await.unwrap(), 1.0);
+    for (pattern, says) in [(r"\w{500}", "too large"), ("a(", "not valid")] {
+        let error = ask(&regexp(pattern)).await.unwrap_err();
+        assert!(error.category() == Category::Query && error.message().contains(says), "{error}");
+    }
     assert_eq!(ask("SELECT 1 AS time, 2 AS n").await.unwrap(), 2.0, "the next one is answered");
 }
 
@@ -166,6 +172,14 @@ async fn the_path_is_shown_to_nobody() {
         wrong.contains("the SQLite database does not accept the query") && !wrong.contains(name),
         "{wrong}"
     );
+    // Tables that are statements tell more than a database holds, the path among it.
+    let table_list = "SELECT 1 AS time, name AS host, 1 AS v FROM pragma_table_list";
+    let built =
+        json!({"kind": "sqlite", "table": "PRAGMA_table_list", "timeColumn": "ncol", "valueColumns": ["wr"]});
+    for refused in [query(table_list), built] {
+        let error = fixture.ask(refused).await.unwrap_err();
+        assert!(error.category() == Category::Query && error.message().contains("pragma_"), "{error}");
+    }
     let reached = format!("{:?}", check(&fixture.settings).await.unwrap());
     assert!(reached.contains("Reached SQLite 3") && !reached.contains(name), "{reached}");
     std::fs::remove_file(&path).unwrap();

@@ -48,20 +48,19 @@ impl Host {
     /// The plugin's token, but for Grafana's own address only: whoever may edit a data source could have it sent
     /// elsewhere otherwise.
     pub(super) fn token_for(&self, url: &str) -> Option<SecretString> {
-        let own = |url: &str| Some(Url::parse(url).ok()?.as_str().trim_end_matches('/').to_owned());
-        self.has(url, own).then(|| self.token.clone()).flatten()
+        self.is_own_address(url).then(|| self.token.clone()).flatten()
     }
 
-    /// Whether `url` is of the scheme, host and port of Grafana itself, so that it may learn who a user is: Grafana
-    /// knows that already, and nobody else shall.
-    pub(super) fn is_own_origin(&self, url: &str) -> bool {
-        self.has(url, |url| Some(Url::parse(url).ok()?.origin()).filter(url::Origin::is_tuple))
-    }
-
-    /// Whether one of Grafana's own addresses is the same as `url` in what `part` takes of both.
-    fn has<T: PartialEq>(&self, url: &str, part: impl Fn(&str) -> Option<T>) -> bool {
-        let wanted = part(url);
-        wanted.is_some() && self.urls.iter().any(|own| part(own) == wanted)
+    /// Whether `url` is Grafana itself, path included, so that it may learn who a user is: Grafana knows that already, and
+    /// nobody else shall. Below other paths it hands requests on, to wherever an editor of data sources wants them
+    /// (`/api/datasources/proxy/…`).
+    pub(super) fn is_own_address(&self, url: &str) -> bool {
+        let address = |url: &str| {
+            let url = Url::parse(url).ok().filter(|url| url.origin().is_tuple())?;
+            Some(url.as_str().trim_end_matches('/').to_owned())
+        };
+        let wanted = address(url);
+        wanted.is_some() && self.urls.iter().any(|own| address(own) == wanted)
     }
 }
 
@@ -90,20 +89,24 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_scheme_host_and_port() {
+    fn an_address_is_scheme_host_port_and_path() {
         let host = Host {
             urls: vec!["http://localhost:3000/sub".into(), "https://g.example".into()],
             ..Host::default()
         };
-        for own in ["http://localhost:3000", "http://LOCALHOST:3000/x", "https://g.example:443/other"] {
-            assert!(host.is_own_origin(own), "{own}");
+        for own in ["http://localhost:3000/sub/", "http://LOCALHOST:3000/x/../sub", "https://g.example:443"] {
+            assert!(host.is_own_address(own), "{own}");
         }
         for other in [
-            "https://localhost:3000",
-            "http://localhost:3001",
-            "http://localhost",
-            "http://localhost.:3000",
-            "http://127.0.0.1:3000",
+            "http://localhost:3000",
+            "http://localhost:3000/sub/api/datasources/proxy/uid/x",
+            "https://g.example/api/datasources/proxy/uid/x",
+            "https://g.example/?x",
+            "https://localhost:3000/sub",
+            "http://localhost:3001/sub",
+            "http://localhost/sub",
+            "http://localhost.:3000/sub",
+            "http://127.0.0.1:3000/sub",
             "https://g.example.evil.example",
             "https://g.example@evil.example",
             "http://g.example:443",
@@ -111,11 +114,11 @@ mod tests {
             "g.example",
             "",
         ] {
-            assert!(!host.is_own_origin(other), "{other}");
+            assert!(!host.is_own_address(other), "{other}");
         }
         let opaque = Host { urls: vec!["data:,x".into(), "no url".into()], ..Host::default() };
-        assert!(!opaque.is_own_origin("data:,x") && !opaque.is_own_origin("no url"));
-        assert!(!Host::default().is_own_origin("http://localhost:3000"));
+        assert!(!opaque.is_own_address("data:,x") && !opaque.is_own_address("no url"));
+        assert!(!Host::default().is_own_address("http://localhost:3000"));
     }
 
     #[test]

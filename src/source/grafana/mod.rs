@@ -47,7 +47,7 @@ pub struct Grafana {
     own_uid: String,
     access: Access,
     /// Whether the URL is Grafana's own, so that it may be told who asks.
-    is_own_origin: bool,
+    is_own_address: bool,
     allowed: Arc<Allowed>,
 }
 
@@ -133,7 +133,7 @@ impl Source for Grafana {
             )
             .hint("choose another data source in the query: one that is not Outrider"));
         }
-        let takes_identity = self.access == Access::Nobody && self.is_own_origin;
+        let takes_identity = self.access == Access::Nobody && self.is_own_address;
         let Some(identity) = caller.identity.as_ref().filter(|_| takes_identity) else {
             return Ok(None);
         };
@@ -151,7 +151,7 @@ impl Source for Grafana {
             client,
             own_uid: self.own_uid.clone(),
             access: Access::User,
-            is_own_origin: true,
+            is_own_address: true,
             allowed: Arc::clone(&self.allowed),
         }))
     }
@@ -281,7 +281,7 @@ impl Grafana {
             (None, None) => (None, Access::Nobody),
         };
         let auth = token.map_or(Auth::None, Auth::Bearer);
-        let is_own_origin = host.is_own_origin(&url);
+        let is_own_address = host.is_own_address(&url);
         let client = HttpClient::new(&Settings { url, auth, ..settings.clone() })?;
         let client = match access {
             // Grafana refuses a token that belongs to another organisation than the one named.
@@ -291,7 +291,7 @@ impl Grafana {
             _ => client,
         };
         let allowed = Arc::new(allowed_uids);
-        Ok(Self { client, own_uid: settings.uid.clone(), access, is_own_origin, allowed })
+        Ok(Self { client, own_uid: settings.uid.clone(), access, is_own_address, allowed })
     }
 
     fn must_be_allowed(&self, target: &Target) -> Result<()> {
@@ -309,7 +309,7 @@ impl Grafana {
         if self.access != Access::Nobody {
             return Ok(());
         }
-        let (what, hint) = if self.is_own_origin {
+        let (what, hint) = if self.is_own_address {
             (
                 "no token is set, and the request does not say who asks",
                 "enter a service account token in the data source settings; alert rules always need one, and Grafana \

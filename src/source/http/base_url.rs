@@ -66,6 +66,17 @@ impl BaseUrl {
         }
     }
 
+    /// `url`, which is below this one, with `…` for the path of this one, if there is any.
+    pub(super) fn hiding_path(&self, url: &Url) -> String {
+        let hidden = self.0.path().trim_end_matches('/');
+        let shown = match url.path().strip_prefix(hidden) {
+            Some(rest) if !hidden.is_empty() => format!("/…{rest}"),
+            _ => url.path().to_owned(),
+        };
+        let params = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}{shown}{params}", url.origin().ascii_serialization())
+    }
+
     /// Whether the path of `url` is this one or below it, however servers decode it.
     pub(super) fn is_above(&self, url: &Url) -> bool {
         is_below(self.0.path().trim_end_matches('/'), url.path()) && !climbs(&fully_decoded(url.path()))
@@ -200,6 +211,17 @@ mod tests {
 
     fn below(base: &str, path: &str) -> Result<String> {
         BaseUrl::parse(base).unwrap().below(path, &[]).map(String::from)
+    }
+
+    #[test]
+    fn the_path_of_the_settings_is_not_shown() {
+        let shown = |base: &str, path: &str| {
+            let base = BaseUrl::parse(base).unwrap();
+            base.hiding_path(&base.below(path, &[("a".to_owned(), "b c".to_owned())]).unwrap())
+        };
+        assert_eq!(shown("http://h:81/hook/right-path/", "/query"), "http://h:81/…/query?a=b+c");
+        assert_eq!(shown("http://h/hook/right-path", ""), "http://h/…?a=b+c");
+        assert_eq!(shown("http://h", "/query"), "http://h/query?a=b+c");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) fn query(
     now_ms: i64,
 ) -> Result<Option<String>> {
     let text = sql::text_of(options, Language::Flux)?;
-    // Before macros are replaced: what they become is quoted, and may hold any word.
+    // Before macros are replaced: what they become may hold any word, but is nothing to call even in quotes of the text.
     flux_guard::check(text)?;
     // A text that names the step aggregates by it.
     let aggregates =
@@ -62,10 +62,6 @@ pub(super) fn query(
         ("interval", None) => Ok(Some(format!("{}ms", request.step_ms))),
         _ => Ok(None),
     };
-    let text = expand_with(text, &window.macros(request), str::to_owned, own)?;
-    if !options.adhoc_filters.is_empty() && !has_filters.get() {
-        return Err(unused_filters("|> filter(fn: (r) => $__adhocFilters)"));
-    }
     let time = |ms: i64| {
         chrono::DateTime::from_timestamp_millis(ms)
             .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
@@ -81,7 +77,13 @@ pub(super) fn query(
         ("v.bucket", quote::flux(place.bucket)),
         ("v.organization", quote::flux(place.organization)),
     ];
-    let text = values.iter().try_fold(text, |text, (name, value)| replace_word(&text, name, value))?;
+    // The words first: in the filters they are a value's own.
+    let text =
+        values.iter().try_fold(text.to_owned(), |text, (name, value)| replace_word(&text, name, value))?;
+    let text = expand_with(&text, &window.macros(request), str::to_owned, own)?;
+    if !options.adhoc_filters.is_empty() && !has_filters.get() {
+        return Err(unused_filters("|> filter(fn: (r) => $__adhocFilters)"));
+    }
     Ok(Some(text))
 }
 
@@ -105,20 +107,24 @@ fn replace_word(text: &str, name: &str, value: &str) -> Result<String> {
     Ok(out)
 }
 
-/// Conditions on a row `r`.
+/// Conditions on a row `r`. Nothing in them can be called, wherever the macro stands: within quotes of the text the quotes
+/// here would end those, and what they hold would be code.
 fn conditions(filters: &[AdhocFilter]) -> Result<String> {
     let mut all = Vec::new();
     for filter in filters {
         let symbol = filter.operator.symbol();
         let value = match filter.operator {
-            FilterOperator::Equal | FilterOperator::NotEqual => quote::flux(&filter.value),
+            FilterOperator::Equal | FilterOperator::NotEqual => quote::flux_inert(&filter.value),
             FilterOperator::Less | FilterOperator::Greater => {
-                quote::number(&filter.value).map_or_else(|| quote::flux(&filter.value), str::to_owned)
+                quote::number(&filter.value).map_or_else(|| quote::flux_inert(&filter.value), str::to_owned)
             }
-            FilterOperator::Matches | FilterOperator::NotMatches => quote::regex(&filter.value)?,
+            FilterOperator::Matches | FilterOperator::NotMatches => {
+                flux_guard::check_pattern(&filter.value)?;
+                quote::regex(&filter.value)?.replace('"', "\\x22")
+            }
         };
         let symbol = if symbol == "=" { "==" } else { symbol };
-        all.push(format!("r[{}] {symbol} {value}", quote::flux(&filter.key)));
+        all.push(format!("r[{}] {symbol} {value}", quote::flux_inert(&filter.key)));
     }
     Ok(if all.is_empty() { "true".to_owned() } else { format!("({})", all.join(" and ")) })
 }
@@ -416,7 +422,7 @@ mod tests {
         assert_eq!(
             text(json!({"text": flux, "adhocFilters": filters})).unwrap().unwrap(),
             "from(bucket: \"my \\\"bucket\\\"\") |> range(start: 2023-11-14T22:14:00.000Z, stop: 2023-11-14T22:16:00.000Z) \
-             |> filter(fn: (r) => (r[\"ho\\\"st\"] == \"a\\x24{x}\" and r[\"n\"] < 5 and r[\"r\"] =~ /\\x2Fx/)) \
+             |> filter(fn: (r) => (r[\"ho\\x22st\"] == \"a\\x24\\x7Bx\\x7D\" and r[\"n\"] < 5 and r[\"r\"] =~ /\\x2Fx/)) \
              |> aggregateWindow(every: 60000ms, fn: mean, timeSrc: \"_start\") // dev.bucket v.bucketX"
         );
         let raw = text(json!({"text": "stop: v.timeRangeStop, $__adhocFilters"})).unwrap().unwrap();
@@ -424,6 +430,25 @@ mod tests {
         assert!(text(json!({"text": ""})).unwrap_err().to_string().contains("Flux"));
         let unused = text(json!({"text": "x", "adhocFilters": filters})).unwrap_err();
         assert!(unused.to_string().contains("$__adhocFilters"), "{unused}");
+    }
+
+    /// A macro within quotes of the text: its own quotes end those, so that keys and values stand where code does.
+    #[test]
+    fn filters_hold_nothing_to_call_even_in_quotes() {
+        let filters = |key: &str, operator: &str, value: &str| {
+            let filters = json!([{"key": key, "operator": operator, "value": value}]);
+            text(json!({"text": "x = \"$__adhocFilters\"", "adhocFilters": filters}))
+        };
+        let asked = filters("+", "=", " f(a: b) |> g()\ny = v.bucket").unwrap().unwrap();
+        assert_eq!(
+            asked,
+            "x = \"(r[\"\\x2B\"] == \" f\\x28a\\x3A b\\x29 \\x7C\\x3E g\\x28\\x29\\x0Ay \\x3D v.bucket\")\""
+        );
+        assert_eq!(filters("k", "<", "1e(").unwrap().unwrap(), "x = \"(r[\"k\"] < \"1e\\x28\")\"");
+        let quoted = filters("k", "=~", "a\"b").unwrap().unwrap();
+        assert_eq!(quoted, "x = \"(r[\"k\"] =~ /a\\x22b/)\"");
+        let error = filters("k", "=~", "a|to(b)").unwrap_err();
+        assert!(error.to_string().contains("the word to"), "{error}");
     }
 
     proptest! {

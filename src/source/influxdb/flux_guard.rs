@@ -2,16 +2,17 @@
 //! to a bucket, post to any address, read other databases and the server's own secrets.
 //!
 //! What can do so is in packages, which a text must import, and imports stand at its beginning only, where nothing is
-//! ambiguous: only packages that compute are let through. What is left are three functions that need no import: `to` and
-//! `wideTo`, which write, and `from`, which asks another server where it has a `host`. Further down
-//! strings, comments, divisions and regular expressions can only be told apart by reading as Flux does; so these words are
+//! ambiguous: only packages that compute are let through. Attributes (`@edition("…")`) may stand before each of them and
+//! are refused, so that nothing hides behind one. What is left are functions that need no import: `to` and
+//! `wideTo`, which write, and `from`, `buckets` and `cardinality`, which ask another server where they have a `host`.
+//! Further down strings, comments, divisions and regular expressions can only be told apart by reading as Flux does; so these words are
 //! refused wherever they could be code, whatever is around them. The macros of a text are still in it: what they become is
-//! quoted.
+//! nothing that could be called, not even within quotes (see [`super::quote::flux_inert`] and [`check_pattern`]).
 
 use crate::error::{Category, Error, Result, shortened};
 
 /// Packages that compute. None of them can be asked for `to`.
-const PACKAGES: [&str; 24] = [
+const PACKAGES: [&str; 23] = [
     "array",
     "bitwise",
     "contrib/anaisdg/anomalydetection",
@@ -26,7 +27,6 @@ const PACKAGES: [&str; 24] = [
     "experimental/date/boundaries",
     "experimental/geo",
     "generate",
-    "influxdata/influxdb/sample",
     "influxdata/influxdb/schema",
     "interpolate",
     "join",
@@ -49,6 +49,31 @@ const QUOTED_CHARS: usize = 60;
 /// [`Category::Query`] naming what is refused.
 pub(super) fn check(text: &str) -> Result<()> {
     let body = check_imports(text)?;
+    if has_attribute(body) {
+        return Err(refused("an attribute (@…)", "leave it away"));
+    }
+    check_words(body)
+}
+
+/// Checks a regular expression that a macro is to become. Where the macro stands in quotes of the text, the expression is
+/// no longer in its own.
+///
+/// # Errors
+/// [`Category::Query`] naming what is refused.
+pub(super) fn check_pattern(pattern: &str) -> Result<()> {
+    // Whatever stands around it: a word that is the whole pattern could be a name as well.
+    let calls = ["to", "wideTo", "from", "buckets", "cardinality", "import"];
+    match words(pattern).into_iter().map(|word| word.of(pattern)).find(|word| calls.contains(word)) {
+        None => Ok(()),
+        Some(word) => Err(Error::new(
+            Category::Query,
+            format!("the regular expression of a filter holds the word {word}, which Flux could take for a function"),
+        )
+        .hint(format!("write it with brackets, as in {}[{}]", &word[..word.len() - 1], &word[word.len() - 1..]))),
+    }
+}
+
+fn check_words(body: &str) -> Result<()> {
     for word in words(body) {
         match word.of(body) {
             name @ ("to" | "wideTo") if may_be_code(body, word) => {
@@ -65,10 +90,30 @@ pub(super) fn check(text: &str) -> Result<()> {
                     "name the bucket in it, as text or as v.bucket, and nothing else",
                 ));
             }
+            name @ ("buckets" | "cardinality") if may_be_code(body, word) && !is_member(body, word) => {
+                return Err(refused(
+                    &format!("the word {name}, a function that can ask another server"),
+                    &format!("leave it away; a column of that name is r[\"{name}\"]"),
+                ));
+            }
+            "import" if may_be_code(body, word) => {
+                return Err(refused(
+                    "the word import behind the beginning",
+                    "write imports before everything else",
+                ));
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Whether an attribute could begin somewhere: at the beginning of a line, or behind the parentheses of another one.
+fn has_attribute(body: &str) -> bool {
+    body.match_indices('@').any(|(at, _)| {
+        let before = body[..at].trim_end_matches([' ', '\t']);
+        before.is_empty() || before.ends_with(['\n', '\r', ')', ';', '}'])
+    })
 }
 
 fn refused(what: &str, hint: &str) -> Error {
@@ -162,9 +207,12 @@ fn may_be_code(text: &str, word: Word) -> bool {
     !(follows_word && after.starts_with(|c: char| is_in_word(c) || c == '"'))
 }
 
-/// Whether a word is what a package has: `array.from`.
+/// Whether a word is what a package has: `array.from`, in one piece. A point that stands apart may end a comment, and one
+/// behind digits a number.
 fn is_member(text: &str, word: Word) -> bool {
-    text[..word.begin].trim_end().ends_with('.')
+    let Some(owner) = text[..word.begin].strip_suffix('.') else { return false };
+    let begin = owner.trim_end_matches(is_in_word).len();
+    owner[begin..].starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
 /// Whether the arguments that `text` begins with are a bucket and nothing else: by its name, or by a value such as
@@ -220,6 +268,8 @@ mod tests {
             "from(bucket: \"my \\\"bucket\\\"\")\nfrom(bucketID: \"00\")",
             "from ( bucket : \"b\" ) |> top(n: 3) |> toFloat() |> today()",
             "from(bucket: \"$__interval\") |> filter(fn: (r) => $__adhocFilters)",
+            "from(bucket: \"b\") |> filter(fn: (r) => r._field == \"power import\" or r.mail == \"a@b.example\") // @ noon",
+            "x = r.cardinality + r[\"buckets\"] + f(buckets: 3)",
             "",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
@@ -262,10 +312,39 @@ mod tests {
             "from(bucket: \"${from(bucket: x)}\")",
             "get = from\nget(bucket: \"b\", host: \"http://elsewhere\")",
             "x = {from}",
+            // An attribute before an import, a package or a statement.
+            "@edition(\"2022.1\")\nimport \"strings\"",
+            "@edition(\"2022.1\") import \"x\"",
+            "@a\npackage p\nimport \"x\"",
+            "import \"math\"\n@a(\"b\")\nimport \"x\"",
+            "x = 1\n  @a y = 2",
+            "x = 1\nimport \"x\"",
+            "; import \"x\"",
+            // Functions without an import that take a host.
+            "buckets()",
+            "buckets(host: \"http://elsewhere\")",
+            "list = buckets",
+            "cardinality(bucket: \"b\", start: -1h, host: \"http://elsewhere\")",
+            "import \"influxdata/influxdb/sample\"",
+            // A point that ends a comment or a number makes no member.
+            "x = 1 // so.\nfrom(bucket: \"b\", host: \"http://elsewhere\")",
+            "x = 1.from(bucket: \"b\", host: \"http://elsewhere\")",
+            "x = 1. buckets()",
         ] {
             let error = check(text).map_err(|error| error.to_string());
             assert!(error.is_err(), "let through: {text}");
             assert!(error.unwrap_err().starts_with("[query] the query holds"), "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_filters_name_no_function() {
+        for pattern in ["web-.*", "^(total|tokyo)$", "t[o]", ""] {
+            assert_eq!(check_pattern(pattern), Ok(()), "{pattern}");
+        }
+        for pattern in ["^(to|fro)$", "from", "import", "x wideTo(", "buckets|y"] {
+            let error = check_pattern(pattern).map_err(|error| error.to_string());
+            assert!(error.is_err_and(|error| error.contains("with brackets")), "{pattern}");
         }
     }
 

@@ -4,6 +4,8 @@
 //! expression, while other readers take `\\` as a pair. What is written here never has a backslash before a slash or
 //! another backslash, and so means the same to both.
 
+use std::fmt::Write as _;
+
 use crate::error::{Category, Error, Result};
 
 /// The longest number that is written without quotes.
@@ -107,6 +109,24 @@ pub(super) fn flux(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A text in Flux that is harmless within other quotes as well, where its own would end them and what it holds be code:
+/// words, but nothing to call, join or assign them with. All else is written by number.
+pub(super) fn flux_inert(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            ' ' | '_' | '.' | '-' => out.push(c),
+            c if c.is_ascii() && !c.is_ascii_alphanumeric() => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\x{:02X}", u32::from(c));
+            }
             c => out.push(c),
         }
     }

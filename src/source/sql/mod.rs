@@ -12,6 +12,7 @@
 //! | `stream` | answer → rows of values |
 //! | `arrays` | many rows of PostgreSQL as one |
 //! | `rows` | rows of values → series |
+//! | `regexp` | SQLite's `REGEXP`, of bounded memory |
 //! | `discover` | question → choices |
 //! | `failure` | the database's errors → categories |
 //! | `server` | settings → address, user, TLS |
@@ -30,6 +31,7 @@ mod mysql;
 mod options;
 mod pool;
 mod postgresql;
+mod regexp;
 mod rows;
 mod server;
 mod sqlite;

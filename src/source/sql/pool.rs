@@ -41,6 +41,9 @@ pub(super) trait Driver: Sized + Send + Sync + 'static {
     const VERSION: &'static str;
     /// Says what the user may do besides reading tables, a row each, if there is such a statement.
     const RIGHTS: Option<&'static str> = None;
+    /// How long stopping a statement may keep its place from others. `None` until it has stopped: where it goes on here
+    /// and not in a server, the next one would come on top of it.
+    const STOPPING: Option<Duration> = Some(STOPPING);
     /// A connection, set up to read only.
     type Session: Send + 'static;
 
@@ -293,9 +296,103 @@ impl<D: Driver> Drop for Lease<D> {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (driver, permit) = (Arc::clone(&self.driver), self.permit.take());
         runtime.spawn(async move {
-            // Best effort: a server that cannot be reached has its own time-out.
-            let _ = tokio::time::timeout(STOPPING, driver.stop(session)).await;
+            match D::STOPPING {
+                // Best effort: a server that cannot be reached has its own time-out.
+                Some(most) => drop(tokio::time::timeout(most, driver.stop(session)).await),
+                None => driver.stop(session).await,
+            }
             drop(permit);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database whose statements end once they are let go, whoever waits for them.
+    struct Stubborn<const WAITS: bool>(Arc<Semaphore>);
+
+    #[async_trait]
+    impl<const WAITS: bool> Driver for Stubborn<WAITS> {
+        const KIND: &'static str = "stubborn";
+        const LABEL: &'static str = "";
+        const DESCRIPTION: &'static str = "";
+        const DIALECT: Dialect = Dialect::Sqlite;
+        const SETTINGS: OptionsEntry = OptionsEntry::of::<NoSettings>();
+        const VERSION: &'static str = "";
+        const STOPPING: Option<Duration> = if WAITS { None } else { Some(STOPPING) };
+        type Session = ();
+
+        fn new(_settings: &Settings) -> Result<Self> {
+            Ok(Self(Arc::new(Semaphore::new(0))))
+        }
+
+        fn place(&self) -> String {
+            "the stubborn database".to_owned()
+        }
+
+        fn zone(&self) -> chrono_tz::Tz {
+            chrono_tz::Tz::UTC
+        }
+
+        async fn open(&self) -> Result<(), Trouble> {
+            Ok(())
+        }
+
+        async fn is_alive(&self, _session: &mut ()) -> bool {
+            true
+        }
+
+        async fn run(
+            &self,
+            _session: &mut (),
+            _statement: &Statement,
+            _sink: &mut (dyn Sink + Send),
+        ) -> Result<After, Trouble> {
+            std::future::pending().await
+        }
+
+        async fn close(&self, _session: ()) {}
+
+        async fn stop(&self, _session: ()) {
+            let _ended = self.0.acquire().await;
+        }
+    }
+
+    #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    struct NoSettings {}
+
+    struct Nothing;
+
+    impl Sink for Nothing {
+        fn begin(&mut self, _columns: Vec<Column>) {}
+
+        fn row(&mut self, _row: &[Value<'_>]) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whether the place of a cancelled statement is free a minute later, and once it has ended.
+    async fn is_free<const WAITS: bool>() -> (bool, bool) {
+        let mut settings = Settings::default();
+        settings.limits.max_concurrent_requests = 1;
+        let driver = Stubborn::<WAITS>::new(&settings).unwrap();
+        let ended = Arc::clone(&driver.0);
+        let pool = Pool::new(driver, &settings, Secrets::default());
+        let statement = Statement::plain("SELECT 1".to_owned());
+        let query = pool.query(&statement, || Nothing);
+        assert!(tokio::time::timeout(Duration::from_millis(10), query).await.is_err());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let while_busy = pool.under_way.available_permits() == 1;
+        ended.add_permits(1);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (while_busy, pool.under_way.available_permits() == 1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_statement_that_runs_here_keeps_its_place_until_it_has_stopped() {
+        assert_eq!(is_free::<true>().await, (false, true));
+        assert_eq!(is_free::<false>().await, (true, true), "what runs in a server does not");
     }
 }

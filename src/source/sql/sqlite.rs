@@ -23,6 +23,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueR
 
 use super::dialect::Dialect;
 use super::pool::{After, Driver, Sink, Trouble};
+use super::regexp;
 use super::rows::{ColumnKind, Value};
 use super::server::zone_of;
 use super::statement::Statement;
@@ -34,8 +35,9 @@ use crate::settings::Settings;
 
 /// What one statement may be or hold, by the numbers that SQLite has for it (<https://www.sqlite.org/c3ref/c_limit_attached.html>).
 const LIMITS: [(i32, usize); 8] = [
-    // A text, a blob or a row in bytes.
-    (libsqlite3_sys::SQLITE_LIMIT_LENGTH, 4 << 20),
+    // A text, a blob or a row in bytes. What a function does with two of them cannot be stopped, and takes time with the
+    // product of both lengths (`instr`).
+    (libsqlite3_sys::SQLITE_LIMIT_LENGTH, 1 << 20),
     (libsqlite3_sys::SQLITE_LIMIT_SQL_LENGTH, MAX_EXPANDED_BYTES),
     (libsqlite3_sys::SQLITE_LIMIT_EXPR_DEPTH, 500),
     (libsqlite3_sys::SQLITE_LIMIT_COMPOUND_SELECT, 100),
@@ -159,6 +161,8 @@ impl Driver for Sqlite {
     // The second column makes SQLite read the file.
     const VERSION: &'static str =
         "SELECT 'SQLite ' || sqlite_version(), (SELECT count(*) FROM sqlite_schema)";
+    // Its thread is ours.
+    const STOPPING: Option<Duration> = None;
     type Session = Session;
 
     fn new(settings: &Settings) -> Result<Self> {
@@ -228,13 +232,13 @@ impl Driver for Sqlite {
             .pragma("mmap_size", "0")
             .pragma("temp_store", "MEMORY")
             .pragma("hard_heap_limit", self.heap_bytes.to_string())
-            .with_regexp()
             .disable_statement_logging();
         let mut connection = options.connect().await?;
         let given_up = Arc::new(AtomicBool::new(false));
         let looked_at = Arc::clone(&given_up);
         let mut handle = connection.lock_handle().await?;
         limit(&mut handle);
+        regexp::register(&mut handle, Arc::clone(&given_up))?;
         handle.set_progress_handler(STEPS_PER_LOOK, move || !looked_at.load(Ordering::Relaxed));
         drop(handle);
         Ok(Session { connection, given_up })

@@ -123,6 +123,7 @@ pub(super) fn table(dialect: Dialect, schema: &str, table: &str) -> Result<Strin
             Error::new(Category::Query, "the query names no table").hint("choose a table in the query")
         );
     }
+    guard::check_table(dialect, table)?;
     if schema.is_empty() {
         return Ok(dialect.name(table));
     }
