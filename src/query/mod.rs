@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub use duration::DurationMs;
 pub use filter::{AdhocFilter, FilterOperator};
+pub(crate) use length::{check_json, check_text};
 pub(crate) use macros::{MAX_EXPANDED_BYTES, check_expanded};
 pub use macros::{MacroValues, expand, expand_with};
 pub use options::{Kind, Parsed, Ratio, Whole, parse_options};
@@ -264,6 +265,7 @@ impl Query {
     /// [`Category::Query`] naming the option, what is wrong with it and what is allowed, [`Category::Limit`] if it is too
     /// long. The JSON itself is never repeated in the message.
     pub fn parse(json: &[u8]) -> Result<Self> {
+        check_json("the query", json)?;
         let text = json.trim_ascii();
         let value = if text.is_empty() {
             Value::Null
