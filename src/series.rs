@@ -2,7 +2,7 @@
 
 pub use outrider_detect::series::{
     Labels, Mended, Points, Rise, Series, TimeRange, keep_known, looks_like_counter, rate, regular_step_ms,
-    rises,
+    rises, text_bytes,
 };
 
 /// The unit of the rate of values of `unit`, both Grafana's ids; `None` where Grafana has none.

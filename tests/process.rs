@@ -138,9 +138,12 @@ async fn every_service_answers() {
 #[tokio::test]
 async fn a_request_of_5_mib_is_taken() {
     let plugin = launch(&[]).await;
-    let long = json!({"note": "x".repeat(5 * 1024 * 1024)});
-    let answer = plugin.query(context(&json!({})), RANGE, &long).await.unwrap();
-    assert_eq!(answer.error, None);
+    let long = json!({"note": "x".repeat(1_800_000)});
+    let queries = [("A", &long), ("B", &long), ("C", &long)];
+    let answers = plugin.query_all(context(&json!({})), RANGE, &queries, &[]).await.unwrap();
+    for (ref_id, _) in queries {
+        assert_eq!(answers[ref_id].error, None);
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,9 @@ use crate::source;
 /// Points of a panel that does not say how many it can show.
 const DEFAULT_MAX_DATA_POINTS: usize = 1_000;
 
+/// The most queries of a request, each of which is a task of its own.
+const MAX_QUERIES: usize = 1_000;
+
 /// How much of a refId, which may be any text, is logged.
 const REF_ID_CHARS: usize = 100;
 
@@ -55,8 +58,10 @@ impl Data for DataService {
         // Dropped with this future when Grafana goes away, and every task with it.
         let mut tasks = JoinSet::new();
         let mut ref_ids = HashMap::with_capacity(queries.len());
-        for query in queries {
-            let (shared, connected, ref_id) = (self.shared.clone(), connected.clone(), query.ref_id.clone());
+        for (number, query) in queries.into_iter().enumerate() {
+            let allowed = if number < MAX_QUERIES { Ok(()) } else { Err(too_many_queries()) };
+            let connected = allowed.and_then(|()| connected.clone());
+            let (shared, ref_id) = (self.shared.clone(), query.ref_id.clone());
             let task = tasks.spawn(async move { answer(&shared, connected, query, for_expression).await });
             ref_ids.insert(task.id(), ref_id);
         }
@@ -71,6 +76,11 @@ impl Data for DataService {
         }
         Ok(Response::new(QueryDataResponse { responses }))
     }
+}
+
+fn too_many_queries() -> Error {
+    Error::new(Category::Limit, format!("the request has more than {MAX_QUERIES} queries"))
+        .hint("ask for less in one panel")
 }
 
 impl DataService {
@@ -267,6 +277,28 @@ mod tests {
             );
             assert!(response.frames.is_empty());
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_or_too_many_is_refused_alone() {
+        let service = DataService::new(Shared::new().unwrap());
+        let long = format!(r#"{{"source":{{"where":[{}0]}}}}"#, "0,".repeat(2 << 20));
+        let queries = [("A", "{}"), ("B", long.as_str())];
+        let responses = service.query_data(request(&queries)).await.unwrap().into_inner().responses;
+        assert_eq!(responses["A"].error, "");
+        assert!(
+            responses["B"].error.starts_with("[limit] the query has more than"),
+            "{}",
+            responses["B"].error
+        );
+
+        let ref_ids: Vec<String> = (0..=MAX_QUERIES).map(|number| number.to_string()).collect();
+        // Refused as well, but by their own words.
+        let queries: Vec<(&str, &str)> =
+            ref_ids.iter().map(|ref_id| (ref_id.as_str(), "{not json")).collect();
+        let responses = service.query_data(request(&queries)).await.unwrap().into_inner().responses;
+        assert!(responses["999"].error.starts_with("[query] "), "{}", responses["999"].error);
+        assert!(responses["1000"].error.starts_with("[limit] the request has more than 1000 queries"));
     }
 
     /// The upstream answers only when both queries have reached it; asked one after the other, the first times out.

@@ -29,7 +29,7 @@ impl DiagnosticsService {
         let context = request.plugin_context.as_ref();
         let caller = caller::of(context, request.headers.iter().map(|(name, value)| (name, Some(value))));
         let connected = self.shared.instances.get(context, &self.shared.metrics)?.for_caller(&caller)?;
-        connected.source.check().await
+        self.shared.engine.within_bounds(connected.source.check()).await
     }
 }
 
@@ -71,5 +71,50 @@ impl Diagnostics for DiagnosticsService {
         self.shared.metrics.follow_memory(self.shared.engine.memory());
         let text = self.shared.metrics.encode().map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(CollectMetricsResponse { metrics: Some(Payload { prometheus: text.into_bytes() }) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::routing::get;
+    use grafana_plugin_sdk::pluginv2::{DataSourceInstanceSettings, PluginContext};
+
+    use super::*;
+    use crate::budget::Memory;
+    use crate::engine::{Clock, Engine, Workers};
+    use crate::error::Category;
+
+    /// What "Save & test" says of a SimpleJSON server at the path `of`, with so much memory and time.
+    async fn checked(of: &str, bytes: usize, time: Duration) -> Result<Reached> {
+        let upstream = Router::new()
+            .route("/large", get(|| async { "x".repeat(4 << 20) }))
+            .route("/silent", get(std::future::pending::<String>));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/{of}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, upstream).await });
+        let engine = Engine::new(Workers::default(), 0, Clock::system()).bounded(Memory::of(bytes), time);
+        let metrics = Arc::new(super::super::metrics::Metrics::new().unwrap());
+        let shared = Shared { engine, metrics, ..Shared::new().unwrap() };
+        let settings = DataSourceInstanceSettings {
+            url,
+            json_data: br#"{"source": "simple-json", "timeout": 30}"#.to_vec(),
+            ..DataSourceInstanceSettings::default()
+        };
+        let context =
+            PluginContext { data_source_instance_settings: Some(settings), ..PluginContext::default() };
+        let request = CheckHealthRequest { plugin_context: Some(context), ..CheckHealthRequest::default() };
+        DiagnosticsService::new(shared).check(&request).await
+    }
+
+    #[tokio::test]
+    async fn save_and_test_is_within_the_bounds_of_queries() {
+        let error = checked("large", 1 << 20, Duration::from_secs(60)).await.unwrap_err();
+        assert!(error.category() == Category::Limit && error.to_string().contains("memory_mib"), "{error}");
+        let error = checked("silent", 64 << 20, Duration::from_millis(200)).await.unwrap_err();
+        assert!(error.category() == Category::Limit && error.to_string().contains("query_secs"), "{error}");
     }
 }

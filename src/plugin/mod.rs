@@ -41,9 +41,9 @@ use listener::Listener;
 use metrics::Metrics;
 use operator::Environment;
 
-/// Largest request taken. Go plugins take 16 MiB; tonic's own default of 4 MiB fails on dashboards with many long
-/// queries.
-const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+/// Largest request taken, as of plugins in Go; tonic's own default of 4 MiB fails on dashboards with many long queries. What
+/// one query may have of it, `query/length.rs` says.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// How long running queries may take to end once shutdown was asked for. The host kills after two seconds.
 const DRAIN_TIME: Duration = Duration::from_millis(1_000);

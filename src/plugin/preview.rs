@@ -3,10 +3,11 @@
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::error::{Category, Error, Result};
-use crate::query::Query;
+use crate::query::{Query, check_json};
 use crate::series::{Series, TimeRange};
 use crate::source::{AnySource, FetchRequest, Fetched, select};
 
@@ -25,7 +26,7 @@ const MAX_RANGE_MS: i64 = 31 * 86_400_000;
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
     /// As it would be saved, its variables replaced.
-    query: Value,
+    query: Box<RawValue>,
     /// Ms since the epoch; the last hours where it is absent.
     #[serde(default)]
     from: Option<i64>,
@@ -35,8 +36,9 @@ pub(super) struct Asked {
 
 impl Asked {
     /// # Errors
-    /// [`Category::Query`] if the body of the question is not in this form.
+    /// [`Category::Query`] if the body of the question is not in this form, [`Category::Limit`] if it is too long.
     pub(super) fn parse(body: &[u8]) -> Result<Self> {
+        check_json("the question for a preview", body)?;
         serde_json::from_slice(body).map_err(|error| {
             Error::new(Category::Query, format!("the question for a preview cannot be read: {error}"))
                 .hint("send {\"query\": …, \"from\": ms, \"to\": ms}")
@@ -48,7 +50,7 @@ impl Asked {
     /// # Errors
     /// Those of the query, and of asking.
     pub(super) async fn answer(&self, own: &std::sync::Arc<dyn AnySource>, now_ms: i64) -> Result<Value> {
-        let query = Query::parse(self.query.to_string().as_bytes())?;
+        let query = Query::parse(self.query.get().as_bytes())?;
         let prepared = select(own, &query.source)?.prepare(&query.source)?;
         let fetched = prepared.fetch(&self.request(now_ms)?).await?;
         Ok(shown(&fetched, prepared.unknown_options()))
@@ -146,8 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn a_long_question_is_refused_before_it_is_read() {
+        let body = format!(r#"{{"query": {{"source": {{"where": [{}0]}}}}}}"#, "0,".repeat(1 << 20));
+        let error = Asked::parse(body.as_bytes()).unwrap_err();
+        assert_eq!(error.category(), Category::Limit, "{error}");
+    }
+
+    #[test]
     fn a_long_range_is_cut_to_its_end() {
-        let asked = Asked { query: json!({}), from: Some(0), to: Some(NOW) };
+        let asked = Asked { query: RawValue::NULL.to_owned(), from: Some(0), to: Some(NOW) };
         let request = asked.request(NOW).unwrap();
         assert!(request.range.len_ms() <= MAX_RANGE_MS + request.step_ms && request.range.to_ms == NOW);
         assert_eq!(request.range.from_ms % request.step_ms, 0);

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::{Shared, caller, preview};
 use crate::detector::DETECTORS;
 use crate::error::{Category, Error, Result, list_names};
-use crate::query::Kind;
+use crate::query::{Kind, check_text};
 use crate::source::{self, Choice, Question, SOURCES};
 
 #[derive(Debug)]
@@ -31,6 +31,11 @@ impl ResourceService {
     }
 
     async fn answer(&self, request: &CallResourceRequest) -> (u16, Value) {
+        let lengths =
+            check_text("the path", &request.path).and_then(|()| check_text("the URL", &request.url));
+        if let Err(error) = lengths {
+            return (error.category().http_status(), json!({"error": error.to_string()}));
+        }
         let path = request.path.trim_matches('/');
         if path == "preview" && request.method.eq_ignore_ascii_case("POST") {
             return match self.preview(request).await {
@@ -121,5 +126,33 @@ impl Resource for ResourceService {
             body: body.to_string().into(),
         };
         Ok(Response::new(Box::pin(futures_util::stream::iter([Ok(response)]))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_too_long_is_refused_before_it_is_read() {
+        let service = ResourceService::new(Shared::new().unwrap());
+        let long = "x".repeat(1 << 20);
+        let zeros = format!(r#"{{"query": {{"source": [{}0]}}}}"#, "0,".repeat(1 << 20));
+        for (method, path, url, body) in [
+            ("GET", "generator/series", format!("generator/series?search={long}"), ""),
+            ("GET", long.as_str(), String::new(), ""),
+            ("POST", "preview", String::new(), zeros.as_str()),
+        ] {
+            let request = CallResourceRequest {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                url,
+                body: body.as_bytes().to_vec().into(),
+                ..CallResourceRequest::default()
+            };
+            let (_, answer) = service.answer(&request).await;
+            let error = answer["error"].as_str().unwrap();
+            assert!(error.starts_with("[limit] ") && error.len() < 200, "{error}");
+        }
     }
 }

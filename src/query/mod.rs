@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use filter::{AdhocFilter, FilterOperator};
+pub(crate) use length::{check_json, check_text};
 pub(crate) use macros::check_expanded;
 pub use macros::{MacroValues, expand, expand_with};
 pub use outrider_detect::options::{
@@ -266,6 +267,7 @@ impl Query {
     /// [`Category::Query`] naming the option, what is wrong with it and what is allowed, [`Category::Limit`] if it is too
     /// long. The JSON itself is never repeated in the message.
     pub fn parse(json: &[u8]) -> Result<Self> {
+        check_json("the query", json)?;
         let text = json.trim_ascii();
         let value = if text.is_empty() {
             Value::Null

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::collect::same_text;
+
 /// One scalar, or why there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::source) enum Cell<'de> {
@@ -57,6 +59,22 @@ impl Cell<'_> {
             Self::Bool(yes) => yes.to_string(),
             Self::Missing | Self::Null | Self::Array | Self::Object => String::new(),
         }
+    }
+}
+
+impl Cell<'_> {
+    /// Whether `text` is its [`Cell::label`], which is not made where it need not be.
+    pub(in crate::source) fn is_label(&self, text: &str) -> bool {
+        match self {
+            Self::Text(own) => same_text(own, text),
+            Self::Missing | Self::Null | Self::Array | Self::Object => text.is_empty(),
+            Self::Int(_) | Self::Float(_) | Self::Bool(_) => self.label() == text,
+        }
+    }
+
+    /// Bytes of its text.
+    pub(in crate::source) fn text_bytes(&self) -> usize {
+        if let Self::Text(text) = self { text.len() } else { 0 }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::budget::{self, Held};
 use crate::error::{Category, Error, Result};
-use crate::series::{Labels, Series, TimeRange};
+use crate::series::{Labels, Series, TimeRange, text_bytes};
 use crate::settings::Limits;
 
 /// Whether two texts, mostly labels, are the same. Comparing those of no length by `==` takes longer than decoding a row:
@@ -43,14 +43,56 @@ pub(super) struct Collector {
     without_time: usize,
     without_value: usize,
     first_trouble: Option<String>,
-    /// What the rows take until they are series.
+    reckoned: Reckoned,
+}
+
+/// What of an answer takes memory until it is series, and work.
+#[derive(Debug, Default)]
+struct Reckoned {
     held: Option<Held>,
+    /// Bytes that are not yet put on the account, which is shared and not asked for every few of them.
+    pending: usize,
+    /// Bytes that were looked at since the last look whether anyone waits for it.
+    looked_at: usize,
+}
+
+/// The most bytes that are kept without being on the account.
+const PENDING_BYTES: usize = 1 << 16;
+/// Bytes of text, as they are compared and copied, from one look whether anyone waits to the next.
+const BYTES_A_LOOK: usize = 1 << 20;
+
+impl Reckoned {
+    fn keep(&mut self, bytes: usize, what: &str) -> Result<()> {
+        self.pending = self.pending.saturating_add(bytes);
+        if self.pending < PENDING_BYTES {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.pending);
+        match &mut self.held {
+            Some(held) => held.grow(bytes, what)?,
+            None => self.held = Some(budget::account().take(bytes, what)?),
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, bytes: usize) {
+        self.looked_at = self.looked_at.saturating_add(bytes);
+        if self.looked_at >= BYTES_A_LOOK {
+            self.looked_at = 0;
+            budget::checkpoint();
+        }
+    }
 }
 
 /// Rows from one look at the budget to the next.
 const ROWS_A_LOOK: usize = 1 << 14;
 /// What a row may take: a point in a list that has just doubled, and the series that is made of it.
 const ROW_BYTES: usize = 64;
+/// What a series takes besides its name, its labels and its rows: entries in tables and lists, which may just have doubled,
+/// and its first few points.
+const SERIES_BYTES: usize = 512;
+/// How often the texts of a series are kept: here, and in the tables of whoever reads the rows.
+const TEXT_COPIES: usize = 3;
 
 impl Collector {
     /// For one answer within `limits`.
@@ -65,26 +107,48 @@ impl Collector {
             without_time: 0,
             without_value: 0,
             first_trouble: None,
-            held: None,
+            reckoned: Reckoned::default(),
         }
+    }
+
+    /// Reckons with `bytes` that the reader is about to keep until the answer is read.
+    ///
+    /// # Errors
+    /// [`Category::Limit`] if the memory does not suffice.
+    pub(super) fn keep(&mut self, bytes: usize) -> Result<()> {
+        self.reckoned.keep(bytes, "the texts of an answer")
+    }
+
+    /// Counts `bytes` of text that the reader compares or copies for a row, which may be many more than the row has in the
+    /// answer, and ends here if nobody waits any more.
+    pub(super) fn look_at(&mut self, bytes: usize) {
+        self.reckoned.look_at(bytes);
+    }
+
+    /// Whether a series more were one too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.points.len() >= self.max_series
     }
 
     /// The series of this name with these labels; a new one if there is none yet.
     ///
     /// # Errors
-    /// [`Category::Limit`] if there are too many.
+    /// [`Category::Limit`] if there are too many, or the memory does not suffice.
     pub(super) fn series(&mut self, name: &str, labels: Labels) -> Result<SeriesId> {
+        let texts = text_bytes(name, &labels);
+        self.look_at(texts);
         let identity = (name.to_owned(), labels);
         if let Some(id) = self.by_identity.get(&identity) {
             return Ok(*id);
         }
-        if self.points.len() >= self.max_series {
+        if self.is_full() {
             return Err(Error::new(
                 Category::Limit,
                 format!("the answer has more than {} series", self.max_series),
             )
             .hint("split by a label with fewer values, filter, or raise the setting maxSeries"));
         }
+        self.keep(texts.saturating_mul(TEXT_COPIES).saturating_add(SERIES_BYTES))?;
         let id = SeriesId(self.points.len());
         self.by_identity.insert(identity, id);
         self.points.push(Vec::new());
@@ -127,11 +191,7 @@ impl Collector {
         self.rows += 1;
         if self.rows.is_multiple_of(ROWS_A_LOOK) {
             budget::checkpoint();
-            let (bytes, what) = (ROWS_A_LOOK * ROW_BYTES, "the rows of an answer");
-            match &mut self.held {
-                Some(held) => held.grow(bytes, what)?,
-                None => self.held = Some(budget::account().take(bytes, what)?),
-            }
+            self.reckoned.keep(ROWS_A_LOOK * ROW_BYTES, "the rows of an answer")?;
         }
         if self.rows > self.max_rows {
             return Err(Error::new(
@@ -212,6 +272,7 @@ pub(super) fn odd_times(series: &[Series], range: TimeRange) -> Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Memory;
 
     fn labels(host: &str) -> Labels {
         Labels::from([("host".to_owned(), host.to_owned())])
@@ -264,6 +325,36 @@ mod tests {
         ] {
             assert_eq!(odd(points, range), None, "{points:?}");
         }
+    }
+
+    /// Names and labels are reckoned before they are kept, not when all are there.
+    #[tokio::test]
+    async fn names_and_labels_are_on_the_account() {
+        let memory = Memory::of(16 << 20);
+        budget::for_query(memory.account(), async {
+            let mut long = collector(100, 100_000);
+            let label = "x".repeat(100_000);
+            let error = (0..).find_map(|number| long.series(&number.to_string(), labels(&label)).err());
+            assert_eq!(error.unwrap().category(), Category::Limit);
+            assert!((30..80).contains(&long.points.len()), "{} long ones", long.points.len());
+            drop(long);
+            assert_eq!(memory.used(), 0);
+            let mut small = collector(100, 100_000);
+            let error = (0..).find_map(|number| small.series("v", labels(&number.to_string())).err());
+            assert!(error.unwrap().to_string().contains("memory_mib"));
+            assert!((2_000..16_000).contains(&small.points.len()), "{} small ones", small.points.len());
+        })
+        .await;
+    }
+
+    #[test]
+    fn whether_anyone_waits_is_looked_at_by_bytes_too() {
+        let (looks, _) = budget::counted(usize::MAX, || {
+            let mut rows = collector(1_000_000, 10);
+            let label = "x".repeat(BYTES_A_LOOK / 4);
+            (0..40).for_each(|_| assert!(rows.series("v", labels(&label)).is_ok()));
+        });
+        assert_eq!(looks, 10);
     }
 
     #[test]

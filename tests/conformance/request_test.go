@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +13,27 @@ import (
 )
 
 func TestLargeRequest(t *testing.T) {
-	for name, size := range inOrder(map[string]int{"5 MiB": 5 << 20, "15 MiB": 15 << 20}) {
+	for name, count := range inOrder(map[string]int{"5 MiB": 3, "15 MiB": 9}) {
 		t.Run(name, func(t *testing.T) {
-			host(t).frames(t, generator, Query{JSON: "{" + strings.Repeat(" ", size) + "}"}).single(t)
+			var queries []Query
+			for number := range count {
+				json := "{" + strings.Repeat(" ", 5<<20/3) + "}"
+				queries = append(queries, Query{RefID: strconv.Itoa(number), JSON: json})
+			}
+			for refID, response := range host(t).ask(t, generator, queries...) {
+				succeeded(t, refID, response).single(t)
+			}
 		})
+	}
+}
+
+// TestLongQuery: a query that is too long is refused before it is read, and the one beside it is not.
+func TestLongQuery(t *testing.T) {
+	long := Query{RefID: "long", JSON: "{" + strings.Repeat(" ", 2<<20) + "}"}
+	responses := host(t).ask(t, generator, long, Query{RefID: "A"})
+	succeeded(t, "A", responses["A"])
+	if err := responses["long"].Error; err == nil || !strings.HasPrefix(err.Error(), "[limit] the query has more than") {
+		t.Errorf("error %v, want [limit]", err)
 	}
 }
 

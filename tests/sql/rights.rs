@@ -25,12 +25,14 @@ async fn warning(fixture: &Fixture, name: &str) -> String {
 #[tokio::test]
 async fn a_role_of_postgresql_that_may_do_more_than_read_is_warned_of() {
     let Some(fixture) = Kinds::Postgresql.fixture().await else { return };
-    let name = format!("reader_of_{}", fixture.settings.database);
+    let database = &fixture.settings.database;
+    let name = format!("reader_of_{database}");
     let password = PASSWORD.replace('\'', "''");
     fixture
         .write(&format!(
             "CREATE ROLE {name} LOGIN PASSWORD '{password}'; \
-             REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT SELECT ON metrics TO {name}"
+             REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT SELECT ON metrics TO {name}; \
+             CREATE SEQUENCE counted; GRANT SELECT ON counted TO {name}"
         ))
         .await;
     assert_eq!(warning(&fixture, &name).await, "");
@@ -51,11 +53,47 @@ async fn a_role_of_postgresql_that_may_do_more_than_read_is_warned_of() {
             "REVOKE CREATE ON SCHEMA public FROM",
             "may create tables in schemas such as public",
         ),
+        (
+            "GRANT UPDATE (cpu) ON metrics TO",
+            "REVOKE UPDATE (cpu) ON metrics FROM",
+            "may write to tables such as public.metrics",
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO",
+            "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) FROM",
+            "may reach files of the server by pg_read_file",
+        ),
+        (
+            &*format!("GRANT CREATE ON DATABASE {database} TO"),
+            &*format!("REVOKE CREATE ON DATABASE {database} FROM"),
+            "may create schemas in the database",
+        ),
+        (
+            "GRANT UPDATE ON SEQUENCE counted TO",
+            "REVOKE UPDATE ON SEQUENCE counted FROM",
+            "may change sequences such as public.counted",
+        ),
     ] {
         fixture.write(&format!("{grant} {name}")).await;
         assert_eq!(warning(&fixture, &name).await, format!("{says}; use one that may only read"));
         fixture.write(&format!("{revoke} {name}")).await;
     }
+    for (attribute, says) in [
+        ("CREATEROLE", "may create roles"),
+        ("CREATEDB", "may create databases"),
+        ("REPLICATION", "may replicate the server"),
+    ] {
+        fixture.write(&format!("ALTER ROLE {name} {attribute}")).await;
+        assert_eq!(warning(&fixture, &name).await, format!("{says}; use one that may only read"));
+        fixture.write(&format!("ALTER ROLE {name} NO{attribute}")).await;
+    }
+    // What is not inherited is there for who takes the role on.
+    let other = format!("w_{database}");
+    fixture.write(&format!("CREATE ROLE {other} CREATEDB; GRANT DELETE ON metrics TO {other}")).await;
+    fixture.write(&format!("ALTER ROLE {name} NOINHERIT; GRANT {other} TO {name}")).await;
+    let says = "may create databases, may write to tables such as public.metrics; use one that may only read";
+    assert_eq!(warning(&fixture, &name).await, says);
+    fixture.write(&format!("DROP OWNED BY {other}; DROP ROLE {other}")).await;
     fixture.write(&format!("ALTER ROLE {name} SUPERUSER")).await;
     assert_eq!(warning(&fixture, &name).await, "is a superuser; use one that may only read");
     fixture.write(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).await;

@@ -85,6 +85,19 @@ pub struct Mended {
     pub duplicates: usize,
 }
 
+/// What the allocator adds to each piece of memory.
+const ALLOCATION_BYTES: usize = 16;
+
+/// Bytes that a name and labels take, about. A short label takes little for its text, but a tree has room for eleven labels in
+/// each node, of which no more than half may be empty.
+#[must_use]
+pub fn text_bytes(name: &str, labels: &Labels) -> usize {
+    const NODE_BYTES: usize = 11 * 2 * size_of::<String>() + 2 * ALLOCATION_BYTES;
+    let text = |text: &str| text.len() + ALLOCATION_BYTES;
+    let texts: usize = labels.iter().map(|(name, value)| text(name) + text(value)).sum();
+    text(name) + texts + labels.len().div_ceil(5) * NODE_BYTES
+}
+
 impl Series {
     /// A series of `points` (ms since the epoch, value), which may be unsorted and repeat times: of points with the
     /// same time the last one given wins. Infinities become gaps.
@@ -115,10 +128,9 @@ impl Series {
     /// Bytes that it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let text = |text: &str| text.len() + size_of::<String>();
-        let labels: usize = self.labels.iter().map(|(name, value)| text(name) + text(value)).sum();
         let columns = 2 + usize::from(self.truth.is_some());
-        size_of::<Self>() + text(&self.name) + labels + self.len() * columns * size_of::<f64>()
+        let columns = self.len() * columns * size_of::<f64>() + columns * ALLOCATION_BYTES;
+        size_of::<Self>() + text_bytes(&self.name, &self.labels) + columns
     }
 
     /// Number of points, gaps included.

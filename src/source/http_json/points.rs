@@ -8,7 +8,7 @@ use super::place::{LabelPlace, Relative, RowsPlace};
 use super::pointer::Pointer;
 use super::{DEFAULT_NAME, Form, Format, Options};
 use crate::error::{Category, Error, Result, list_names};
-use crate::series::{Labels, Series};
+use crate::series::{Labels, Series, text_bytes};
 use crate::settings::Limits;
 use crate::source::cell::Cell;
 use crate::source::collect::{Collector, Lacking, SeriesId};
@@ -126,6 +126,8 @@ pub(super) struct Points<'l> {
     place_labels: Labels,
     /// The series with them, by the other labels.
     by_labels: HashMap<Vec<String>, SeriesId>,
+    /// The other labels of the row before, and its series, which most rows continue.
+    last: Option<(Vec<String>, SeriesId)>,
     /// Why reading was given up, if it was.
     pub(super) failure: Option<Error>,
 }
@@ -138,14 +140,17 @@ impl<'l> Points<'l> {
             collector: Collector::new(&limits),
             place_labels: Labels::new(),
             by_labels: HashMap::new(),
+            last: None,
             failure: None,
         }
     }
 
     /// Says what labels the rows from now on have besides their own.
     pub(super) fn enter(&mut self, place_labels: Labels) {
+        self.collector.look_at(text_bytes("", &place_labels));
         self.place_labels = place_labels;
         self.by_labels.clear();
+        self.last = None;
     }
 
     /// Counts something that cannot be used.
@@ -186,19 +191,39 @@ impl<'l> Points<'l> {
         let Some(value) = cells[VALUE].number() else {
             return self.leave_out_for(Lacking::Value, cells);
         };
-        let labels: Vec<String> = cells[LABELS..].iter().map(Cell::label).collect();
+        let cells = &cells[LABELS..];
+        // A text may be that of many rows, as one above columns is.
+        self.collector.look_at(cells.iter().map(Cell::text_bytes).sum());
+        let goes_on = |(texts, _): &&(Vec<String>, SeriesId)| {
+            texts.len() == cells.len() && cells.iter().zip(texts).all(|(cell, text)| cell.is_label(text))
+        };
+        let id = match self.last.as_ref().filter(goes_on) {
+            Some((_, id)) => *id,
+            None => self.series_of(cells.iter().map(Cell::label).collect())?,
+        };
+        self.collector.push(id, time, value)
+    }
+
+    /// The series of these labels of a row, which is that of the last one now.
+    fn series_of(&mut self, labels: Vec<String>) -> Result<SeriesId> {
+        let layout = self.layout;
         let id = match self.by_labels.get(&labels) {
             Some(id) => *id,
             None => {
                 let mut named = self.place_labels.clone();
                 named.extend(layout.label_names.iter().cloned().zip(labels.iter().cloned()));
-                let id = self.collector.series(&layout.name, named).map_err(|_| self.too_many_series())?;
+                let is_full = self.collector.is_full();
+                let id = self
+                    .collector
+                    .series(&layout.name, named)
+                    .map_err(|error| if is_full { self.too_many_series() } else { error })?;
                 self.collector.set_unit(id, &layout.unit);
-                self.by_labels.insert(labels, id);
+                self.by_labels.insert(labels.clone(), id);
                 id
             }
         };
-        self.collector.push(id, time, value)
+        self.last = Some((labels, id));
+        Ok(id)
     }
 
     fn too_many_series(&self) -> Error {
@@ -236,7 +261,48 @@ fn trouble(layout: &Layout, option: &str, place: usize, cells: &[Cell<'_>]) -> S
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::rows;
     use super::*;
+    use crate::budget::{self, Memory};
+    use crate::source::secrets::Secrets;
+
+    fn decoded(options: Value, answer: &str) -> Result<(Vec<Series>, Vec<String>)> {
+        let layout = Layout::of(&serde_json::from_value(options).unwrap()).unwrap();
+        rows::decode(answer.as_bytes(), &layout, Limits::default(), &Secrets::default())
+    }
+
+    /// A label of one text for all rows is compared with each of them: a cancelled query must not go on until all are.
+    #[test]
+    fn a_long_label_of_all_rows_is_looked_at_often() {
+        const ROWS: usize = 100;
+        let options = json!({
+            "rows": "", "form": "columns", "time": "/t", "value": "/v",
+            "labels": [{"name": "host", "pointer": "/h"}],
+        });
+        let times: Vec<usize> = (1..=ROWS).collect();
+        let answer = json!({"t": times, "v": times, "h": "x".repeat(1 << 20)}).to_string();
+        let decode = || decoded(options.clone(), &answer).map(|(series, _)| series[0].len());
+        let (looks, done) = budget::counted(usize::MAX, decode);
+        assert!(looks >= ROWS && done == Some(Ok(ROWS)), "{looks} looks");
+        assert_eq!(budget::counted(3, decode), (3, None));
+    }
+
+    /// One text above the rows is a label of every place.
+    #[tokio::test]
+    async fn a_long_label_of_many_places_is_on_the_account() {
+        let options = json!({
+            "rows": "$.s[*]", "form": "rows", "time": "/0", "value": "/1",
+            "labels": [{"name": "host", "pointer": "2/h"}, {"name": "n", "pointer": "/2"}],
+        });
+        let places: Vec<Value> = (0..500).map(|number| json!([[1_700_000_000, 1, number]])).collect();
+        let answer = json!({"h": "x".repeat(100_000), "s": places}).to_string();
+        let memory = Memory::of(64 << 20);
+        let error = budget::for_query(memory.account(), async { decoded(options.clone(), &answer) })
+            .await
+            .unwrap_err();
+        assert!(error.category() == Category::Limit && error.to_string().contains("memory_mib"), "{error}");
+        assert_eq!(decoded(options, &answer).unwrap().0.len(), 500);
+    }
 
     #[test]
     fn labels_need_names_of_their_own() {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed as _, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
@@ -14,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::failure;
 use super::rows::{Layout, MAX_COLUMNS, Rows, Table};
+use crate::budget;
 use crate::error::{Category, Error, Result};
 use crate::series::Series;
 use crate::settings::Limits;
@@ -65,29 +67,42 @@ pub(super) fn decode(
     reader.finish(secrets)
 }
 
+/// The cells of a row by the names of their columns, which all rows share.
+pub(super) type NamedCells = BTreeMap<Arc<str>, String>;
+
+/// What a row of them takes besides its texts: nodes, each with room for eleven cells, of which no more than half may be
+/// empty, and what the allocator adds to a text.
+fn bytes_of_row(cells: &[Cell<'_>]) -> usize {
+    const NODE_BYTES: usize = 11 * (size_of::<Arc<str>>() + size_of::<String>()) + 32;
+    const TEXT_BYTES: usize = 32;
+    let texts: usize = cells.iter().map(|cell| cell.text_bytes() + TEXT_BYTES).sum();
+    size_of::<NamedCells>() + (1 + cells.len() / 5) * NODE_BYTES + texts
+}
+
 /// The rows of a small answer, such as that of `SHOW`: the columns of each row by name. One document, not chunked.
 ///
 /// # Errors
 /// See [`decode`].
-pub(super) fn table(bytes: &[u8], secrets: &Secrets) -> Result<Vec<BTreeMap<String, String>>> {
+pub(super) fn table(bytes: &[u8], secrets: &Secrets) -> Result<Vec<NamedCells>> {
     let document: Document<'_> = serde_json::from_slice(bytes).map_err(|error| not_json(bytes, &error))?;
     if let Some(message) = document.error {
         return Err(failure::of_message(&message, secrets));
     }
-    let mut all = Vec::new();
+    let (mut all, account) = (Vec::new(), budget::account());
     for statement in document.statements()? {
         if let Some(message) = statement.error {
             return Err(failure::of_message(&message, secrets));
         }
         for series in all_series(statement.series)? {
             let Some(values) = series.values else { continue };
-            let columns = series.columns.all("columns")?;
+            let columns: Vec<Arc<str>> = series.columns.all("columns")?.into_iter().map(Arc::from).collect();
             let mut rows = Each::new(|row: Bounded<Cell<'_>, MAX_COLUMNS>| {
                 if all.len() == MAX_NAMES {
                     return Err(too_many_names());
                 }
+                account.add(bytes_of_row(&row.0), "the names of an answer")?;
                 let cells = row.0.into_iter().map(|cell| cell.label());
-                all.push(columns.iter().cloned().zip(cells).collect::<BTreeMap<String, String>>());
+                all.push(columns.iter().cloned().zip(cells).collect::<NamedCells>());
                 Ok(())
             });
             let read = rows.deserialize(&mut serde_json::Deserializer::from_str(values.get()));
@@ -318,6 +333,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::budget::Memory;
     use crate::source::time::TimeFormat;
 
     const LAYOUT: Layout = Layout { times: TimeFormat::Ms, nulls_are_gaps: false, plain_names: true };
@@ -449,6 +465,48 @@ mod tests {
         let error =
             table(br#"{"results":[{"error":"database not found: x"}]}"#, &Secrets::default()).unwrap_err();
         assert_eq!(error.category(), Category::Config);
+    }
+
+    #[tokio::test]
+    async fn names_of_columns_are_shared_and_rows_are_on_the_account() {
+        let rows = r#"["a"],"#.repeat(9_999) + r#"["a"]"#;
+        let column = "c".repeat(100_000);
+        let answer =
+            format!(r#"{{"results":[{{"series":[{{"columns":["{column}"],"values":[{rows}]}}]}}]}}"#);
+        let memory = Memory::of(64 << 20);
+        let within = |memory: &Memory| {
+            budget::for_query(memory.account(), async { table(answer.as_bytes(), &Secrets::default()) })
+        };
+        let found = within(&memory).await.unwrap();
+        assert!(Arc::ptr_eq(found[0].keys().next().unwrap(), found[9_999].keys().next().unwrap()));
+        let error = within(&Memory::of(1 << 20)).await.unwrap_err();
+        assert_eq!(error.category(), Category::Limit);
+    }
+
+    /// A measurement is part of the name of each of its columns, but not before they are series.
+    #[tokio::test]
+    async fn names_of_series_are_made_when_they_are_needed() {
+        let columns: Vec<String> = (0..5_000).map(|number| format!(r#""c{number}""#)).collect();
+        let answer = |values: &str| {
+            format!(
+                r#"{{"results":[{{"series":[{{"name":"{}","columns":["time",{}],"values":[[1{values}]]}}]}}]}}"#,
+                "m".repeat(100_000),
+                columns.join(","),
+            )
+        };
+        let layout = Layout { plain_names: false, ..LAYOUT };
+        let decoded = async |values: &str| {
+            let memory = Memory::of(32 << 20);
+            let answer = answer(values);
+            let decode = async {
+                decode(answer.as_bytes(), layout, Limits::default(), &Secrets::default())
+                    .map(|(all, _)| all.len())
+            };
+            budget::for_query(memory.account(), decode).await
+        };
+        assert_eq!(decoded(",1,2").await, Ok(2));
+        let error = decoded(&",1".repeat(500)).await.unwrap_err();
+        assert!(error.category() == Category::Limit && error.to_string().contains("memory_mib"), "{error}");
     }
 
     proptest! {

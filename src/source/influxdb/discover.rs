@@ -1,7 +1,8 @@
 //! What there is to choose from, asked with `SHOW`, which versions 2 and 3 understand, too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::answer::NamedCells;
 use super::quote::{self, identifier};
 use crate::error::{Category, Error, Result};
 use crate::source::{Choice, Question};
@@ -58,7 +59,7 @@ pub(super) fn show(question: &Question) -> Result<Option<Show>> {
 }
 
 /// The choices in the rows of an answer: each once, ordered, as many as wanted.
-pub(super) fn choices(question: &Question, show: &Show, rows: Vec<BTreeMap<String, String>>) -> Vec<Choice> {
+pub(super) fn choices(question: &Question, show: &Show, rows: Vec<NamedCells>) -> Vec<Choice> {
     let mut seen = BTreeSet::new();
     let mut choices: Vec<Choice> = Vec::new();
     for mut row in rows {
@@ -119,10 +120,7 @@ mod tests {
     #[test]
     fn choices_come_once_and_in_order() {
         let row = |key: &str, kind: &str| {
-            BTreeMap::from([
-                ("fieldKey".to_owned(), key.to_owned()),
-                ("fieldType".to_owned(), kind.to_owned()),
-            ])
+            NamedCells::from([("fieldKey".into(), key.to_owned()), ("fieldType".into(), kind.to_owned())])
         };
         let question = Question::parse("fields?search=O");
         let show = show(&question).unwrap().unwrap();

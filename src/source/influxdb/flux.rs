@@ -153,8 +153,11 @@ pub(super) fn decode(bytes: &[u8], limits: Limits, secrets: &Secrets) -> Result<
     // The table of the rows before, with what its rows have in common.
     let mut current: Option<(Vec<String>, Table)> = None;
     read(bytes, secrets, |head, record| {
-        let key = head.key_of(record);
-        if head.is_new.take() || current.as_ref().is_none_or(|(of, _)| *of != key) {
+        // Texts that #default stands for are those of every row.
+        rows.look_at(head.key_of(record).map(str::len).sum());
+        let goes_on = |(of, _): &(Vec<String>, Table)| head.key_of(record).eq(of.iter().map(String::as_str));
+        if head.is_new.take() || !current.as_ref().is_some_and(goes_on) {
+            let key = head.key_of(record).map(str::to_owned).collect();
             current = Some((key, head.table(record, layout)?));
         }
         let Some((_, table)) = &mut current else { return Ok(()) };
@@ -253,9 +256,9 @@ impl Head {
     }
 
     /// The texts that the rows of one series share: those of the group key, and the name of the result.
-    fn key_of(&self, record: &::csv::StringRecord) -> Vec<String> {
+    fn key_of<'r>(&'r self, record: &'r ::csv::StringRecord) -> impl Iterator<Item = &'r str> {
         let columns = (0..self.names.len()).filter(|at| self.is_grouped(*at) || self.names[*at] == "result");
-        columns.map(|at| self.text(record, at).to_owned()).collect()
+        columns.map(|at| self.text(record, at))
     }
 
     fn table(&self, record: &::csv::StringRecord, layout: Layout) -> Result<Table> {
@@ -294,13 +297,10 @@ impl Head {
                 _ if self.kind(at) == "string" && !has_value => Role::Label,
                 _ => Role::Unused,
             };
-            let name = match (&field, role) {
-                (Some(field), Role::Value) if has_value => field.clone(),
-                _ => name.clone(),
-            };
-            (role, name)
+            (role, name.clone())
         };
-        Ok(Table::with_roles("", labels, self.names.iter().enumerate().map(column).collect(), layout))
+        let columns = self.names.iter().enumerate().map(column).collect();
+        Ok(Table::with_roles("", labels, columns, layout).of_field(field.filter(|_| has_value)))
     }
 
     fn cell<'r>(&'r self, record: &'r ::csv::StringRecord, at: usize) -> Cell<'r> {

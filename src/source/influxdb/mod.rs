@@ -305,7 +305,7 @@ impl InfluxDb {
     }
 
     /// The rows of a `SHOW`.
-    async fn show(&self, text: &str) -> Result<Vec<std::collections::BTreeMap<String, String>>> {
+    async fn show(&self, text: &str) -> Result<Vec<answer::NamedCells>> {
         let answer = self.send(&self.show_request(text)?).await?;
         answer::table(&answer.bytes, &self.client.secrets())
     }

@@ -3,6 +3,7 @@
 //! All languages answer in such rows. Numbers are values, texts are labels; what a column is, its first cell that is not
 //! null says.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::error::{Category, Error, Result};
@@ -46,7 +47,6 @@ pub(super) enum Role {
 #[derive(Debug)]
 struct Column {
     name: String,
-    series_name: String,
     role: Role,
     series: Option<SeriesId>,
 }
@@ -54,6 +54,10 @@ struct Column {
 /// Columns of the rows that follow.
 #[derive(Debug)]
 pub(super) struct Table {
+    /// What the names of series begin with, or nothing; a text for each column could take much more than the answer.
+    measurement: String,
+    /// What the series of all columns are called, where it is not by their columns.
+    field: Option<String>,
     columns: Vec<Column>,
     /// Where columns are, by name.
     places: HashMap<String, usize>,
@@ -62,8 +66,8 @@ pub(super) struct Table {
     labels: Labels,
     /// The texts of the label columns in the row before.
     texts: Vec<String>,
-    /// The series of each column, by the texts of rows before; without those of `texts`.
-    known: HashMap<Vec<String>, Vec<Option<SeriesId>>>,
+    /// The series of columns, by the texts of rows before; without those of `texts`.
+    known: HashMap<Vec<String>, Vec<(usize, SeriesId)>>,
 }
 
 /// The most columns of an answer.
@@ -94,14 +98,39 @@ impl Table {
         columns: Vec<(Role, String)>,
         layout: Layout,
     ) -> Self {
-        let column = |(role, name): (Role, String)| {
-            let plain = layout.plain_names || measurement.is_empty();
-            let series_name = if plain { name.clone() } else { format!("{measurement}.{name}") };
-            Column { name, series_name, role, series: None }
-        };
+        let column = |(role, name): (Role, String)| Column { name, role, series: None };
         let columns: Vec<Column> = columns.into_iter().map(column).collect();
         let time = columns.iter().position(|column| column.role == Role::Time);
-        Self { columns, places: HashMap::new(), time, labels, texts: Vec::new(), known: HashMap::new() }
+        let measurement = if layout.plain_names { String::new() } else { measurement.to_owned() };
+        Self {
+            measurement,
+            field: None,
+            columns,
+            places: HashMap::new(),
+            time,
+            labels,
+            texts: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// The same, with one name for the series of all columns.
+    pub(super) fn of_field(self, field: Option<String>) -> Self {
+        Self { field, ..self }
+    }
+
+    /// What people know a column of values by.
+    fn column_name(&self, column: usize) -> &str {
+        self.field.as_deref().unwrap_or(&self.columns[column].name)
+    }
+
+    fn series_name(&self, column: usize) -> Cow<'_, str> {
+        let name = self.column_name(column);
+        if self.measurement.is_empty() {
+            Cow::Borrowed(name)
+        } else {
+            Cow::Owned(format!("{}.{name}", self.measurement))
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -129,7 +158,7 @@ impl Table {
         }
         let name = name.to_owned();
         self.places.insert(name.clone(), at);
-        self.columns.push(Column { series_name: name.clone(), name, role, series: None });
+        self.columns.push(Column { name, role, series: None });
         Some(at)
     }
 
@@ -147,21 +176,18 @@ impl Table {
         }
         let labels = self.columns.iter().zip(cells).filter(|(column, _)| column.role == Role::Label);
         let same = labels.clone().count() == self.texts.len()
-            && labels.clone().zip(&self.texts).all(|((_, cell), text)| match cell {
-                Cell::Text(found) => found == text,
-                other => other.label() == *text,
-            });
+            && labels.clone().zip(&self.texts).all(|((_, cell), text)| cell.is_label(text));
         if !same {
             let texts: Vec<String> = labels.map(|(_, cell)| cell.label()).collect();
             let before = std::mem::replace(&mut self.texts, texts);
-            let series = self.known.remove(&self.texts).unwrap_or_default();
-            let mut series = series.into_iter();
-            let ids = self.columns.iter_mut();
-            let old: Vec<_> =
-                ids.map(|column| std::mem::replace(&mut column.series, series.next().flatten())).collect();
-            // Of which there are no more than series.
-            if old.iter().any(Option::is_some) {
+            let columns = self.columns.iter_mut().enumerate();
+            let old: Vec<_> = columns.filter_map(|(at, column)| Some((at, column.series.take()?))).collect();
+            // All of them together are no more than series.
+            if !old.is_empty() {
                 self.known.insert(before, old);
+            }
+            for (at, id) in self.known.remove(&self.texts).unwrap_or_default() {
+                self.columns[at].series = Some(id);
             }
         }
     }
@@ -185,6 +211,11 @@ impl Rows {
         self.layout
     }
 
+    /// See [`Collector::look_at`].
+    pub(super) fn look_at(&mut self, bytes: usize) {
+        self.points.look_at(bytes);
+    }
+
     /// Takes one row of `table`; cells beyond its columns are left out.
     ///
     /// # Errors
@@ -197,6 +228,9 @@ impl Rows {
         let Some(time) = self.time(cell) else {
             return self.points.leave_out(Lacking::Time, || format!("the time is {}", cell.kind()));
         };
+        // Columns are gone through for each row, and texts that stand for those left out may be long.
+        let texts: usize = cells.iter().map(Cell::text_bytes).sum();
+        self.look_at(table.columns.len().saturating_add(texts));
         table.learn(cells);
         for (index, cell) in cells.iter().enumerate().take(table.columns.len()) {
             let column = &table.columns[index];
@@ -210,14 +244,15 @@ impl Rows {
             };
             let Some(number) = number else {
                 self.points.leave_out(Lacking::Value, || {
-                    format!("the column \"{}\" holds {}", one_line(&column.name, QUOTED_CHARS), cell.kind())
+                    let name = one_line(table.column_name(index), QUOTED_CHARS);
+                    format!("the column \"{name}\" holds {}", cell.kind())
                 })?;
                 continue;
             };
             let id = match column.series {
                 Some(id) => id,
                 None => {
-                    let id = self.points.series(&column.series_name, table.row_labels())?;
+                    let id = self.points.series(&table.series_name(index), table.row_labels())?;
                     table.columns[index].series = Some(id);
                     id
                 }

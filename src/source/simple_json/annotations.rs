@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::budget;
 use crate::error::{Category, Error, Result};
 use crate::settings::Limits;
 use crate::source::Annotation;
@@ -36,13 +37,18 @@ struct Tags<'a>(Vec<Cow<'a, str>>);
 /// The most tags of one annotation that are shown.
 const MAX_TAGS: usize = 100;
 
-/// The annotations in an answer, by time, and notices of what was left out.
+/// How often the texts of an annotation are there at once: here, in a frame, in its columns and in its bytes.
+const TEXT_COPIES: usize = 4;
+
+/// The annotations in an answer, by time, and notices of what was left out. They are on the account of the query for as long
+/// as it lives, with the frame that is made of them.
 ///
 /// # Errors
-/// [`Category::Protocol`] if the answer is no JSON list of annotations; [`Category::Limit`] if there are too many.
+/// [`Category::Protocol`] if the answer is no JSON list of annotations; [`Category::Limit`] if there are too many, or the
+/// memory does not suffice.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(Vec<Annotation>, Vec<String>)> {
     let bytes = without_mark(bytes);
-    let mut all = 0_usize;
+    let (mut all, account) = (0_usize, budget::account());
     let mut annotations = Vec::new();
     let mut items = Each::new(|item: Item<'_>| {
         all += 1;
@@ -53,6 +59,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(Vec<Annotation>, 
             )
             .hint("choose a shorter range, or raise the setting maxRows"));
         }
+        account.add(item.bytes(), "the annotations of an answer")?;
+        budget::checkpoint();
         annotations.extend(item.understood());
         Ok(())
     });
@@ -76,6 +84,18 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<(Vec<Annotation>, 
 }
 
 impl Item<'_> {
+    /// What it takes as an annotation and in a frame.
+    fn bytes(&self) -> usize {
+        /// A list of annotations that has just doubled, and times in columns.
+        const ROW_BYTES: usize = 3 * size_of::<Annotation>();
+        /// With what the allocator adds.
+        const TAG_BYTES: usize = size_of::<String>() + 32;
+        let text = |cell: &Option<Cell<'_>>| cell.as_ref().map_or(0, Cell::text_bytes);
+        let tags: usize = self.tags.0.iter().map(|tag| tag.len() + 1).sum();
+        let texts = text(&self.title) + text(&self.text) + tags;
+        ROW_BYTES + TEXT_COPIES * texts + self.tags.0.len() * TAG_BYTES
+    }
+
     fn understood(&self) -> Option<Annotation> {
         let time = |cell: &Option<Cell<'_>>| TimeFormat::Auto.parse(cell.as_ref()?);
         let text = |cell: &Option<Cell<'_>>| cell.as_ref().map(Cell::label).unwrap_or_default();
@@ -152,6 +172,7 @@ impl<'de> Visitor<'de> for AnyTags {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Memory;
 
     #[test]
     fn the_old_and_the_new_shape_are_understood() {
@@ -182,6 +203,24 @@ mod tests {
             ]
         );
         assert_eq!(notices, ["Annotations left out because they have no readable time: 1"]);
+    }
+
+    #[tokio::test]
+    async fn tags_are_on_the_account() {
+        let tags = "a,".repeat(MAX_TAGS);
+        let one = format!(r#"{{"time": 1700000000000, "text": "down", "tags": "{tags}"}}"#);
+        let answer = format!("[{}{one}]", format!("{one},").repeat(999));
+        let memory = Memory::of(16 << 20);
+        budget::for_query(memory.account(), async {
+            assert_eq!(decode(answer.as_bytes(), &Limits::default()).unwrap().0.len(), 1_000);
+            assert!(memory.used() > 1_000 * MAX_TAGS * 48, "{}", memory.used());
+            let error = (0..3).find_map(|_| decode(answer.as_bytes(), &Limits::default()).err()).unwrap();
+            assert!(
+                error.category() == Category::Limit && error.to_string().contains("memory_mib"),
+                "{error}"
+            );
+        })
+        .await;
     }
 
     #[test]

@@ -195,8 +195,10 @@ impl<'a> Table<'a> {
                 format!("the column of type time holds {}", at(self.time).kind())
             });
         };
-        let labels: Vec<String> = self.labels.iter().map(|(place, _)| at(*place).label()).collect();
-        if self.last.as_ref().is_none_or(|(last, _)| *last != labels) {
+        let of_labels = self.labels.iter().map(|(place, _)| at(*place));
+        let goes_on = |last: &[String]| of_labels.clone().zip(last).all(|(cell, text)| cell.is_label(text));
+        if !self.last.as_ref().is_some_and(|(last, _)| goes_on(last)) {
+            let labels: Vec<String> = of_labels.map(Cell::label).collect();
             let named: Labels = self
                 .labels
                 .iter()

@@ -101,26 +101,46 @@ impl Driver for Postgresql {
     const DIALECT: Dialect = Dialect::Postgresql;
     const SETTINGS: OptionsEntry = server::SETTINGS;
     const VERSION: &'static str = "SELECT 'PostgreSQL ' || current_setting('server_version')";
-    // A superuser may do all of it, which need not be said one by one.
+    // A superuser may do all of it, which need not be said one by one. What a role may that is not inherited counts too: a
+    // statement can take it on. Before version 11, files were kept from others in the functions themselves.
     const RIGHTS: Option<&'static str> = Some(
-        "WITH me AS (SELECT oid, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+        "WITH me AS (SELECT oid, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
+         mine AS (SELECT r.* FROM me, pg_catalog.pg_roles r WHERE NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
          SELECT 'is a superuser' FROM me WHERE rolsuper
-         UNION ALL SELECT 'may read files of the server' FROM me, pg_catalog.pg_roles r
-         WHERE NOT me.rolsuper AND r.rolname = 'pg_read_server_files' AND pg_has_role(me.oid, r.oid, 'MEMBER')
-         UNION ALL SELECT 'may write files of the server' FROM me, pg_catalog.pg_roles r
-         WHERE NOT me.rolsuper AND r.rolname = 'pg_write_server_files' AND pg_has_role(me.oid, r.oid, 'MEMBER')
-         UNION ALL SELECT 'may run programs of the server' FROM me, pg_catalog.pg_roles r
-         WHERE NOT me.rolsuper AND r.rolname = 'pg_execute_server_program' AND pg_has_role(me.oid, r.oid, 'MEMBER')
+         UNION ALL SELECT 'may become a superuser' FROM mine WHERE rolsuper HAVING count(*) > 0
+         UNION ALL SELECT 'may create roles' FROM mine WHERE rolcreaterole HAVING count(*) > 0
+         UNION ALL SELECT 'may create databases' FROM mine WHERE rolcreatedb HAVING count(*) > 0
+         UNION ALL SELECT 'may replicate the server' FROM mine WHERE rolreplication HAVING count(*) > 0
+         UNION ALL SELECT 'may read files of the server' FROM mine WHERE rolname = 'pg_read_server_files'
+         UNION ALL SELECT 'may write files of the server' FROM mine WHERE rolname = 'pg_write_server_files'
+         UNION ALL SELECT 'may run programs of the server' FROM mine WHERE rolname = 'pg_execute_server_program'
+         UNION ALL SELECT 'may reach files of the server by ' || min(p.proname)
+         FROM mine, pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+         WHERE n.nspname = 'pg_catalog' AND current_setting('server_version_num')::int >= 110000
+         AND p.proname IN ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'pg_stat_file', 'lo_import', 'lo_export',
+         'pg_file_write', 'pg_file_rename', 'pg_file_unlink')
+         AND has_function_privilege(mine.oid, p.oid, 'EXECUTE')
+         HAVING count(*) > 0
          UNION ALL SELECT 'may write to tables such as ' || min(n.nspname || '.' || c.relname)
-         FROM me, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-         WHERE NOT me.rolsuper AND c.relkind IN ('r', 'p', 'v', 'f')
+         FROM mine, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'v', 'f')
          AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-         AND has_schema_privilege(n.oid, 'USAGE')
-         AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+         AND has_schema_privilege(mine.oid, n.oid, 'USAGE')
+         AND (has_table_privilege(mine.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+         OR has_any_column_privilege(mine.oid, c.oid, 'INSERT, UPDATE'))
+         HAVING count(*) > 0
+         UNION ALL SELECT 'may change sequences such as ' || min(n.nspname || '.' || c.relname)
+         FROM mine, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+         AND has_schema_privilege(mine.oid, n.oid, 'USAGE')
+         AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege(mine.oid, c.oid, 'USAGE, UPDATE') ELSE false END
          HAVING count(*) > 0
          UNION ALL SELECT 'may create tables in schemas such as ' || min(n.nspname)
-         FROM me, pg_catalog.pg_namespace n
-         WHERE NOT me.rolsuper AND n.nspname NOT LIKE 'pg\\_%' AND has_schema_privilege(n.oid, 'CREATE')
+         FROM mine, pg_catalog.pg_namespace n
+         WHERE n.nspname NOT LIKE 'pg\\_%' AND has_schema_privilege(mine.oid, n.oid, 'CREATE')
+         HAVING count(*) > 0
+         UNION ALL SELECT 'may create schemas in the database' FROM mine
+         WHERE has_database_privilege(mine.oid, current_database(), 'CREATE')
          HAVING count(*) > 0",
     );
     type Session = Session;

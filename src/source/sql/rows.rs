@@ -199,6 +199,8 @@ impl Rows {
         }
         let open = self.columns.iter().any(|column| column.kind == ColumnKind::Open);
         if open && self.waiting.len() < MAX_WAITING {
+            let texts = row.iter().map(|value| if let Value::Text(text) = value { text.len() } else { 0 });
+            self.collector.keep(size_of_val(row) + texts.sum::<usize>())?;
             self.waiting.push(row.iter().map(owned).collect());
             return Ok(());
         }
