@@ -24,10 +24,10 @@
 //! ([`build`]), or from its own options:
 //!
 //! ```
-//! use outrider_detect::options::Direction;
+//! use outrider_detect::options::{Direction, Real};
 //! use outrider_detect::{Detector, Mad, Points, mad};
 //!
-//! let options = mad::Options { threshold: 5.0, ..mad::Options::default() };
+//! let options = mad::Options { threshold: Real::constant(5.0), ..mad::Options::default() };
 //! let detector = Mad::new(options, Direction::High)?;
 //! let times: Vec<i64> = (0..101).map(|minute| minute * 60_000).collect();
 //! let values: Vec<f64> = (0..101).map(|i| if i == 100 { 50.0 } else { f64::from(i % 10) }).collect();
