@@ -4,19 +4,19 @@
 //! host, and have a model of their own. Output is one judgement a metric: what is expected of it given all others, and what
 //! it contributes to the score of its group, of which the engine makes the verdict on the group.
 //!
-//! - [`align`] puts the metrics side by side, row by row.
-//! - [`model`] learns what each metric is given all others now and a few rows before, its own past and the time of day:
+//! - `align` puts the metrics side by side, row by row.
+//! - `model` learns what each metric is given all others now and a few rows before, its own past and the time of day:
 //!   the regression of each on all the rest, read off one inverse of their covariance (Hawkins, *Multivariate quality
 //!   control based on regression-adjusted variables*, Technometrics 33, 1991). Of all shifts of one metric that could
 //!   explain a row, that of the metric with the largest residual so adjusted is the likeliest.
-//! - [`evidence`] turns residuals, by themselves and over several rows, into how rare they are, with a tail that is as heavy
+//! - `evidence` turns residuals, by themselves and over several rows, into how rare they are, with a tail that is as heavy
 //!   as that of the training, and finds the limit that training rows exceed as rarely as `sensitivity` asks for.
-//! - [`judge`] goes through the rows of a block, and finds which metric is to blame; [`words`] says it.
+//! - `judge` goes through the rows of a block, and finds which metric is to blame; `words` says it.
 //!
 //! A verdict depends on the training points and on judged points up to its own time.
 //!
 //! Cost for m metrics, n training rows and d ≈ m · (1 + lags) + 8 numbers a row: O(n · d²) to fit a block and O(m · d) a
-//! row to judge. Memory: 8 · d bytes for each of at most 20,160 training rows. Warm-up: [`model::MIN_ROWS`] rows.
+//! row to judge. Memory: 8 · d bytes for each of at most 20,160 training rows. Warm-up: 200 (`model::MIN_ROWS`) rows.
 
 mod align;
 mod evidence;
