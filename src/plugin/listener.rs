@@ -31,7 +31,7 @@ const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 const LISTEN_TCP: &str = "GF_PLUGIN_LISTEN_TCP";
 
 /// What a folder of ours is called: this, and a number in hexadecimal that nobody can guess, since whoever could would
-/// take the names before us.
+/// take the names before us. It is short because the path of a socket is.
 const PREFIX: &str = "outrider-plugin-";
 const SOCKET: &str = "grpc.sock";
 
@@ -156,9 +156,9 @@ impl SocketFolder {
         Self::create_named(base, random)
     }
 
-    fn create_named(base: &Path, mut number: impl FnMut() -> u64) -> io::Result<Self> {
+    fn create_named(base: &Path, mut number: impl FnMut() -> u32) -> io::Result<Self> {
         for _ in 0..MOST_TRIES {
-            let path = base.join(format!("{PREFIX}{:016x}", number()));
+            let path = base.join(format!("{PREFIX}{:08x}", number()));
             check_path(&path.join(SOCKET))?;
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => {}
@@ -187,8 +187,8 @@ impl Drop for SocketFolder {
 }
 
 /// From the system's randomness, which keys the hashes of the standard library.
-fn random() -> u64 {
-    RandomState::new().hash_one(0)
+fn random() -> u32 {
+    RandomState::new().hash_one(0) as u32
 }
 
 /// The folder, open and locked; `None` if someone else has it, or it is not ours or not there.
@@ -210,7 +210,7 @@ fn remove_abandoned(base: &Path) {
             .file_name()
             .to_str()
             .and_then(|name| name.strip_prefix(PREFIX))
-            .is_some_and(|number| u64::from_str_radix(number, 16).is_ok());
+            .is_some_and(|number| u32::from_str_radix(number, 16).is_ok());
         if is_named_so && let Some(_locked) = lock(&entry.path()) {
             tracing::debug!(folder = %entry.path().display(), "removing an abandoned socket");
             remove(&entry.path());
@@ -339,18 +339,18 @@ mod tests {
     fn nobody_can_take_all_names_before_us() {
         let base = tempfile::tempdir().unwrap();
         for number in 0..3 {
-            fs::create_dir(base.path().join(format!("{PREFIX}{number:016x}"))).unwrap();
+            fs::create_dir(base.path().join(format!("{PREFIX}{number:08x}"))).unwrap();
         }
         let mut next = 0..;
         let folder = SocketFolder::create_named(base.path(), || next.next().unwrap()).unwrap();
-        assert_eq!(folder.path, base.path().join(format!("{PREFIX}{:016x}", 3)));
+        assert_eq!(folder.path, base.path().join(format!("{PREFIX}{:08x}", 3)));
         let folders: Vec<_> = (0..20).map(|_| SocketFolder::create(base.path()).unwrap()).collect();
-        let numbers: Vec<u64> = folders
+        let numbers: std::collections::BTreeSet<u32> = folders
             .iter()
             .map(|folder| folder.path.file_name().unwrap().to_str().unwrap().strip_prefix(PREFIX).unwrap())
-            .map(|number| u64::from_str_radix(number, 16).unwrap())
+            .map(|number| u32::from_str_radix(number, 16).unwrap())
             .collect();
-        assert!(numbers.iter().all(|number| *number > 1 << 32), "{numbers:?}");
+        assert!(numbers.len() == 20 && numbers.iter().any(|number| *number > 1 << 16), "{numbers:?}");
         assert!(SocketFolder::create_named(base.path(), || 0).is_err(), "it ends");
     }
 

@@ -214,7 +214,7 @@ func TestSocketIsGoneAfterwards(t *testing.T) {
 			t.Errorf("%s is left", socket)
 		}
 	})
-	t.Run("after the host has ended it", func(t *testing.T) {
+	t.Run("when the host ends it", func(t *testing.T) {
 		own := t.TempDir()
 		p := launch(t, Options{Env: []string{goplugin.EnvUnixSocketDir + "=" + own}})
 		p.healthy(t)
