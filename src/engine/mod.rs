@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 use crate::budget::{self, Account, Memory};
 use crate::detector::{self, AnyDetector, Built};
 use crate::error::{Category, Error, Result};
-use crate::query::{AskedTraining, Query, Rules, Training};
+use crate::query::{Query, Rules, Training};
 use crate::series::{Series, TimeRange};
 use crate::source::AnySource;
 
@@ -168,7 +168,7 @@ pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec
     let mut first_ms = asked.first_ms(&*detector, visible.from_ms);
     let (read, judged_range, parts) = loop {
         let read = lines(first_ms);
-        let judged_range = judged_range(&query.rules, query.training, &read, visible);
+        let judged_range = rules::judged_range(&query.rules, query.training, &read, visible);
         let parts = asked.parts(&*detector, &read, judged_range)?;
         let needed_ms = parts.iter().map(Part::first_ms).min().unwrap_or(first_ms);
         if needed_ms >= first_ms {
@@ -197,17 +197,10 @@ pub fn judge(query: &Query, panel: &[Series], visible: TimeRange) -> Result<(Vec
     Ok((by_rules(&query.rules, judged, visible), notices))
 }
 
-/// What is judged for the sake of the visible range. Where its own points are the training, nothing else is.
-fn judged_range(rules: &Rules, training: AskedTraining, lines: &[Line], visible: TimeRange) -> TimeRange {
-    match training {
-        AskedTraining::VisibleRange => visible,
-        AskedTraining::Window { .. } => rules::judged_range(rules, lines, visible),
-    }
-}
-
 /// What the rules leave of the verdicts on the visible range; of a series without points there nothing.
 fn by_rules(rules: &Rules, judged: Vec<Verdicts>, visible: TimeRange) -> Vec<Detection> {
     let apply = |Verdicts { mut detection, .. }| {
+        budget::checkpoint();
         rules::apply(rules, &mut detection, visible);
         detection
     };
@@ -323,7 +316,7 @@ impl Engine {
             let held =
                 account.take(points.saturating_mul(LINE_BYTES), "the series with what is known of them")?;
             let lines = self.lines(work, &read).await?;
-            let range = judged_range(&work.rules, work.training, &lines, work.visible);
+            let range = rules::judged_range(&work.rules, work.training, &lines, work.visible);
             let parts = work.parts(&lines, range)?;
             // Where points are further apart than was asked for, more of the past is needed, and whether the last ones
             // are missing shows later.
@@ -365,10 +358,15 @@ impl Engine {
         let judged = judge::judge(&panels, &self.cache, &self.workers).await?;
         notices.extend(notices::shortage_notices(&judged));
         notices.extend(notices::unlike_notice(&judged));
-        let detections = by_rules(&work.rules, judged, work.visible);
+        let (rules, visible, detector) = (work.rules.clone(), work.visible, Arc::clone(&work.detector));
+        let put_together = move |_: &_| {
+            let detections = by_rules(&rules, judged, visible);
+            let groups = together::groups(&detections, &*detector);
+            Ok((detections, groups))
+        };
+        let (detections, groups) = self.workers.run(put_together).await?;
         // All else is given back now.
         let held = account.another();
-        let groups = together::groups(&detections, &*work.detector);
         let shown = detections.iter().chain(groups.iter().map(|group| &group.detection));
         held.add(shown.map(Detection::bytes).sum(), "the verdicts")?;
         Ok(Outcome {

@@ -11,12 +11,17 @@ use super::Detection;
 use super::grid::Line;
 use crate::detector::Verdict;
 use crate::detector::short::Short;
-use crate::query::{Rules, ValidRange};
+use crate::query::{AskedTraining, Rules, ValidRange};
 use crate::series::TimeRange;
 
-/// The visible range with as much before it as verdicts in it depend on.
-pub(super) fn judged_range(rules: &Rules, lines: &[Line], visible: TimeRange) -> TimeRange {
-    if !rules.look_back() {
+/// The visible range with as much before it as verdicts in it depend on; not where its own points are the training.
+pub(super) fn judged_range(
+    rules: &Rules,
+    training: AskedTraining,
+    lines: &[Line],
+    visible: TimeRange,
+) -> TimeRange {
+    if training == AskedTraining::VisibleRange || !rules.look_back() {
         return visible;
     }
     let of_line = |line: &Line| {
